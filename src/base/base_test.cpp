@@ -1,0 +1,115 @@
+#include <doctest/doctest.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <filesystem>
+#include <numeric>
+#include <thread>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/cpu.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/result.h"
+#include "base/threads.h"
+
+using namespace issun;
+
+namespace {
+
+std::string temporary(const std::string& name) {
+  return (std::filesystem::temp_directory_path() / fmt::format("issun-{}-{}", ::getpid(), name))
+      .string();
+}
+
+Result<int> half(int n) {
+  if (n % 2 != 0) return fail("{}: expected an even number", n);
+  return n / 2;
+}
+Result<int> quarter(int n) { return TRY(half(TRY(half(n)))); }
+
+}  // namespace
+
+TEST_CASE("TRY hands on the value, or the error with its message") {
+  CHECK(*quarter(12) == 3);
+  CHECK(quarter(6).error().message == "3: expected an even number");
+}
+
+TEST_CASE("An arena gives its parts separate, aligned, zeroed room") {
+  Arena arena;
+  const auto a = arena.reserve<float>(3);
+  const auto b = arena.reserve<double>(5);
+  REQUIRE(arena.allocate());
+  CHECK(arena.at<float>(a).size() == 3);
+  CHECK(arena.at<double>(b).size() == 5);
+  CHECK(reinterpret_cast<uintptr_t>(arena.at<double>(b).data()) % kCacheLine == 0);
+  CHECK(std::accumulate(arena.at<double>(b).begin(), arena.at<double>(b).end(), 0.0) == 0.0);
+}
+
+TEST_CASE("Memory that cannot be had is an error, not an abort") {
+  CHECK_FALSE(AlignedBuffer::create(int64_t{1} << 60));
+  CHECK_FALSE(AlignedBuffer::create(-1));
+}
+
+TEST_CASE("Every index is handed out exactly once, for any number of workers and any chunk") {
+  for (const int count : {1, 2, 3, 5}) {
+    Workers workers(count);
+    for (const int64_t chunk : {1, 3, 64}) {
+      for (int round = 0; round < 50; ++round) {
+        std::vector<std::atomic<int>> seen(97);
+        workers.for_each(97, chunk, [&](int64_t begin, int64_t end, int worker) {
+          REQUIRE(worker < count);
+          for (int64_t i = begin; i < end; ++i) ++seen[static_cast<size_t>(i)];
+        });
+        for (const auto& times : seen) REQUIRE(times.load() == 1);
+      }
+    }
+  }
+}
+
+TEST_CASE("Idle workers use no CPU time") {
+  Workers workers(4);
+  std::atomic<int> sum{0};
+  workers.for_each(8, 1, [&](int64_t begin, int64_t, int) { sum += static_cast<int>(begin); });
+  CHECK(sum == 28);
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  const double before = cpu_seconds();
+  std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  CHECK(cpu_seconds() - before < 0.01);
+}
+
+TEST_CASE("A file appears whole, and reads back; a missing or short one says so") {
+  const std::string path = temporary("file");
+  REQUIRE(write_atomically(path, "twelve bytes"));
+  CHECK(*read_text(path) == "twelve bytes");
+  CHECK(read_text(path, 4).error().message.find("at most 4 bytes") != std::string::npos);
+  const File file = *File::open_for_reading(path);
+  std::byte room[20];
+  CHECK(file.read_at(0, std::span(room).first(12)));
+  CHECK(file.read_at(4, room).error().message.find("expected 20 bytes at offset 4, found 8") !=
+        std::string::npos);
+  std::filesystem::remove(path);
+  CHECK_FALSE(File::open_for_reading(path));
+  CHECK(File::open_for_reading("/").error().message.find("directory") != std::string::npos);
+  CHECK_FALSE(write_atomically("/no/such/folder/file", "x"));
+}
+
+TEST_CASE("A mapped file that is cut short is an error afterwards, not a death") {
+  const std::string path = temporary("shrinking");
+  REQUIRE(write_atomically(path, std::string(3 * 65536, 'x')));
+  auto mapped = MappedFile::open(path);
+  REQUIRE(mapped);
+  CHECK(mapped->still_whole());
+  std::filesystem::resize_file(path, 100);
+  CHECK(mapped->bytes()[2 * 65536] == std::byte{0});
+  CHECK(mapped->still_whole().error().message.find("became shorter") != std::string::npos);
+  std::filesystem::remove(path);
+}
+
+TEST_CASE("The processor has a name and at least one core") {
+  CHECK(!cpu_facts().name.empty());
+  CHECK(cpu_facts().physical_cores >= 1);
+  CHECK(cpu_facts().physical_cores <= cpu_facts().logical_cores);
+  CHECK(peak_memory_bytes() > 0);
+}

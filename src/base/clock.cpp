@@ -1,0 +1,26 @@
+#include "base/clock.h"
+
+#include <sys/resource.h>
+#include <time.h>
+
+namespace issun {
+
+namespace {
+double read_clock(clockid_t id) {
+  timespec t{};
+  ::clock_gettime(id, &t);
+  return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) * 1e-9;
+}
+}  // namespace
+
+double seconds_now() { return read_clock(CLOCK_MONOTONIC); }
+
+double cpu_seconds() { return read_clock(CLOCK_PROCESS_CPUTIME_ID); }
+
+long long peak_memory_bytes() {
+  rusage usage{};
+  if (::getrusage(RUSAGE_SELF, &usage) != 0) return 0;
+  return static_cast<long long>(usage.ru_maxrss) * 1024;  // Linux counts in KiB
+}
+
+}  // namespace issun

@@ -1,0 +1,93 @@
+#include "base/cpu.h"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <fstream>
+#include <set>
+#include <string>
+#include <utility>
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
+namespace issun {
+
+namespace {
+
+#if defined(__x86_64__)
+bool bit(unsigned word, int index) { return (word >> index & 1) != 0; }
+
+// Which register files the operating system saves: without it an instruction set may not be used.
+unsigned saved_state() {
+  unsigned low, high;
+  __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  return low;
+}
+
+void ask_processor(CpuFacts* facts) {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  if (!__get_cpuid(1, &a, &b, &c, &d)) return;
+  const bool fma = bit(c, 12), f16c = bit(c, 29), osxsave = bit(c, 27);
+  const unsigned state = osxsave ? saved_state() : 0;
+  const bool ymm = (state & 0x6) == 0x6, zmm = (state & 0xe6) == 0xe6,
+             tiles = (state & 0x60000) == 0x60000;
+  if (__get_cpuid_count(7, 0, &a, &b, &c, &d)) {
+    facts->avx2 = ymm && fma && f16c && bit(b, 5);
+    facts->avx512 = zmm && facts->avx2 && bit(b, 16) && bit(b, 17) && bit(b, 30) && bit(b, 31);
+    facts->avx512_vnni = facts->avx512 && bit(c, 11);
+    facts->amx_bf16 = tiles && bit(d, 22) && bit(d, 24);
+    facts->amx_int8 = tiles && bit(d, 24) && bit(d, 25);
+    unsigned a1 = 0, b1 = 0, c1 = 0, d1 = 0;
+    if (a >= 1 && __get_cpuid_count(7, 1, &a1, &b1, &c1, &d1)) {
+      facts->avx_vnni = facts->avx2 && bit(a1, 4);
+      facts->avx512_bf16 = facts->avx512 && bit(a1, 5);
+    }
+  }
+  char text[49] = {};
+  for (unsigned i = 0; i < 3; ++i) {
+    unsigned words[4] = {};
+    if (!__get_cpuid(0x80000002 + i, &words[0], &words[1], &words[2], &words[3])) return;
+    __builtin_memcpy(text + 16 * i, words, 16);
+  }
+  facts->name = text;
+  while (!facts->name.empty() && facts->name.back() == ' ') facts->name.pop_back();
+}
+#else
+void ask_processor(CpuFacts* facts) { facts->name = "unnamed processor"; }
+#endif
+
+// Cores this process may run on; two hardware threads of one core count once as physical.
+void count_cores(CpuFacts* facts) {
+  cpu_set_t allowed;
+  CPU_ZERO(&allowed);
+  if (::sched_getaffinity(0, sizeof(allowed), &allowed) != 0) return;
+  std::set<std::pair<int, int>> cores;
+  int logical = 0;
+  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+    if (!CPU_ISSET(cpu, &allowed)) continue;
+    ++logical;
+    const std::string folder = "/sys/devices/system/cpu/cpu" + std::to_string(cpu) + "/topology/";
+    int package = 0, core = cpu;
+    std::ifstream(folder + "physical_package_id") >> package;
+    std::ifstream(folder + "core_id") >> core;
+    cores.insert({package, core});
+  }
+  facts->logical_cores = std::max(1, logical);
+  facts->physical_cores = std::max(1, static_cast<int>(cores.size()));
+}
+
+}  // namespace
+
+const CpuFacts& cpu_facts() {
+  static const CpuFacts facts = [] {
+    CpuFacts found;
+    ask_processor(&found);
+    count_cores(&found);
+    return found;
+  }();
+  return facts;
+}
+
+}  // namespace issun

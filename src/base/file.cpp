@@ -1,0 +1,126 @@
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace issun {
+
+namespace {
+tl::unexpected<Error> system_failure(std::string_view what, const std::string& path) {
+  return fail("{}: {}: {}", path, what, ::strerror(errno));
+}
+}  // namespace
+
+Result<File> File::open_for_reading(const std::string& path) {
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) return system_failure("cannot open for reading", path);
+  File file(path, descriptor);
+  struct stat facts {};
+  if (::fstat(descriptor, &facts) == 0 && S_ISDIR(facts.st_mode)) {
+    return fail("{}: expected a file, found a directory", path);
+  }
+  return file;
+}
+
+Result<File> File::create(const std::string& path) {
+  const int descriptor = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  if (descriptor < 0) return system_failure("cannot create", path);
+  return File(path, descriptor);
+}
+
+File::File(File&& other) noexcept
+    : path_(std::move(other.path_)), descriptor_(std::exchange(other.descriptor_, -1)) {}
+
+File& File::operator=(File&& other) noexcept {
+  std::swap(path_, other.path_);
+  std::swap(descriptor_, other.descriptor_);
+  return *this;
+}
+
+File::~File() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+Result<int64_t> File::size() const {
+  struct stat facts {};
+  if (::fstat(descriptor_, &facts) != 0) return system_failure("cannot ask for the size", path_);
+  return static_cast<int64_t>(facts.st_size);
+}
+
+Result<void> File::read_at(int64_t offset, std::span<std::byte> out) const {
+  size_t done = 0;
+  while (done < out.size()) {
+    const ssize_t got = ::pread(descriptor_, out.data() + done, out.size() - done,
+                                static_cast<off_t>(offset) + static_cast<off_t>(done));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return system_failure("cannot read", path_);
+    if (got == 0) {
+      return fail("{}: expected {} bytes at offset {}, found {}", path_, out.size(), offset, done);
+    }
+    done += static_cast<size_t>(got);
+  }
+  return {};
+}
+
+Result<void> File::write(std::span<const std::byte> bytes) {
+  size_t done = 0;
+  while (done < bytes.size()) {
+    const ssize_t put = ::write(descriptor_, bytes.data() + done, bytes.size() - done);
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) return system_failure("cannot write", path_);
+    done += static_cast<size_t>(put);
+  }
+  return {};
+}
+
+Result<void> File::write(std::string_view text) { return write(std::as_bytes(std::span(text))); }
+
+Result<void> File::finish() {
+  if (::fsync(descriptor_) != 0 && errno != EINVAL && errno != EROFS) {
+    return system_failure("cannot write to the disk", path_);
+  }
+  if (::close(std::exchange(descriptor_, -1)) != 0) return system_failure("cannot close", path_);
+  return {};
+}
+
+Result<std::string> read_text(const std::string& path, int64_t limit) {
+  File file =
+      path == "-" ? TRY(File::open_for_reading("/dev/stdin")) : TRY(File::open_for_reading(path));
+  std::string text;
+  std::string piece(1 << 16, '\0');
+  for (;;) {
+    const ssize_t got = ::read(file.descriptor(), piece.data(), piece.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return system_failure("cannot read", path);
+    if (got == 0) return text;
+    if (static_cast<int64_t>(text.size()) + got > limit) {
+      return fail("{}: expected at most {} bytes of text", path, limit);
+    }
+    text.append(piece, 0, static_cast<size_t>(got));
+  }
+}
+
+Result<void> write_atomically(const std::string& path, std::string_view content) {
+  const std::string beside = path + ".part" + std::to_string(::getpid());
+  const auto written = [&]() -> Result<void> {
+    File file = TRY(File::create(beside));
+    TRY(file.write(content));
+    return file.finish();
+  }();
+  if (!written) {
+    ::unlink(beside.c_str());
+    return written;
+  }
+  if (::rename(beside.c_str(), path.c_str()) != 0) {
+    const auto failure = system_failure("cannot put in place", path);
+    ::unlink(beside.c_str());
+    return failure;
+  }
+  return {};
+}
+
+}  // namespace issun

@@ -1,0 +1,73 @@
+// Files: read, map, write atomically. The only place that opens one.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace issun {
+
+// An open file, closed when it goes.
+class File {
+ public:
+  File() = default;  // none
+  static Result<File> open_for_reading(const std::string& path);
+  // A new or emptied file.
+  static Result<File> create(const std::string& path);
+  File(File&& other) noexcept;
+  File& operator=(File&& other) noexcept;
+  ~File();
+
+  const std::string& path() const { return path_; }
+  Result<int64_t> size() const;
+  // Exactly out.size() bytes from `offset`; a shorter file is an error that names both lengths.
+  Result<void> read_at(int64_t offset, std::span<std::byte> out) const;
+  Result<void> write(std::span<const std::byte> bytes);
+  Result<void> write(std::string_view text);
+  // To the disk itself, then closed.
+  Result<void> finish();
+  int descriptor() const { return descriptor_; }
+
+ private:
+  File(std::string path, int descriptor) : path_(std::move(path)), descriptor_(descriptor) {}
+  std::string path_;
+  int descriptor_ = -1;
+};
+
+// A whole file as read-only memory. Pages come from the page cache when touched.
+// A mapped file that another process cuts short would raise SIGBUS on the missing pages:
+// guard_mappings() turns that into a page of zeros and a flag, so that it ends as an error instead
+// of a death.
+class MappedFile {
+ public:
+  MappedFile() = default;
+  static Result<MappedFile> open(const std::string& path);
+  MappedFile(MappedFile&& other) noexcept;
+  MappedFile& operator=(MappedFile&& other) noexcept;
+  ~MappedFile();
+
+  const std::string& path() const { return file_.path(); }
+  std::span<const std::byte> bytes() const { return {data_, static_cast<size_t>(size_)}; }
+  // How many of the mapped bytes sit in memory now.
+  int64_t resident_bytes() const;
+  // Error when the file was found shorter than at open() by any access so far.
+  Result<void> still_whole() const;
+
+ private:
+  File file_;  // kept open: its length now, not that of a file which took its name
+  const std::byte* data_ = nullptr;
+  int64_t size_ = 0;
+  int slot_ = -1;  // in the table that the SIGBUS handler reads
+};
+
+// Whole file as text, at most `limit` bytes (an error beyond). "-" is standard input.
+Result<std::string> read_text(const std::string& path, int64_t limit = int64_t{1} << 30);
+
+// The file appears whole or not at all: written beside, synced, renamed.
+Result<void> write_atomically(const std::string& path, std::string_view content);
+
+}  // namespace issun

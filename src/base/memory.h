@@ -1,0 +1,82 @@
+// AlignedBuffer: memory asked for once, aligned to a cache line, never grown.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <utility>
+
+#include "base/result.h"
+
+namespace issun {
+
+constexpr int64_t kCacheLine = 64;
+
+// a * b and a + b for numbers that came from outside: false when they do not fit.
+inline bool checked_mul(int64_t a, int64_t b, int64_t* product) {
+  return !__builtin_mul_overflow(a, b, product);
+}
+inline bool checked_add(int64_t a, int64_t b, int64_t* sum) {
+  return !__builtin_add_overflow(a, b, sum);
+}
+// The smallest multiple of `unit` (a power of two) that is not below n.
+constexpr int64_t round_up(int64_t n, int64_t unit) { return (n + unit - 1) & -unit; }
+
+class AlignedBuffer {
+ public:
+  AlignedBuffer() = default;
+  // Zeroed memory; large ones ask the system for huge pages. Error: the system refuses.
+  static Result<AlignedBuffer> create(int64_t bytes);
+  AlignedBuffer(AlignedBuffer&& other) noexcept
+      : data_(std::exchange(other.data_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}
+  AlignedBuffer& operator=(AlignedBuffer&& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(bytes_, other.bytes_);
+    return *this;
+  }
+  ~AlignedBuffer();
+
+  std::byte* data() const { return data_; }
+  int64_t bytes() const { return bytes_; }
+  template <class T>
+  std::span<T> as() const {
+    return {reinterpret_cast<T*>(data_), static_cast<size_t>(bytes_) / sizeof(T)};
+  }
+
+ private:
+  AlignedBuffer(std::byte* data, int64_t bytes) : data_(data), bytes_(bytes) {}
+  std::byte* data_ = nullptr;
+  int64_t bytes_ = 0;  // as asked for
+};
+
+// A plan of one buffer cut into named parts: first reserve() all, then create the buffer, then
+// at().
+class Arena {
+ public:
+  struct Part {
+    int64_t offset = 0, bytes = 0;
+  };
+  // Room for `count` values of T, starting on a cache line.
+  template <class T>
+  Part reserve(int64_t count) {
+    const Part part{planned_, count * static_cast<int64_t>(sizeof(T))};
+    planned_ = round_up(planned_ + part.bytes, kCacheLine);
+    return part;
+  }
+  int64_t planned_bytes() const { return planned_; }
+  Result<void> allocate() {
+    buffer_ = TRY(AlignedBuffer::create(planned_));
+    return {};
+  }
+  template <class T>
+  std::span<T> at(Part part) const {
+    return {reinterpret_cast<T*>(buffer_.data() + part.offset),
+            static_cast<size_t>(part.bytes) / sizeof(T)};
+  }
+
+ private:
+  AlignedBuffer buffer_;
+  int64_t planned_ = 0;
+};
+
+}  // namespace issun

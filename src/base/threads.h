@@ -1,0 +1,61 @@
+// Threads are born here only: a fork-join pool for computing, made for many short regions.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <thread>
+#include <vector>
+
+namespace issun {
+
+// A pool of `count` workers, the caller being the first. Between regions workers spin for a few
+// microseconds and then sleep in the kernel: no CPU is used while idle.
+// Work is handed out in chunks from a shared counter, so a slow or busy core takes fewer.
+// One thread owns a Workers and calls it; regions do not nest. Nothing here allocates after
+// construction.
+class Workers {
+ public:
+  explicit Workers(int count);
+  ~Workers();
+  Workers(const Workers&) = delete;
+  Workers& operator=(const Workers&) = delete;
+
+  int count() const { return count_; }
+
+  // body(begin, end, worker) for chunks that cover [0, total), each but the last `chunk` long;
+  // returns when all are done. worker is in [0, count()).
+  template <class Body>
+  void for_each(int64_t total, int64_t chunk, Body&& body) {
+    run(
+        total, chunk,
+        [](void* b, int64_t begin, int64_t end, int worker) {
+          (*static_cast<std::remove_reference_t<Body>*>(b))(begin, end, worker);
+        },
+        &body);
+  }
+
+ private:
+  using Call = void (*)(void* body, int64_t begin, int64_t end, int worker);
+  void run(int64_t total, int64_t chunk, Call call, void* body);
+  void work(int worker);
+  void loop(int worker);
+
+  const int count_;
+  std::vector<std::thread> threads_;
+  // The region being run; written by the owner before the epoch moves, read by workers after it.
+  int64_t total_ = 0, chunk_ = 1;
+  Call call_ = nullptr;
+  void* body_ = nullptr;
+  alignas(64) std::atomic<int64_t> next_{0};    // first index not handed out yet
+  alignas(64) std::atomic<uint32_t> epoch_{0};  // counts regions; workers wait for it to move
+  alignas(64) std::atomic<int32_t> busy_{0};    // workers that have not finished the region
+  std::atomic<int32_t> sleepers_{0};            // workers inside the kernel's wait
+  std::atomic<bool> stop_{false};
+};
+
+// How many workers a machine like this is best served with: the physical cores this process may
+// use.
+int default_thread_count();
+
+}  // namespace issun
