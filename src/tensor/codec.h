@@ -14,9 +14,9 @@ namespace issun {
 // Products are rounded before sums, so that the result has the same bits everywhere.
 void decode_row(DType type, const std::byte* row, int64_t columns, float* out);
 
-// Encodes one row; arguments as above. Finite input gives finite scales as long as its magnitude
-// fits binary16 times the format's range. The searches are those of "specs: encoders, to be
-// byte-equal", without importance weights.
+// Encodes one row; arguments as above. Without importance weights, and byte-equal to what the most
+// used engine writes. Any input is safe; a block with NaN, or with values beyond what its scale can
+// reach (about 65504 times the largest code), comes out as some block.
 void encode_row(DType type, const float* values, int64_t columns, std::byte* row);
 
 }  // namespace issun

@@ -36,8 +36,8 @@ struct AffineSearch {
 
 // Scale and min of 32 values with the least squared error weighted by w: start from plain rounding,
 // then for each tried inverse scale round, solve the 2x2 weighted least squares, and keep the best.
-// Rounding starts from the best min so far, as in the reference search.
-Affine search_affine(const float* x, const float* w, const AffineSearch& search) {
+// Rounding starts from the best min so far, as in the reference search. codes: the best rounding.
+Affine search_affine(const float* x, const float* w, const AffineSearch& search, uint8_t* codes) {
   constexpr int n = 32;
   float low = x[0], high = x[0], sum_w = 0, sum_x = 0;
   for (int i = 0; i < n; ++i) {
@@ -47,11 +47,14 @@ Affine search_affine(const float* x, const float* w, const AffineSearch& search)
     sum_x += w[i] * x[i];
   }
   low = std::min(low, 0.0f);
+  std::memset(codes, 0, n);
   if (!(high > low)) return {0, -low};
 
-  int q[n];
+  uint8_t q[n];
   const auto round_all = [&](float inverse) {
-    for (int i = 0; i < n; ++i) q[i] = nearest(inverse * (x[i] - low), 0, search.largest);
+    for (int i = 0; i < n; ++i) {
+      q[i] = static_cast<uint8_t>(nearest(inverse * (x[i] - low), 0, search.largest));
+    }
   };
   const auto error_of = [&](float scale, float min) {
     float error = 0;
@@ -66,6 +69,7 @@ Affine search_affine(const float* x, const float* w, const AffineSearch& search)
   const float plain_inverse = largest / (high - low);
   float best_scale = 1 / plain_inverse;
   round_all(plain_inverse);
+  std::memcpy(codes, q, n);
   float best_error = error_of(best_scale, low);
   for (int i = 0; i <= search.steps; ++i) {
     round_all((search.first + search.step * static_cast<float>(i) + largest) / (high - low));
@@ -89,6 +93,7 @@ Affine search_affine(const float* x, const float* w, const AffineSearch& search)
       best_error = error;
       best_scale = scale;
       low = min;
+      std::memcpy(codes, q, n);
     }
   }
   return {best_scale, -low};
@@ -96,26 +101,31 @@ Affine search_affine(const float* x, const float* w, const AffineSearch& search)
 
 // Scale of 16 values with q in -32..31, x = scale * q: the signed extreme maps to about -32,
 // weights are x^2, and the scale is the weighted least squares of the rounding that explains most.
-float search_symmetric(const float* x) {
+// codes: that rounding, plus 32.
+float search_symmetric(const float* x, uint8_t* codes) {
   constexpr int n = 16, largest = 32;
   float extreme = 0;
   for (int i = 0; i < n; ++i) {
     if (std::fabs(x[i]) > std::fabs(extreme)) extreme = x[i];
   }
+  std::memset(codes, 0, n);
   if (!(std::fabs(extreme) >= kNothing)) return 0;
 
   float scale = 0, best = 0;
   const auto attempt = [&](float inverse, bool first) {
     float sum_xq = 0, sum_qq = 0;
+    uint8_t q[n];
     for (int i = 0; i < n; ++i) {
-      const float q = static_cast<float>(nearest(inverse * x[i], -largest, largest - 1));
+      const int rounded = nearest(inverse * x[i], -largest, largest - 1);
       const float w = x[i] * x[i];
-      sum_xq += w * x[i] * q;
-      sum_qq += w * q * q;
+      sum_xq += w * x[i] * static_cast<float>(rounded);
+      sum_qq += w * static_cast<float>(rounded) * static_cast<float>(rounded);
+      q[i] = static_cast<uint8_t>(rounded + largest);
     }
-    if (!(sum_qq > 0) || (!first && !(sum_xq * sum_xq > best * sum_qq))) return;
-    scale = sum_xq / sum_qq;
+    if (!first && !(sum_qq > 0 && sum_xq * sum_xq > best * sum_qq)) return;
+    scale = sum_qq > 0 ? sum_xq / sum_qq : 0;
     best = scale * sum_xq;
+    std::memcpy(codes, q, n);
   };
   attempt(-largest / extreme, true);
   for (int i = -9; i <= 9; ++i) {
@@ -136,7 +146,7 @@ void encode_affine(const float* x, const AffineSearch& search, Block* block, uin
     const float rms = std::sqrt(sum_squares / 32);
     float weights[32];
     for (int i = 0; i < 32; ++i) weights[i] = rms + std::fabs(values[i]);
-    groups[g] = search_affine(values, weights, search);
+    groups[g] = search_affine(values, weights, search, q + g * 32);
     largest_scale = std::max(largest_scale, groups[g].scale);
     largest_min = std::max(largest_min, groups[g].min);
   }
@@ -155,9 +165,9 @@ void encode_affine(const float* x, const AffineSearch& search, Block* block, uin
   for (int g = 0; g < 8; ++g) {
     const float d = f16_to_f32(block->d) * static_cast<float>(scales[g]);
     const float min = f16_to_f32(block->dmin) * static_cast<float>(mins[g]);
-    for (int i = 0; i < 32; ++i) {
-      const int code = d == 0 ? 0 : nearest((x[g * 32 + i] + min) / d, 0, search.largest);
-      q[g * 32 + i] = static_cast<uint8_t>(code);
+    if (d == 0) continue;  // nothing to round against: the search's codes stay, without effect
+    for (int i = g * 32; i < g * 32 + 32; ++i) {
+      q[i] = static_cast<uint8_t>(nearest((x[i] + min) / d, 0, search.largest));
     }
   }
 }
@@ -186,9 +196,10 @@ void encode(const float* values, BlockQ5_K* block) {
 
 void encode(const float* values, BlockQ6_K* block) {
   std::memset(block, 0, sizeof *block);
+  uint8_t q[256];
   float scales[16], extreme = 0;
   for (int g = 0; g < 16; ++g) {
-    scales[g] = search_symmetric(values + g * 16);
+    scales[g] = search_symmetric(values + g * 16, q + g * 16);
     if (std::fabs(scales[g]) > std::fabs(extreme)) extreme = scales[g];
   }
   if (!(std::fabs(extreme) >= kNothing)) return;
@@ -200,11 +211,11 @@ void encode(const float* values, BlockQ6_K* block) {
   }
   for (int i = 0; i < 256; ++i) {
     const float d = f16_to_f32(block->d) * static_cast<float>(block->scales[i / 16]);
-    const int q = d == 0 ? 32 : nearest(values[i] / d, -32, 31) + 32;
+    if (d != 0) q[i] = static_cast<uint8_t>(nearest(values[i] / d, -32, 31) + 32);
     const int half = i / 128, quarter = i / 32 % 4, l = i % 32;
     block->low[half * 64 + quarter % 2 * 32 + l] |=
-        static_cast<uint8_t>((q & 15) << (quarter / 2 * 4));
-    block->high[half * 32 + l] |= static_cast<uint8_t>(q >> 4 << (quarter * 2));
+        static_cast<uint8_t>((q[i] & 15) << (quarter / 2 * 4));
+    block->high[half * 32 + l] |= static_cast<uint8_t>(q[i] >> 4 << (quarter * 2));
   }
 }
 
