@@ -36,12 +36,15 @@ const char* name(ValueType type);
 struct Value {
   ValueType type = ValueType::U8;     // Array for arrays
   ValueType element = ValueType::U8;  // of an array
-  // scalars: integers and booleans as int64/uint64, floats as double, strings as views;
-  // arrays: numbers in the same three widths, strings as views.
+  // Scalars: integers as int64_t or uint64_t by their sign, floats as double, booleans as bool,
+  // strings as views. Arrays: numbers in the same three widths, booleans as uint64_t 0 or 1,
+  // strings as views.
   std::variant<int64_t, uint64_t, double, bool, std::string_view, std::vector<int64_t>,
                std::vector<uint64_t>, std::vector<double>, std::vector<std::string_view>>
       data;
 };
+// The type as a message names it: "u32", "array of string".
+std::string describe_type(const Value& value);
 
 // Key -> value in file order.
 class Metadata {
@@ -51,6 +54,7 @@ class Metadata {
     Value value;
   };
   std::span<const Entry> entries() const { return entries_; }
+  // nullptr when absent.
   const Value* find(std::string_view key) const;
   bool has(std::string_view key) const { return find(key) != nullptr; }
 
@@ -70,6 +74,8 @@ class Metadata {
 
   // Error: the key is there already.
   Result<void> add(std::string_view key, Value value);
+  // Room for that many entries.
+  void reserve(size_t count) { entries_.reserve(count); }
 
  private:
   std::vector<Entry> entries_;

@@ -2,6 +2,7 @@
 // use, tensors are seen in place in the mapping, nothing is copied.
 #pragma once
 
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
@@ -18,7 +19,8 @@ class GgufFile {
   // Maps `path`, checks it whole (header, keys, tensor table, extents), and opens the other parts
   // when split.count > 1. Error: anything wrong, naming the thing and the expectation.
   static Result<GgufFile> open(const std::string& path);
-  // From bytes in memory that outlive the result (tests, fuzzing). `name` stands in error messages.
+  // From bytes in memory that outlive the result (tests, fuzzing) and start at a multiple of 8;
+  // never split. `name` stands in error messages.
   static Result<GgufFile> parse(std::span<const std::byte> bytes, std::string_view name);
 
   const Metadata& metadata() const { return metadata_; }
@@ -36,6 +38,8 @@ class GgufFile {
 
  private:
   friend class Parser;
+  Result<void> open_other_parts(int64_t count);
+
   std::vector<MappedFile> files_;
   Metadata metadata_;
   int version_ = 0;

@@ -1,0 +1,98 @@
+#include "gguf/reader.h"
+
+#include <doctest/doctest.h>
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "shared_data.h"
+
+using namespace issun;
+using namespace issun::gguf;
+
+namespace {
+
+// Touches all that the file offers, so that a view outside it would be found by the address
+// sanitizer.
+uint64_t sum_of_bytes(const GgufFile& file) {
+  uint64_t sum = 0;
+  for (const Tensor& tensor : file.tensors()) {
+    for (int64_t i = 0; i < tensor.bytes(); ++i) sum += static_cast<uint64_t>(tensor.data[i]);
+  }
+  return sum;
+}
+
+std::vector<std::string> shared_files(const std::string& folder) {
+  std::vector<std::string> paths;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(shared_path(folder))) {
+    if (entry.path().extension() == ".gguf") paths.push_back(entry.path().string());
+  }
+  return paths;
+}
+
+}  // namespace
+
+TEST_CASE("every model of the conformance data opens") {
+  if (!have_shared("conformance/arch")) return;
+  for (const std::string& path : shared_files("conformance/arch")) {
+    CAPTURE(path);
+    const Result<GgufFile> file = GgufFile::open(path);
+    REQUIRE_MESSAGE(file.has_value(), file.error().message);
+    CHECK(file->metadata().require<std::string_view>("general.architecture").has_value());
+    CHECK(file->tensors().size() > 0);
+    CHECK(file->file_bytes() == static_cast<int64_t>(std::filesystem::file_size(path)));
+    CHECK(file->data_bytes() < file->file_bytes());
+    CHECK(sum_of_bytes(*file) > 0);
+    CHECK(file->still_whole().has_value());
+  }
+}
+
+TEST_CASE("every vocabulary of the conformance data opens") {
+  if (!have_shared("conformance/tokenizer")) return;
+  for (const std::string& path : shared_files("conformance/tokenizer")) {
+    CAPTURE(path);
+    const Result<GgufFile> file = GgufFile::open(path);
+    REQUIRE_MESSAGE(file.has_value(), file.error().message);
+    const auto tokens =
+        file->metadata().require<std::vector<std::string_view>>("tokenizer.ggml.tokens");
+    REQUIRE(tokens.has_value());
+    CHECK(tokens->size() > 1000);
+  }
+}
+
+TEST_CASE("other containers of a model hold the same tensors and keys") {
+  if (!have_shared("conformance/container")) return;
+  const Result<GgufFile> base = GgufFile::open(shared_path("conformance/arch/mistral3.gguf"));
+  REQUIRE(base.has_value());
+  for (const std::string variant : {"align64", "extra-keys", "v2", "split-00001-of-00003"}) {
+    CAPTURE(variant);
+    const Result<GgufFile> file =
+        GgufFile::open(shared_path("conformance/container/" + variant + ".gguf"));
+    REQUIRE_MESSAGE(file.has_value(), file.error().message);
+    CHECK(file->version() == (variant == "v2" ? 2 : 3));
+    CHECK(file->alignment() == (variant == "align64" ? 64 : 32));
+    CHECK(file->parts().size() == (variant.starts_with("split") ? 3 : 1));
+    CHECK(file->tensors().size() == base->tensors().size());
+    for (const Tensor& expected : base->tensors()) {
+      const Tensor tensor = file->find(expected.name);
+      REQUIRE_MESSAGE(tensor, expected.name);
+      CHECK(tensor.type == expected.type);
+      CHECK(tensor.size == expected.size);
+      CHECK(std::equal(tensor.data, tensor.data + tensor.bytes(), expected.data));
+    }
+    for (const Metadata::Entry& expected : base->metadata().entries()) {
+      const Value* value = file->metadata().find(expected.key);
+      REQUIRE_MESSAGE(value != nullptr, expected.key);
+      CHECK(value->data == expected.value.data);
+    }
+  }
+}
+
+TEST_CASE("a part of a split file other than the first is refused with its number") {
+  if (!have_shared("conformance/container")) return;
+  const auto file = GgufFile::open(shared_path("conformance/container/split-00002-of-00003.gguf"));
+  REQUIRE(!file.has_value());
+  CHECK(file.error().message.find("expected the first part of a split file, found part 2 of 3") !=
+        std::string::npos);
+}
