@@ -1,0 +1,76 @@
+"""Logits of the program against those of the most used engine, for every llama case."""
+import json
+
+import program
+from program import ProgramTest
+
+COMPUTABLE = {"F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_K", "Q5_K", "Q6_K"}
+F32_CACHE = ("--cache-type", "f32")
+
+
+def cases():
+    folder = program.shared("conformance/arch")
+    for path in sorted(folder.glob("llama*.json")):
+        yield json.loads(path.read_text()), folder
+
+
+def rows_of(values, columns):
+    return [values[i:i + columns] for i in range(0, len(values), columns)]
+
+
+class Conformance(ProgramTest):
+    def each(self):
+        """(case, model, main output, golden rows, instruction set) for all that can be computed."""
+        found = 0
+        for case, folder in cases():
+            if not set(case["types"]) <= COMPUTABLE:
+                continue
+            found += 1
+            main = case["outputs"]["main"]
+            golden = program.read_floats(folder / main["ref"])
+            for isa in program.isas():
+                yield case, folder / case["file"], main, golden, isa
+        self.assertGreaterEqual(found, 11)
+
+    def test_exact_logits_meet_the_strict_tolerance_in_every_batch_shape(self):
+        for case, model, main, golden, isa in self.each():
+            for batch in (512, 7, 1):
+                with self.subTest(case=case["name"], isa=isa, batch=batch):
+                    values = self.logits(model, case["tokens"], "--exact", *F32_CACHE,
+                                         "--batch", batch, isa=isa)
+                    limit = case["tolerance"]["strict"]["nmse"]
+                    self.assertLessEqual(program.nmse(values, golden), limit)
+                    rows = rows_of(values, main["cols"])
+                    for r in main["argmax_clear"]:
+                        self.assertEqual(program.argmax(rows[r]), main["argmax_ref"][r], f"row {r}")
+
+    def test_fast_logits_meet_the_loose_tolerance_in_every_batch_shape(self):
+        for case, model, _, golden, isa in self.each():
+            for batch in (512, 1):
+                with self.subTest(case=case["name"], isa=isa, batch=batch):
+                    values = self.logits(model, case["tokens"], "--batch", batch, isa=isa)
+                    limit = case["tolerance"]["loose"]["nmse"]
+                    self.assertLessEqual(program.nmse(values, golden), limit)
+
+    def test_the_greedy_ids_that_every_mode_shares_are_ours_too(self):
+        # Fed with the golden ids, each row must have the next golden id as its best token: the same
+        # as generating them one after the other.
+        for case, model, main, _, isa in self.each():
+            ids = main["greedy_ref"][:main["greedy_agree"]]
+            for mode in (("--exact", *F32_CACHE), ("--batch", 1), ("--batch", 512)):
+                with self.subTest(case=case["name"], isa=isa, mode=mode):
+                    values = self.logits(model, case["tokens"] + ids[:-1], *mode, isa=isa)
+                    rows = rows_of(values, main["cols"])[-len(ids):]
+                    self.assertEqual([program.argmax(row) for row in rows], ids)
+
+    def test_a_model_with_weights_that_cannot_be_computed_is_refused_by_the_type(self):
+        for case, folder in cases():
+            missing = set(case["types"]) - COMPUTABLE
+            if missing:
+                done = self.refuse("logits", folder / case["file"], "--tokens", "1,2", "--out",
+                                   self.folder / "out.f32")
+                self.assertTrue(any(name in done.err.decode() for name in missing), done)
+
+
+if __name__ == "__main__":
+    program.main()
