@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "gguf/cursor.h"
+#include "gguf/limits.h"
 #include "gguf/quote.h"
 #include "gguf/value_reader.h"
 
@@ -12,12 +13,10 @@ namespace issun::gguf {
 
 namespace {
 
-constexpr uint64_t kLongestKey = 65535;               // by the format's specification
-constexpr uint64_t kLongestTensorName = 63;           // what the most used engine can hold
-constexpr uint64_t kLeastEntryBytes = 8 + 1 + 4 + 1;  // name length, name, type, value
-constexpr uint64_t kLeastTensorBytes =
-    8 + 1 + 4 + 4 + 8;  // name length, name, dimensions, type, offset
-constexpr int64_t kLeastAlignment = 8, kLargestAlignment = 1 << 20;
+// Name length, name, type, value.
+constexpr uint64_t kLeastEntryBytes = 8 + 1 + 4 + 1;
+// Name length, name, dimensions, type, offset.
+constexpr uint64_t kLeastTensorBytes = 8 + 1 + 4 + 4 + 8;
 
 }  // namespace
 
@@ -51,19 +50,22 @@ class Parser {
                                  std::min(bytes_.size(), kMagic.size()));
     uint32_t magic = 0, version = 0;
     if (!cursor_.take(&magic)) return ends_inside("the magic bytes GGUF");
-    if (start != kMagic)
+    if (start != kMagic) {
       return wrong("expected a GGUF file, found one that starts with \"{}\"", printable(start));
+    }
     if (!cursor_.take(&version)) return ends_inside("the version");
-    if (version == 1)
+    if (version == 1) {
       return wrong(
           "expected GGUF version 2 or 3, found version 1, which no program writes any more");
+    }
     if (version != 0 && (version & 0xffff) == 0) {
       return wrong(
           "expected a little-endian file, found a big-endian one (version {} with swapped bytes)",
           __builtin_bswap32(version));
     }
-    if (version != 2 && version != 3)
+    if (version != 2 && version != 3) {
       return wrong("expected GGUF version 2 or 3, found version {}", version);
+    }
     file_.version_ = static_cast<int>(version);
     if (!cursor_.take(&tensor_count_)) return ends_inside("the number of tensors");
     if (!cursor_.take(&entry_count_)) return ends_inside("the number of keys");
@@ -103,18 +105,15 @@ class Parser {
   }
 
   Result<void> read_alignment() {
-    constexpr std::string_view kKey = "general.alignment";
-    const Value* value = file_.metadata_.find(kKey);
+    const Value* value = file_.metadata_.find(kAlignmentKey);
     if (value == nullptr) return {};
-    if (value->type != ValueType::U32)
-      return wrong("{}: expected u32, found {}", kKey, describe_type(*value));
-    const auto alignment = static_cast<int64_t>(std::get<uint64_t>(value->data));
-    if (alignment < kLeastAlignment || alignment > kLargestAlignment ||
-        (alignment & (alignment - 1)) != 0) {
-      return wrong("{}: expected a power of two from {} to {}, found {}", kKey, kLeastAlignment,
-                   kLargestAlignment, alignment);
+    if (value->type != ValueType::U32) {
+      return wrong("{}: expected u32, found {}", kAlignmentKey, describe_type(*value));
     }
-    file_.alignment_ = alignment;
+    file_.alignment_ = static_cast<int64_t>(std::get<uint64_t>(value->data));
+    if (const Result<void> sound = check_alignment(file_.alignment_); !sound) {
+      return wrong("{}", sound.error().message);
+    }
     return {};
   }
 
@@ -147,16 +146,17 @@ class Parser {
   // them.
   Result<void> read_extent(Tensor* tensor) {
     uint32_t dimensions = 0;
-    if (!cursor_.take(&dimensions))
+    if (!cursor_.take(&dimensions)) {
       return fail("expected the number of dimensions, found the end of the file");
+    }
     if (dimensions > tensor->size.size()) {
       return fail("expected at most {} dimensions, found {}", tensor->size.size(), dimensions);
     }
     for (uint32_t d = 0; d < dimensions; ++d) {
       int64_t size = 0;
-      if (!cursor_.take(&size))
+      if (!cursor_.take(&size)) {
         return fail("expected {} sizes, found the end of the file", dimensions);
-      if (size < 1) return fail("expected a positive size in dimension {}, found {}", d, size);
+      }
       tensor->size[d] = size;
     }
     int32_t type = 0;
@@ -166,21 +166,11 @@ class Parser {
     }
     const DTypeFacts format = TRY(dtype_facts(type));
     tensor->type = format.type;
-    if (tensor->size[0] % format.block != 0) {
-      return fail("expected rows of a multiple of {} values for {}, found {}", format.block,
-                  format.name, tensor->size[0]);
-    }
-    const auto& [columns, s1, s2, s3] = tensor->size;
-    int64_t rows = 0, bytes = 0, elements = 0, next = 0;
-    if (!checked_mul(s1, s2, &rows) || !checked_mul(rows, s3, &rows) ||
-        !checked_mul(rows, columns, &elements) ||
-        !checked_mul(columns / format.block, format.bytes, &bytes) ||
-        !checked_mul(bytes, rows, &bytes) || !checked_add(data_bytes_, bytes, &next) ||
-        !checked_add(next, file_.alignment_ - 1, &next) ||
-        next > static_cast<int64_t>(bytes_.size()) + file_.alignment_) {
-      return fail(
-          "expected a tensor that fits a file of {} bytes, found {} x {} x {} x {} {} values",
-          bytes_.size(), columns, s1, s2, s3, format.name);
+    const int64_t bytes = TRY(extent_bytes(format, tensor->size));
+    const auto file_bytes = static_cast<int64_t>(bytes_.size());
+    if (bytes > file_bytes - data_end_) {
+      return fail("expected a tensor that fits the {} bytes of the file, found one of {} bytes",
+                  file_bytes, bytes);
     }
     if (offset != static_cast<uint64_t>(data_bytes_)) {
       return fail("expected offset {}, right after the tensor before it, found {}", data_bytes_,
@@ -201,9 +191,9 @@ class Parser {
       return wrong("expected {} bytes of tensors after byte {}, found {}: the file is cut short",
                    data_end_, begin, std::max<int64_t>(0, size - begin));
     }
-    const std::byte* at = bytes_.data() + begin;
+    int64_t at = begin;
     for (Tensor& tensor : file_.tensors_) {
-      tensor.data = at;
+      tensor.data = bytes_.data() + at;
       at += round_up(tensor.bytes(), file_.alignment_);
     }
     return {};
@@ -219,7 +209,7 @@ class Parser {
 };
 
 Result<GgufFile> GgufFile::parse(std::span<const std::byte> bytes, std::string_view name) {
-  CHECK_THAT(reinterpret_cast<uintptr_t>(bytes.data()) % kLeastAlignment == 0);
+  CHECK_THAT(reinterpret_cast<uintptr_t>(bytes.data()) % 8 == 0);
   GgufFile file;
   TRY(Parser(bytes, name, &file).run());
   return file;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/file.h"
+#include "gguf/limits.h"
 #include "gguf/metadata.h"
 #include "tensor/tensor.h"
 
@@ -43,7 +44,7 @@ class GgufFile {
   std::vector<MappedFile> files_;
   Metadata metadata_;
   int version_ = 0;
-  int64_t alignment_ = 32;
+  int64_t alignment_ = kDefaultAlignment;
   std::vector<Tensor> tensors_;
   std::map<std::string_view, size_t> index_;
   int64_t total_bytes_ = 0;

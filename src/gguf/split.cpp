@@ -48,8 +48,9 @@ Result<void> GgufFile::open_other_parts(int64_t count) {
   const auto found = static_cast<int64_t>(tensors_.size());
   const Result<int64_t> expected = metadata_.value_or<int64_t>("split.tensors.count", found);
   if (!expected) return fail("{}: {}", first, expected.error().message);
-  if (*expected != found)
+  if (*expected != found) {
     return fail("{}: expected {} tensors in all parts, found {}", first, *expected, found);
+  }
   return {};
 }
 

@@ -115,8 +115,9 @@ uint64_t least_bytes(ValueType type) {
 }
 
 Result<ValueType> known_type(int32_t id) {
-  if (id < 0 || id >= kTypes)
+  if (id < 0 || id >= kTypes) {
     return fail("expected a value type from 0 to {}, found {}", kTypes - 1, id);
+  }
   return static_cast<ValueType>(id);
 }
 

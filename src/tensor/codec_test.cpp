@@ -65,8 +65,9 @@ TEST_CASE("encoded rows have the bytes of the golden files") {
     const int64_t bytes = row_bytes(type, 512);
     REQUIRE(golden.size() == static_cast<size_t>(8 * bytes));
     std::vector<std::byte> encoded(golden.size());
-    for (int64_t r = 0; r < 8; ++r)
+    for (int64_t r = 0; r < 8; ++r) {
       encode_row(type, source.data() + r * 512, 512, encoded.data() + r * bytes);
+    }
     int differing = 0;
     for (size_t i = 0; i < golden.size(); ++i) differing += encoded[i] != golden[i] ? 1 : 0;
     CHECK(differing == 0);
