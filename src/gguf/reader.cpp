@@ -169,8 +169,11 @@ class Parser {
     const int64_t bytes = TRY(extent_bytes(format, tensor->size));
     const auto file_bytes = static_cast<int64_t>(bytes_.size());
     if (bytes > file_bytes - data_end_) {
-      return fail("expected a tensor that fits the {} bytes of the file, found one of {} bytes",
-                  file_bytes, bytes);
+      return fail(
+          "expected a tensor inside the file, found {} bytes at offset {} in a file of {} bytes: "
+          "it is cut short, "
+          "or the size is wrong",
+          bytes, data_bytes_, file_bytes);
     }
     if (offset != static_cast<uint64_t>(data_bytes_)) {
       return fail("expected offset {}, right after the tensor before it, found {}", data_bytes_,
@@ -188,7 +191,7 @@ class Parser {
     // Both are at most little more than the file's size, so the sum cannot wrap. The last tensor's
     // padding may be missing.
     if (begin + data_end_ > size) {
-      return wrong("expected {} bytes of tensors after byte {}, found {}: the file is cut short",
+      return wrong("expected {} bytes of tensors after byte {}, found {}: it is cut short",
                    data_end_, begin, std::max<int64_t>(0, size - begin));
     }
     int64_t at = begin;
