@@ -1,0 +1,156 @@
+#include "tokenizer/special_tokens.h"
+
+#include <algorithm>
+#include <map>
+#include <tuple>
+
+#include "tokenizer/unicode.h"
+
+namespace issun::tokenizer {
+namespace {
+
+bool is_ascii_space(char c) { return is_whitespace(static_cast<unsigned char>(c)) && c > 0; }
+
+}  // namespace
+
+SpecialTokens::SpecialTokens(const Vocabulary& vocabulary) {
+  for (Token t = 0; t < vocabulary.size(); ++t) {
+    const TokenKind kind = vocabulary.kind(t);
+    if (kind == TokenKind::Control || kind == TokenKind::Unknown ||
+        kind == TokenKind::UserDefined) {
+      entries_.push_back({vocabulary.text(t), t, kind == TokenKind::UserDefined});
+    }
+  }
+  std::sort(entries_.begin(), entries_.end(),
+            [](const Entry& a, const Entry& b) { return a.text < b.text; });
+  for (const Entry& entry : entries_)
+    ++first_byte_[static_cast<uint8_t>(entry.text[0]) + size_t{1}];
+  for (size_t b = 1; b < first_byte_.size(); ++b) first_byte_[b] += first_byte_[b - 1];
+}
+
+void SpecialTokens::set_strip(Token token, bool left, bool right) {
+  for (Entry& entry : entries_) {
+    if (entry.token == token) entry.strip_left = left, entry.strip_right = right;
+  }
+}
+
+std::vector<Token> SpecialTokens::tokens() const {
+  std::vector<Token> tokens;
+  for (const Entry& entry : entries_) tokens.push_back(entry.token);
+  return tokens;
+}
+
+const SpecialTokens::Entry* SpecialTokens::longest_at(std::string_view text, size_t at,
+                                                      size_t limit, bool parse_special) const {
+  const auto byte = static_cast<uint8_t>(text[at]);
+  auto low = entries_.begin() + first_byte_[byte];
+  auto high = entries_.begin() + first_byte_[byte + size_t{1}];
+  const Entry* longest = nullptr;
+  limit = std::min(limit, text.size() - at);
+  // The entries that share their first `depth` bytes with the text; the one that ends there is the
+  // first.
+  for (size_t depth = 1; low < high && depth <= limit; ++depth) {
+    if (low->text.size() == depth) {
+      if (parse_special || low->user_defined) longest = &*low;
+      ++low;
+    }
+    if (depth == limit) break;
+    const auto next = static_cast<unsigned char>(text[at + depth]);
+    const auto byte_below = [depth](const Entry& e, unsigned char b) {
+      return static_cast<unsigned char>(e.text[depth]) < b;
+    };
+    const auto below_byte = [depth](unsigned char b, const Entry& e) {
+      return b < static_cast<unsigned char>(e.text[depth]);
+    };
+    low = std::lower_bound(low, high, next, byte_below);
+    high = std::upper_bound(low, high, next, below_byte);
+  }
+  return longest;
+}
+
+// One text being cut: which of its bytes still belong to plain text.
+class SpecialTokens::Cutter {
+ public:
+  Cutter(const SpecialTokens& special, std::string_view text, bool parse_special)
+      : special_(special), text_(text), parse_special_(parse_special) {}
+
+  void run() {
+    for (size_t at = 0; at < text_.size(); ++at) consider(at, text_.size());
+    if (waiting_.empty()) return;
+    taken_.assign(text_.size(), false);
+    while (!waiting_.empty()) {
+      std::vector<Match> matches = std::move(waiting_.begin()->second);
+      waiting_.erase(waiting_.begin());
+      std::sort(matches.begin(), matches.end(), [](const Match& a, const Match& b) {
+        return std::tie(a.entry->token, a.at) < std::tie(b.entry->token, b.at);
+      });
+      for (const Match& match : matches) place(match);
+    }
+  }
+
+  void collect(std::vector<Fragment>& fragments) {
+    std::sort(placed_.begin(), placed_.end(),
+              [](const Match& a, const Match& b) { return a.at < b.at; });
+    size_t at = 0;
+    for (const Match& match : placed_) {
+      add_text(at, match.at, fragments);
+      fragments.push_back({{}, match.entry->token});
+      at = match.at + match.entry->text.size();
+    }
+    add_text(at, text_.size(), fragments);
+  }
+
+ private:
+  // Only the longest match of a position waits; the next shorter takes its turn if that is in the
+  // way of another. So memory stays linear where tokens nest, like runs of spaces.
+  void consider(size_t at, size_t limit) {
+    const Entry* entry = special_.longest_at(text_, at, limit, parse_special_);
+    if (entry != nullptr) waiting_[entry->text.size()].push_back({at, entry});
+  }
+
+  void place(const Match& match) {
+    const size_t length = match.entry->text.size();
+    size_t free = 0;
+    while (free < length && !taken_[match.at + free]) ++free;
+    if (free < length) {
+      if (free > 0) consider(match.at, free);
+      return;
+    }
+    size_t begin = match.at, end = match.at + length;
+    const auto is_free_space = [&](size_t at) { return !taken_[at] && is_ascii_space(text_[at]); };
+    if (match.entry->strip_left) {
+      while (begin > 0 && is_free_space(begin - 1)) --begin;
+    }
+    if (match.entry->strip_right) {
+      while (end < text_.size() && is_free_space(end)) ++end;
+    }
+    std::fill(taken_.begin() + static_cast<int64_t>(begin),
+              taken_.begin() + static_cast<int64_t>(end), true);
+    placed_.push_back(match);
+  }
+
+  // What lies between two tokens, less what they swallowed at its ends.
+  void add_text(size_t begin, size_t end, std::vector<Fragment>& fragments) const {
+    if (!taken_.empty()) {
+      while (begin < end && taken_[begin]) ++begin;
+      while (begin < end && taken_[end - 1]) --end;
+    }
+    if (begin < end) fragments.push_back({text_.substr(begin, end - begin)});
+  }
+
+  const SpecialTokens& special_;
+  std::string_view text_;
+  bool parse_special_;
+  std::map<size_t, std::vector<Match>, std::greater<>> waiting_;  // by length
+  std::vector<bool> taken_;  // empty as long as nothing matched
+  std::vector<Match> placed_;
+};
+
+void SpecialTokens::cut(std::string_view text, bool parse_special,
+                        std::vector<Fragment>& fragments) const {
+  Cutter cutter(*this, text, parse_special);
+  if (!entries_.empty()) cutter.run();
+  cutter.collect(fragments);
+}
+
+}  // namespace issun::tokenizer

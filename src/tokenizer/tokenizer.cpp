@@ -1,0 +1,150 @@
+#include "tokenizer/tokenizer.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "tokenizer/presets.h"
+
+namespace issun::tokenizer {
+namespace {
+
+std::string lower_case(std::string_view text) {
+  std::string lower(text);
+  for (char& c : lower) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return lower;
+}
+
+void append_marked(std::string_view text, std::string& out) {
+  for (const char c : text) {
+    if (c == ' ') {
+      out += kSpaceMark;
+    } else {
+      out += c;
+    }
+  }
+}
+
+}  // namespace
+
+Result<Tokenizer> Tokenizer::create(const gguf::Metadata& metadata) {
+  Tokenizer tokenizer;
+  tokenizer.model_ = TRY(metadata.require<std::string_view>("tokenizer.ggml.model"));
+  if (tokenizer.model_ != "llama" && tokenizer.model_ != "gpt2" && tokenizer.model_ != "gemma4") {
+    return fail("tokenizer.ggml.model: expected llama, gpt2 or gemma4, found '{}'",
+                tokenizer.model_.substr(0, 40));
+  }
+  tokenizer.vocabulary_ = std::make_unique<Vocabulary>(TRY(Vocabulary::load(metadata)));
+  TRY(tokenizer.create_model(metadata));
+  tokenizer.add_space_prefix_ =
+      TRY(metadata.value_or<bool>("tokenizer.ggml.add_space_prefix", tokenizer.model_ == "llama"));
+  tokenizer.special_ = SpecialTokens(*tokenizer.vocabulary_);
+  TRY(tokenizer.set_strips(metadata));
+  return tokenizer;
+}
+
+Result<void> Tokenizer::create_model(const gguf::Metadata& metadata) {
+  int missing = 0;
+  if (model_ == "llama") {
+    roles_ = TRY(Roles::read(metadata, true, true, *vocabulary_, warnings_));
+    Spm spm = TRY(Spm::create(*vocabulary_, roles_.unknown));
+    missing = spm.missing_bytes();
+    encoder_ = std::move(spm);
+    spaces_as_marks_ = true;
+  } else {
+    TRY(choose_preset(metadata));
+    const Preset& preset = *find_preset(pre_);
+    roles_ = TRY(Roles::read(metadata, false, preset.add_bos, *vocabulary_, warnings_));
+    Bpe bpe = TRY(
+        Bpe::create(*vocabulary_, preset,
+                    TRY(metadata.require<std::vector<std::string_view>>("tokenizer.ggml.merges"))));
+    missing = bpe.missing_bytes();
+    encoder_ = std::move(bpe);
+    spaces_as_marks_ = preset.spaces_as_marks;
+    clean_spaces_ = preset.clean_spaces;
+  }
+  if (missing > 0) {
+    warnings_.push_back(fmt::format(
+        "the vocabulary has no token for {} of the 256 bytes: text that needs them loses them",
+        missing));
+  }
+  return {};
+}
+
+Result<void> Tokenizer::choose_preset(const gguf::Metadata& metadata) {
+  pre_ = model_ == "gemma4"
+             ? "gemma4"
+             : TRY(metadata.value_or<std::string_view>("tokenizer.ggml.pre", std::string_view()));
+  if (pre_.empty()) {
+    pre_ = "default";
+    warnings_.push_back(
+        "tokenizer.ggml.pre is missing: words are cut by the rules 'default', which may not be "
+        "those the "
+        "model was trained with");
+  }
+  if (find_preset(pre_) == nullptr) {
+    return fail("tokenizer.ggml.pre: unknown word splitter '{}'; known are {}", pre_.substr(0, 40),
+                preset_names());
+  }
+  return {};
+}
+
+// Which special tokens swallow whitespace is a fact that GGUF has no key for: the few vocabularies
+// that need it are known by name, as in the reference engine.
+Result<void> Tokenizer::set_strips(const gguf::Metadata& metadata) {
+  const auto name =
+      lower_case(TRY(metadata.value_or<std::string_view>("general.name", std::string_view())));
+  const auto architecture =
+      TRY(metadata.value_or<std::string_view>("general.architecture", std::string_view()));
+  const auto named = [&](std::string_view part) { return name.find(part) != std::string::npos; };
+  if (pre_ == "jina-v2-de" || pre_ == "jina-v2-es" || pre_ == "jina-v2-code" ||
+      architecture == "nomic-bert-moe" || architecture == "jina-bert-v3") {
+    special_.strip_left(vocabulary_->find("<mask>"));
+  } else if (named("phi-3") || named("phi3")) {
+    for (const Token token : special_.tokens()) {
+      const std::string_view text = vocabulary_->text(token);
+      if (text != "<unk>" && text != "<s>" && text != "<|endoftext|>") special_.strip_right(token);
+    }
+  } else if (named("modern-bert")) {
+    special_.strip_left(vocabulary_->find("[MASK]"));
+  }
+  return {};
+}
+
+Result<std::vector<Token>> Tokenizer::encode(std::string_view text, EncodeOptions options) const {
+  if (text.size() >= static_cast<size_t>(std::numeric_limits<int32_t>::max())) {
+    return fail("a text to encode: expected less than 2 GiB, found {} bytes", text.size());
+  }
+  std::vector<Fragment> fragments;
+  special_.cut(text, options.parse_special, fragments);
+  std::vector<Token> tokens;
+  if (options.add_special && roles_.add_bos) tokens.push_back(roles_.bos);
+  bool after_special = true;  // so is the beginning
+  std::string marked;
+  for (const Fragment& fragment : fragments) {
+    if (fragment.token != kNoToken) {
+      tokens.push_back(fragment.token);
+      after_special = true;
+      continue;
+    }
+    std::string_view plain = fragment.text;
+    if (spaces_as_marks_) {
+      marked.clear();
+      if (model_ == "llama" && add_space_prefix_ && after_special) marked += kSpaceMark;
+      append_marked(plain, marked);
+      plain = marked;
+    }
+    after_special = false;
+    if (const auto* spm = std::get_if<Spm>(&encoder_)) spm->encode(plain, tokens);
+    if (const auto* bpe = std::get_if<Bpe>(&encoder_)) bpe->encode(plain, tokens);
+  }
+  if (options.add_special && roles_.add_eos) tokens.push_back(roles_.eos);
+  return tokens;
+}
+
+bool Tokenizer::is_end(Token token) const {
+  return std::binary_search(roles_.ends.begin(), roles_.ends.end(), token);
+}
+
+}  // namespace issun::tokenizer

@@ -1,0 +1,211 @@
+// Against the token lists of the reference engine: vocabularies of real models, the same with every
+// known word splitter, and the small vocabularies of the model files.
+
+#include <nlohmann/json.hpp>
+
+#include <filesystem>
+#include <set>
+#include <sstream>
+
+#include "gguf/reader.h"
+#include "shared_data.h"
+#include "tokenizer/tokenizer.h"
+
+using namespace issun;
+using namespace issun::tokenizer;
+using nlohmann::json;
+
+namespace {
+
+json parse_json(const std::string& relative) {
+  const auto bytes = read_shared(relative);
+  return json::parse(reinterpret_cast<const char*>(bytes.data()),
+                     reinterpret_cast<const char*>(bytes.data()) + bytes.size());
+}
+
+std::vector<json> parse_lines(const std::string& relative) {
+  const auto bytes = read_shared(relative);
+  std::istringstream text(std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
+  std::vector<json> lines;
+  for (std::string line; std::getline(text, line);) lines.push_back(json::parse(line));
+  return lines;
+}
+
+gguf::GgufFile open_file(const std::string& relative) {
+  auto file = gguf::GgufFile::open(shared_path(relative));
+  REQUIRE_MESSAGE(file.has_value(), file.error().message);
+  return std::move(*file);
+}
+
+Tokenizer create(const gguf::Metadata& metadata) {
+  auto tokenizer = Tokenizer::create(metadata);
+  REQUIRE_MESSAGE(tokenizer.has_value(), tokenizer.error().message);
+  return std::move(*tokenizer);
+}
+
+std::vector<Token> encode(const Tokenizer& tokenizer, const std::string& text, bool add,
+                          bool parse) {
+  return tokenizer.encode(text, {.add_special = add, .parse_special = parse}).value();
+}
+
+// {"hex": ...} stands for bytes that JSON cannot hold.
+std::string text_of(const json& value) {
+  if (value.is_string()) return value.get<std::string>();
+  const auto hex = value.at("hex").get<std::string>();
+  std::string bytes;
+  for (size_t i = 0; i < hex.size(); i += 2) {
+    bytes += static_cast<char>(std::stoi(hex.substr(i, 2), nullptr, 16));
+  }
+  return bytes;
+}
+
+gguf::Metadata with_pre(const gguf::Metadata& metadata, std::string_view pre) {
+  gguf::Metadata changed;
+  for (const auto& entry : metadata.entries()) {
+    if (entry.key == "tokenizer.ggml.pre") continue;
+    REQUIRE(changed.add(entry.key, entry.value).has_value());
+  }
+  if (!pre.empty()) {
+    gguf::Value value;
+    value.type = gguf::ValueType::String;
+    value.data = pre;
+    REQUIRE(changed.add("tokenizer.ggml.pre", value).has_value());
+  }
+  return changed;
+}
+
+const std::string kFolder = "conformance/tokenizer/";
+
+}  // namespace
+
+TEST_CASE("the vocabularies of real models give the reference's tokens and texts") {
+  if (!have_shared(kFolder)) return;
+  for (const char* name : {"gpt-2", "llama-spm", "phi-3", "baichuan", "starcoder", "deepseek-coder",
+                           "deepseek-llm", "gpt-neox"}) {
+    CAPTURE(name);
+    const auto file = open_file(kFolder + name + "/vocab.gguf");
+    const Tokenizer tokenizer = create(file.metadata());
+    const json info = parse_json(kFolder + name + "/info.json");
+    CHECK(tokenizer.vocabulary_size() == info.at("n_tokens"));
+    CHECK(tokenizer.bos() == info.at("bos"));
+    CHECK(tokenizer.eos() == info.at("eos"));
+    CHECK(tokenizer.adds_bos() == (info.at("add_bos") == 1));
+    CHECK(tokenizer.adds_eos() == (info.at("add_eos") == 1));
+    const int eot = info.at("eot");
+    CHECK((eot == -1 || tokenizer.is_end(eot)));
+    int cases = 0;
+    for (const json& line : parse_lines(kFolder + name + "/golden.jsonl")) {
+      CAPTURE(line.at("i"));
+      const std::string text = text_of(line.at("text"));
+      const std::vector<Token> add_parse = line.at("add_parse");
+      const std::vector<Token> plain = line.at("plain");
+      CHECK(encode(tokenizer, text, false, false) == plain);
+      CHECK(encode(tokenizer, text, true, false) == line.at("add").get<std::vector<Token>>());
+      CHECK(encode(tokenizer, text, false, true) == line.at("parse").get<std::vector<Token>>());
+      CHECK(encode(tokenizer, text, true, true) == add_parse);
+      CHECK(tokenizer.decode(plain, true) == text_of(line.at("detok_plain")));
+      CHECK(tokenizer.decode(add_parse, true) == text_of(line.at("detok_add_parse")));
+      CHECK(tokenizer.decode(add_parse, false) == text_of(line.at("detok_clean")));
+      ++cases;
+    }
+    CHECK(cases == info.at("cases"));
+  }
+}
+
+TEST_CASE("every word splitter gives the reference's tokens on two vocabularies") {
+  if (!have_shared(kFolder)) return;
+  for (const std::string base : {"gpt-2", "deepseek-llm"}) {
+    const auto file = open_file(kFolder + base + "/vocab.gguf");
+    const auto golden = parse_lines(kFolder + base + "/golden.jsonl");
+    const json overrides = parse_json(kFolder + "pre-override/" + base + ".json");
+    for (const auto& [pre, entry] : overrides.at("pre").items()) {
+      CAPTURE(base);
+      CAPTURE(pre);
+      const auto metadata = with_pre(file.metadata(), pre);
+      if (entry.contains("error")) {
+        CHECK_FALSE(Tokenizer::create(metadata).has_value());
+        continue;
+      }
+      const Tokenizer tokenizer = create(metadata);
+      const json& same = entry.contains("same_as")
+                             ? overrides.at("pre").at(entry.at("same_as").get<std::string>())
+                             : entry;
+      const json& expected =
+          same.contains("same_as") ? overrides.at("pre").at(same.at("same_as")) : same;
+      if (!entry.contains("same_as")) {
+        CHECK(tokenizer.adds_bos() == (expected.at("add_bos") == 1));
+        CHECK(tokenizer.adds_eos() == (expected.at("add_eos") == 1));
+      }
+      for (const json& line : golden) {
+        const auto index = std::to_string(line.at("i").get<int>());
+        CAPTURE(index);
+        const json& differs = expected.at("differs");
+        const json& plain = differs.contains(index) ? differs.at(index) : line.at("plain");
+        CHECK(encode(tokenizer, text_of(line.at("text")), false, false) ==
+              plain.get<std::vector<Token>>());
+      }
+    }
+  }
+}
+
+TEST_CASE("the older test files of the reference give its tokens") {
+  if (!have_shared(kFolder)) return;
+  for (const std::string name :
+       {"gpt-2", "llama-spm", "phi-3", "starcoder", "deepseek-coder", "deepseek-llm"}) {
+    CAPTURE(name);
+    const auto file = open_file(kFolder + name + "/vocab.gguf");
+    const Tokenizer tokenizer = create(file.metadata());
+    const auto bytes = read_shared(kFolder + name + "/peer.inp");
+    const std::string input(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    const auto lines = read_shared(kFolder + name + "/peer.out");
+    std::istringstream output(
+        std::string(reinterpret_cast<const char*>(lines.data()), lines.size()));
+    const std::string separator = "\n__ggml_vocab_test__\n";
+    int cases = 0;
+    std::string line;
+    for (size_t at = 0, end; (end = input.find(separator, at)) != std::string::npos;
+         at = end + separator.size()) {
+      CAPTURE(cases);
+      REQUIRE(std::getline(output, line));
+      std::istringstream ids(line);
+      std::vector<Token> expected;
+      for (Token id; ids >> id;) expected.push_back(id);
+      CHECK(encode(tokenizer, input.substr(at, end - at), false, false) == expected);
+      ++cases;
+    }
+    CHECK(cases == 46);
+  }
+}
+
+TEST_CASE("the vocabularies of the model files give the reference's tokens and texts") {
+  if (!have_shared("conformance/arch")) return;
+  int models = 0;
+  std::set<std::string> others;
+  for (const auto& item : std::filesystem::directory_iterator(shared_path("conformance/arch"))) {
+    if (item.path().extension() != ".json") continue;
+    const std::string name = item.path().stem().string();
+    CAPTURE(name);
+    const json golden = parse_json("conformance/arch/" + name + ".json").at("tokenizer");
+    const auto file = open_file("conformance/arch/" + name + ".gguf");
+    const auto model = file.metadata().require<std::string_view>("tokenizer.ggml.model").value();
+    if (model != "llama" && model != "gpt2" && model != "gemma4") {
+      others.insert(std::string(model));
+      CHECK_FALSE(Tokenizer::create(file.metadata()).has_value());
+      continue;
+    }
+    const Tokenizer tokenizer = create(file.metadata());
+    CHECK(tokenizer.bos() == golden.at("bos"));
+    CHECK(tokenizer.eos() == golden.at("eos"));
+    for (const json& line : golden.at("cases")) {
+      const std::string text = text_of(line.at("text"));
+      CAPTURE(text);
+      const std::vector<Token> plain = line.at("plain");
+      CHECK(encode(tokenizer, text, false, false) == plain);
+      CHECK(encode(tokenizer, text, true, true) == line.at("add_parse").get<std::vector<Token>>());
+      CHECK(tokenizer.decode(plain, true) == text_of(line.at("detok_plain")));
+    }
+    ++models;
+  }
+  CHECK(models > 30);
+  CHECK(others == std::set<std::string>{"bert", "t5"});
+}
