@@ -1,0 +1,47 @@
+// Shapes: the dimensions of public models, and what a file of each must hold. A further shape of a
+// known architecture is one line in the table.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "gguf/writer.h"
+#include "measure/mixture.h"
+
+namespace issun::measure {
+
+struct Shape {
+  const char* name;  // "llama-3.2-1b"
+  const char* architecture = "llama";
+  int layers;
+  int embedding;
+  int heads, kv_heads, head_width;
+  int feed_forward;
+  int vocabulary;  // tokens, the special ones included
+  int64_t context;
+  float rope_base;
+  float rope_stretch;  // how much longer than the first 8192 tokens the low frequencies reach
+                       // (Llama 3.1); 0: not
+  bool tied;           // the output is the embedding
+};
+
+std::span<const Shape> shapes();
+// nullptr if there is none.
+const Shape* shape_from_name(std::string_view name);
+// Their names for a message: "tiny, llama-3.2-1b, ...".
+std::string shape_names();
+
+MixtureFacts mixture_facts(const Shape& shape);
+// Every tensor of a file of this shape, in the order in which a forward pass reads them.
+std::vector<PlannedTensor> planned_tensors(const Shape& shape);
+// The frequency divisors of rope_freqs, head_width / 2 of them; empty when rope_stretch is 0.
+// Llama 3.1: wavelengths above 8192 are stretched whole, those below 8192 / 4 not at all, with a
+// ramp between.
+std::vector<float> rope_factors(const Shape& shape);
+// The keys of the network, without those of the tokenizer.
+Result<void> write_keys(const Shape& shape, const FileType& file_type, gguf::GgufWriter& writer);
+
+}  // namespace issun::measure

@@ -1,0 +1,123 @@
+#include "measure/synthetic_vocabulary.h"
+
+#include <fmt/format.h>
+
+#include <string_view>
+
+#include "gguf/value.h"
+#include "tokenizer/byte_chars.h"
+#include "tokenizer/vocabulary.h"
+
+namespace issun::measure {
+
+namespace {
+
+// By how often English uses them, so that the first runs are likelier.
+constexpr std::string_view kLetters = "etaoinshrdlcumwfgypbvkjxqz";
+constexpr int kEndOfTurn = 9;  // among the special tokens
+
+class Builder {
+ public:
+  Builder(SyntheticVocabulary& vocabulary, size_t room) : vocabulary_(vocabulary), room_(room) {}
+
+  bool full() const { return vocabulary_.tokens.size() >= room_; }
+  // The token that merging two others makes.
+  void add(const std::string& left, const std::string& right) {
+    if (full()) return;
+    vocabulary_.tokens.push_back(left + right);
+    vocabulary_.merges.push_back(left + " " + right);
+  }
+
+ private:
+  SyntheticVocabulary& vocabulary_;
+  size_t room_;
+};
+
+void add_bytes(SyntheticVocabulary& vocabulary) {
+  for (int byte = 0; byte < 256; ++byte) {
+    vocabulary.tokens.emplace_back(tokenizer::char_of_byte(static_cast<uint8_t>(byte)));
+  }
+}
+
+void add_runs(Builder& builder) {
+  const std::string space(tokenizer::char_of_byte(' '));
+  std::vector<std::string> letters, pairs;
+  for (const char letter : kLetters) letters.emplace_back(1, letter);
+  for (const std::string& a : letters) {
+    for (const std::string& b : letters) {
+      pairs.push_back(a + b);
+      builder.add(a, b);
+    }
+  }
+  for (const std::string& a : letters) builder.add(space, a);
+  for (const std::string& pair : pairs) builder.add(space, pair);
+  for (const std::string& pair : pairs) {
+    for (const std::string& c : letters) builder.add(pair, c);
+  }
+  for (const std::string& first : pairs) {
+    for (const std::string& second : pairs) builder.add(first, second);
+  }
+}
+
+std::string special_name(int i) {
+  switch (i) {
+    case 0:
+      return "<|begin_of_text|>";
+    case 1:
+      return "<|end_of_text|>";
+    case 6:
+      return "<|start_header_id|>";
+    case 7:
+      return "<|end_header_id|>";
+    case 8:
+      return "<|eom_id|>";
+    case kEndOfTurn:
+      return "<|eot_id|>";
+    default:
+      return fmt::format("<|reserved_special_token_{}|>", i);
+  }
+}
+
+std::vector<std::string_view> views(const std::vector<std::string>& texts) {
+  return {texts.begin(), texts.end()};
+}
+
+}  // namespace
+
+Result<SyntheticVocabulary> make_vocabulary(int size) {
+  if (size < kSmallestVocabulary) {
+    return fail("vocabulary: expected at least {} tokens, found {}", kSmallestVocabulary, size);
+  }
+  SyntheticVocabulary vocabulary;
+  const size_t room = static_cast<size_t>(size - kSpecialTokens);
+  add_bytes(vocabulary);
+  Builder builder(vocabulary, room);
+  add_runs(builder);
+  if (!builder.full()) {
+    return fail("vocabulary: expected at most {} tokens, found {}",
+                vocabulary.tokens.size() + kSpecialTokens, size);
+  }
+  vocabulary.kinds.assign(room, static_cast<int32_t>(tokenizer::TokenKind::Normal));
+  vocabulary.kinds.resize(static_cast<size_t>(size),
+                          static_cast<int32_t>(tokenizer::TokenKind::Control));
+  for (int i = 0; i < kSpecialTokens; ++i) vocabulary.tokens.push_back(special_name(i));
+  vocabulary.bos = static_cast<int32_t>(room);
+  vocabulary.eos = static_cast<int32_t>(room) + kEndOfTurn;
+  return vocabulary;
+}
+
+Result<void> write_keys(const SyntheticVocabulary& vocabulary, gguf::GgufWriter& writer) {
+  const auto set = [&](const char* key, gguf::Value value) {
+    return writer.set(std::string("tokenizer.ggml.") + key, value);
+  };
+  TRY(set("model", gguf::make_string("gpt2")));
+  TRY(set("pre", gguf::make_string("llama-bpe")));
+  TRY(set("tokens", gguf::make_strings(views(vocabulary.tokens))));
+  TRY(set("token_type", gguf::make_i32s(vocabulary.kinds)));
+  TRY(set("merges", gguf::make_strings(views(vocabulary.merges))));
+  TRY(set("bos_token_id", gguf::make_u32(static_cast<uint32_t>(vocabulary.bos))));
+  TRY(set("eos_token_id", gguf::make_u32(static_cast<uint32_t>(vocabulary.eos))));
+  return set("add_bos_token", gguf::make_bool(true));
+}
+
+}  // namespace issun::measure
