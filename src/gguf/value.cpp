@@ -6,12 +6,20 @@ namespace issun::gguf {
 
 namespace {
 
-Value scalar(ValueType type, decltype(Value::data) data) {
-  return {.type = type, .element = ValueType::U8, .data = std::move(data)};
+// Assigned in place: moving a whole variant makes GCC 12 warn of members that it does not hold.
+template <class T>
+Value scalar(ValueType type, T data) {
+  Value value;
+  value.type = type;
+  value.data = std::move(data);
+  return value;
 }
 
-Value array(ValueType element, decltype(Value::data) data) {
-  return {.type = ValueType::Array, .element = element, .data = std::move(data)};
+template <class T>
+Value array(ValueType element, T data) {
+  Value value = scalar(ValueType::Array, std::move(data));
+  value.element = element;
+  return value;
 }
 
 }  // namespace
