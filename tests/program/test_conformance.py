@@ -1,17 +1,21 @@
-"""Logits of the program against those of the most used engine, for every llama case."""
+"""Logits of the program against those of the most used engine, for every case whose
+architecture and weights can be computed here."""
 import json
 
 import program
 from program import ProgramTest
 
+# How the names of the cases begin.
+FAMILIES = ("llama",)
 COMPUTABLE = {"F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_K", "Q5_K", "Q6_K"}
 F32_CACHE = ("--cache-type", "f32")
 
 
 def cases():
     folder = program.shared("conformance/arch")
-    for path in sorted(folder.glob("llama*.json")):
-        yield json.loads(path.read_text()), folder
+    for path in sorted(folder.glob("*.json")):
+        if path.name.startswith(FAMILIES):
+            yield json.loads(path.read_text()), folder
 
 
 def rows_of(values, columns):
