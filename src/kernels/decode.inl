@@ -1,0 +1,81 @@
+// Weights as floats, exactly: what the reference codec gives, bit for bit.
+#pragma once
+
+#include "kernels/formats.inl"
+
+namespace issun::kernels {
+namespace {
+
+// 256 weights of a unit. Products are rounded before differences, as the codec has it.
+template <class Format>
+inline void decode_unit(const uint8_t* unit, float* out) {
+  constexpr int kGroups = 64 / Format::kGroup;
+  const F32x16 scales = Format::scales(unit);
+  alignas(64) float scale[16];
+  store(scale, scales);
+  unrolled<4>([&]<int c>() __attribute__((always_inline)) {
+    alignas(64) uint8_t q[64];
+    store(q, Format::template weights<c>(unit));
+    for (int i = 0; i < 4; ++i) {
+      const int group = kGroups * c + 16 * i / Format::kGroup;
+      F32x16 w = Format::kSigned ? bytes_to_f32(reinterpret_cast<const int8_t*>(q) + 16 * i)
+                                 : bytes_to_f32(q + 16 * i);
+      if constexpr (Format::kZero != 0) w = sub(w, splat(static_cast<float>(Format::kZero)));
+      w = mul(w, splat(scale[group]));
+      if constexpr (Format::kMins) w = sub(w, splat(scale[8 + group]));
+      store(out + 64 * c + 16 * i, w);
+    }
+  });
+}
+
+template <class Format>
+constexpr bool kIsFloat = Format::kBlock == 1;
+
+// `columns` weights from a place in a row where a unit starts; columns <= 256 unless the format is
+// a float. out has room for 256.
+template <class Format>
+inline void decode_some(const uint8_t* from, int columns, float* out) {
+  if constexpr (kIsFloat<Format>) {
+    int c = 0;
+    for (; c + 16 <= columns; c += 16) store(out + c, Format::load16(from + c * Format::kBytes));
+    if (c < columns) {
+      uint8_t tail[16 * Format::kBytes] = {};
+      __builtin_memcpy(tail, from + c * Format::kBytes,
+                       static_cast<size_t>((columns - c) * Format::kBytes));
+      store_first(out + c, Format::load16(tail), columns - c);
+    }
+  } else if (columns == kUnit) {
+    decode_unit<Format>(from, out);
+  } else {
+    alignas(64) float whole[kUnit];
+    const TailUnit<Format> tail(from, columns);
+    decode_unit<Format>(tail.bytes, whole);
+    __builtin_memcpy(out, whole, static_cast<size_t>(columns) * sizeof(float));
+  }
+}
+
+template <class Format>
+void decode_row(const void* row, int columns, float* out) {
+  const auto* from = static_cast<const uint8_t*>(row);
+  if constexpr (kIsFloat<Format>) {
+    decode_some<Format>(from, columns, out);
+  } else {
+    for (int c = 0; c < columns; c += kUnit, from += kUnitBytes<Format>)
+      decode_some<Format>(from, columns - c < kUnit ? columns - c : kUnit, out + c);
+  }
+}
+
+template <class Format>
+void encode_row(const float* x, int n, void* row) {
+  auto* to = static_cast<uint8_t*>(row);
+  int i = 0;
+  for (; i + 16 <= n; i += 16) Format::store16(to + i * Format::kBytes, load(x + i));
+  if (i < n) {
+    uint8_t tail[16 * Format::kBytes];
+    Format::store16(tail, load_first(x + i, n - i));
+    __builtin_memcpy(to + i * Format::kBytes, tail, static_cast<size_t>((n - i) * Format::kBytes));
+  }
+}
+
+}  // namespace
+}  // namespace issun::kernels

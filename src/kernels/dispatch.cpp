@@ -1,0 +1,64 @@
+#include "kernels/dispatch.h"
+
+#include <cstdlib>
+#include <string>
+
+#include "base/cpu.h"
+
+namespace issun::kernels {
+
+// Defined by isa/*.cpp.
+extern const KernelTable kTableScalar;
+#ifdef ISSUN_X86
+extern const KernelTable kTableAvx2, kTableAvx2Vnni, kTableAvx512;
+#endif
+
+namespace {
+
+struct Candidate {
+  const KernelTable* table;
+  const char* missing;  // what this processor lacks; nullptr: nothing
+};
+
+// Slowest first.
+std::vector<Candidate> candidates() {
+  std::vector<Candidate> all = {{&kTableScalar, nullptr}};
+#ifdef ISSUN_X86
+  const CpuFacts& cpu = cpu_facts();
+  const char* no_avx2 = cpu.avx2 ? nullptr : "AVX2, FMA and F16C";
+  all.push_back({&kTableAvx2, no_avx2});
+  all.push_back({&kTableAvx2Vnni, cpu.avx_vnni ? no_avx2 : "AVX-VNNI"});
+  all.push_back(
+      {&kTableAvx512, cpu.avx512 && cpu.avx512_vnni ? no_avx2 : "AVX-512 F, BW, DQ, VL and VNNI"});
+#endif
+  return all;
+}
+
+}  // namespace
+
+Result<const KernelTable*> choose_kernels() {
+  const char* wanted = std::getenv("ISSUN_ISA");
+  const KernelTable* best = nullptr;
+  std::string names;
+  for (const Candidate& c : candidates()) {
+    if (wanted != nullptr && *wanted != 0) {
+      names += fmt::format("{}{}", names.empty() ? "" : ", ", c.table->name);
+      if (std::string_view(wanted) != c.table->name) continue;
+      if (c.missing != nullptr)
+        return fail("ISSUN_ISA={}: this processor lacks {}", wanted, c.missing);
+      return c.table;
+    }
+    if (c.missing == nullptr) best = c.table;
+  }
+  if (best == nullptr) return fail("ISSUN_ISA={}: expected one of {}", wanted, names);
+  return best;
+}
+
+std::vector<const KernelTable*> available_kernels() {
+  std::vector<const KernelTable*> tables;
+  for (const Candidate& c : candidates())
+    if (c.missing == nullptr) tables.push_back(c.table);
+  return tables;
+}
+
+}  // namespace issun::kernels

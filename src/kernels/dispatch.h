@@ -1,0 +1,20 @@
+// Which instruction set to use: chosen once, from what the processor has and what ISSUN_ISA asks
+// for.
+#pragma once
+
+#include <vector>
+
+#include "base/result.h"
+#include "kernels/kernels.h"
+
+namespace issun::kernels {
+
+// The fastest table that this processor can run, or the one that the environment variable ISSUN_ISA
+// names (scalar, avx2, avx2vnni, avx512). Error: an unknown name, or the processor lacks what it
+// needs.
+Result<const KernelTable*> choose_kernels();
+
+// Every table this processor can run, slowest first. Never empty: scalar is always there.
+std::vector<const KernelTable*> available_kernels();
+
+}  // namespace issun::kernels

@@ -1,0 +1,119 @@
+// The border of the hot loops: plain structs and a table of functions, one table per instruction
+// set. C on purpose: what is compiled for AVX-512 must not emit a function that portable code could
+// pick up. Not here: which kernel to call and how rows meet threads (linear.h), which table to use
+// (dispatch.h).
+#pragma once
+
+#include <stdint.h>
+
+namespace issun::kernels {
+
+constexpr int kTypes = 48;       // tables are indexed by the DType id, which is smaller
+constexpr int kQ8Columns = 256;  // columns of one Q8Block
+constexpr int64_t kScratchBytes = 256
+                                  << 10;  // what any kernel may use, per worker, 64-byte aligned
+
+// 256 activations as 8-bit integers in groups of 32. The scales of the groups differ by powers of
+// two only, scale[g] = base * 2^shift[g], so that a prompt kernel can add up groups as integers.
+// Rows whose columns are no multiple of 256 are filled up with zeros.
+struct alignas(64) Q8Block {
+  int8_t q[256];        // -127..127
+  int32_t shift[8];     // 0..5
+  int32_t offset32[8];  // -128 * the sum of each 32 q: what weights kept as w + 128 are too much
+  float base;
+  float sum_scale;  // sum_scale * sums[g] = sum[g], to 16 bits
+  int16_t sums[8];
+  int32_t unused[10];
+  int32_t offset16[16];  // -128 * the sum of each 16 q
+  float scale[8];
+  float sum[8];  // scale * the sum of each 32 q
+};
+
+// out[t * out_stride + r] = weights row r . activations row t, for r in [row_begin, row_end), all
+// t. Activations are Q8Blocks for the q8 kernels and floats for the f32 kernels. Weight rows need
+// no alignment, and nothing is read beyond the last one.
+struct LinearTask {
+  const void* weights;
+  int64_t row_bytes;
+  int columns;                // a multiple of the format's block
+  const void* activations;    // 64-byte aligned for q8
+  int64_t activation_stride;  // bytes from token to token
+  int tokens;
+  float* out;
+  int64_t out_stride;  // floats from token to token
+};
+// scratch: kScratchBytes. The bits of an output depend on its row and its token alone.
+using LinearKernel = void (*)(const LinearTask* task, int64_t row_begin, int64_t row_end,
+                              void* scratch);
+
+// One head of keys and values against the query rows that share it (tokens x query heads).
+// Keys and values lie in pages of page_tokens rows; page p holds positions [p * page_tokens, ...).
+struct AttentionTask {
+  const float* queries;  // (rows, key_width)
+  int64_t query_stride;  // floats from row to row
+  int rows;
+  int key_width, value_width;
+  const void* const* key_pages;    // (pages) -> (page_tokens, key_width), contiguous
+  const void* const* value_pages;  // (pages) -> (page_tokens, value_width), contiguous
+  int page_tokens;
+  // Query row i sees the positions [visible_begin[i], visible_end[i]); the end is at least 1 more.
+  const int* visible_begin;
+  const int* visible_end;
+  float scale;         // of the scores
+  float softcap;       // scores become softcap * tanh(score / softcap); 0: none
+  const float* sinks;  // (rows): one more logit in each denominator; nullptr: none
+  float* out;          // (rows, value_width)
+  int64_t out_stride;  // floats from row to row
+};
+// scratch: attention_scratch_bytes(key_width, value_width) of the table.
+// The bits of a row do not depend on the other rows of the call, nor on page_tokens.
+using AttentionKernel = void (*)(const AttentionTask* task, void* scratch);
+
+struct KernelTable {
+  const char* name;  // as ISSUN_ISA spells it
+
+  // (columns) floats -> Q8Blocks, ceil(columns / 256) of them.
+  void (*quantise)(const float* x, int columns, void* q8);
+
+  // Matrix products by weight type; nullptr where there is none. dot: few tokens, straight from the
+  // file's blocks. panel: many tokens, kPanelRows rows unpacked at a time. f32: weights decoded
+  // exactly, products and sums in F32.
+  LinearKernel dot_q8[kTypes], panel_q8[kTypes], dot_f32[kTypes], panel_f32[kTypes];
+  int panel_rows;  // rows a panel kernel handles at a time: ranges should be multiples of it
+  int dot_tokens;  // up to this many tokens dot is the faster family
+
+  // A row of any type that has kernels, as floats, exactly.
+  void (*decode_row[kTypes])(const void* row, int columns, float* out);
+
+  AttentionKernel attention[kTypes];  // by the type of the rows in the pages: F32, F16, BF16
+  int64_t (*attention_scratch_bytes)(int key_width, int value_width);
+
+  // out = x / sqrt(mean(x^2) + epsilon) * weight. weight may be nullptr; out may be x.
+  void (*rms_norm)(const float* x, const float* weight, int n, float epsilon, float* out);
+  // out = (x - mean) / sqrt(variance + epsilon) * weight + bias; weight and bias may be nullptr.
+  void (*layer_norm)(const float* x, const float* weight, const float* bias, int n, float epsilon,
+                     float* out);
+  void (*add)(const float* a, const float* b, int64_t n, float* out);
+  void (*mul)(const float* a, const float* b, int64_t n, float* out);
+  void (*scale)(const float* a, float factor, int64_t n, float* out);
+  void (*add_scaled)(const float* a, float factor, int64_t n, float* sum);  // sum += factor * a
+  // out = act(gate) * up, with silu(x) = x / (1 + exp(-x)) and gelu in its tanh form. up ==
+  // nullptr: no product.
+  void (*silu_mul)(const float* gate, const float* up, int64_t n, float* out);
+  void (*gelu_mul)(const float* gate, const float* up, int64_t n, float* out);
+  // x = softcap * tanh(x / softcap)
+  void (*soft_cap)(float* x, int64_t n, float softcap);
+  void (*softmax)(float* x, int n);
+  // Rotates pairs of one head in place by precomputed angles; cosines and sines have `pairs`
+  // values.
+  void (*rope_neighbours)(float* x, const float* cosines, const float* sines,
+                          int pairs);  // (2i, 2i+1)
+  void (*rope_halves)(float* x, const float* cosines, const float* sines,
+                      int pairs);  // (i, i+pairs)
+  // Rows to and from the types that a cache may have; also null where there is none.
+  void (*encode_row[kTypes])(const float* x, int n, void* row);
+  float (*dot)(const float* a, const float* b, int n);
+  int (*argmax)(const float* x, int n);  // the first of the largest; NaN never wins
+};
+
+}  // namespace issun::kernels

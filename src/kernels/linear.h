@@ -1,0 +1,66 @@
+// Matrix products of a model: which kernel, which rows on which worker. Nothing here allocates per
+// call.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "base/memory.h"
+#include "base/result.h"
+#include "base/threads.h"
+#include "kernels/kernels.h"
+#include "tensor/tensor.h"
+
+namespace issun::kernels {
+
+// Bytes of one row of `columns` activations as Q8Blocks.
+int64_t q8_bytes(int64_t columns);
+
+// Whether a product with weights of this type takes activations in 8 bits. False for float weights,
+// and for everything when `exact` asks for F32 throughout.
+bool wants_q8(const KernelTable& table, DType weights, bool exact);
+
+// The rows (tokens, columns) of activations that a product reads: always as floats, and as Q8Blocks
+// once prepare_q8 has been called. Buffers belong to the caller.
+struct Activations {
+  Matrix<const float> rows;  // (tokens, columns)
+  std::byte* q8 = nullptr;  // (tokens, q8_bytes(columns)), 64-byte aligned; room for it, or nullptr
+  bool q8_ready = false;
+  int tokens() const { return static_cast<int>(rows.rows); }
+};
+
+// Fills activations.q8 from activations.rows. Once serves all products that read the same rows.
+void prepare_q8(const KernelTable& table, Workers& workers, Activations& activations);
+
+// out(t, r) = weights row r . activations row t
+struct Product {
+  Tensor weights;     // rows() x columns(); more than two dimensions count as rows
+  Matrix<float> out;  // (tokens, rows)
+};
+
+// Memory the products need: one piece of scratch per worker.
+class LinearScratch {
+ public:
+  static Result<LinearScratch> create(int workers);
+  void* of(int worker) const { return buffer_.data() + worker * kScratchBytes; }
+
+ private:
+  AlignedBuffer buffer_;
+};
+
+// Several products that read the same activations, in one parallel region (q k v; gate and up).
+// All weights must be of computable types with activations.rows.columns columns (checked at load).
+// Those that want 8-bit activations need activations.q8_ready. The result has the same bits for any
+// number of workers; for tokens <= table.dot_tokens it comes from another family of kernels than
+// above.
+void linear(const KernelTable& table, Workers& workers, const LinearScratch& scratch,
+            const Activations& activations, std::span<const Product> products, bool exact = false);
+
+// Row r of a tensor as floats: an embedding. out has weights.columns() values.
+void embed_row(const KernelTable& table, const Tensor& weights, int64_t r, std::span<float> out);
+
+// nullptr, or why products with weights of this type and row length cannot be computed.
+const char* why_not_computable(const KernelTable& table, DType type, int64_t columns);
+
+}  // namespace issun::kernels

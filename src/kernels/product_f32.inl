@@ -1,0 +1,169 @@
+// Matrix products with F32 activations: weights decoded exactly, products and sums in F32.
+#pragma once
+
+#include "kernels/decode.inl"
+#include "kernels/kernels.h"
+#include "kernels/panel_q8.inl"
+
+namespace issun::kernels {
+namespace {
+
+inline const float* float_row(const LinearTask& task, int token) {
+  return reinterpret_cast<const float*>(static_cast<const char*>(task.activations) +
+                                        token * task.activation_stride);
+}
+
+// acc[r][t] += rows of weights . tokens over `columns` columns, from floats or straight from a
+// float format.
+template <class Format, int kRows, int kTokens>
+__attribute__((always_inline)) inline void dot_floats(const uint8_t* const (&rows)[kRows],
+                                                      const float* const (&tokens)[kTokens],
+                                                      int columns, F32x16 (&acc)[kRows][kTokens]) {
+  int c = 0;
+  for (; c + 16 <= columns; c += 16) {
+    F32x16 w[kRows];
+    for (int r = 0; r < kRows; ++r) w[r] = Format::load16(rows[r] + c * Format::kBytes);
+    for (int t = 0; t < kTokens; ++t) {
+      const F32x16 x = load(tokens[t] + c);
+      for (int r = 0; r < kRows; ++r) acc[r][t] = fma(w[r], x, acc[r][t]);
+    }
+  }
+  if (c < columns) {
+    for (int r = 0; r < kRows; ++r) {
+      uint8_t tail[16 * Format::kBytes] = {};
+      __builtin_memcpy(tail, rows[r] + c * Format::kBytes,
+                       static_cast<size_t>((columns - c) * Format::kBytes));
+      const F32x16 w = Format::load16(tail);
+      for (int t = 0; t < kTokens; ++t)
+        acc[r][t] = fma(w, load_first(tokens[t] + c, columns - c), acc[r][t]);
+    }
+  }
+}
+
+template <class Format, int kRows, int kTokens>
+void dot_f32_tile(const LinearTask& task, int64_t row, int token) {
+  const uint8_t* rows[kRows];
+  const float* tokens[kTokens];
+  F32x16 acc[kRows][kTokens];
+  for (int r = 0; r < kRows; ++r) {
+    rows[r] = static_cast<const uint8_t*>(task.weights) + (row + r) * task.row_bytes;
+    for (int t = 0; t < kTokens; ++t) acc[r][t] = zero_f32();
+  }
+  for (int t = 0; t < kTokens; ++t) tokens[t] = float_row(task, token + t);
+  if constexpr (kIsFloat<Format>) {
+    dot_floats<Format, kRows, kTokens>(rows, tokens, task.columns, acc);
+  } else {
+    alignas(64) float decoded[kRows][kUnit];
+    const uint8_t* floats[kRows];
+    for (int r = 0; r < kRows; ++r) floats[r] = reinterpret_cast<const uint8_t*>(decoded[r]);
+    for (int c = 0; c < task.columns; c += kUnit) {
+      const int columns = task.columns - c < kUnit ? task.columns - c : kUnit;
+      for (int r = 0; r < kRows; ++r) {
+        decode_some<Format>(rows[r], columns, decoded[r]);
+        rows[r] += kUnitBytes<Format>;
+      }
+      dot_floats<F32, kRows, kTokens>(floats, tokens, columns, acc);
+      for (int t = 0; t < kTokens; ++t) tokens[t] += columns;
+    }
+  }
+  for (int r = 0; r < kRows; ++r)
+    for (int t = 0; t < kTokens; ++t)
+      task.out[(token + t) * task.out_stride + row + r] = sum(acc[r][t]);
+}
+
+template <class Format, int kTokens>
+void dot_f32_tokens(const LinearTask& task, int64_t row_begin, int64_t row_end, int token) {
+  int64_t r = row_begin;
+  for (; r + 4 <= row_end; r += 4) dot_f32_tile<Format, 4, kTokens>(task, r, token);
+  for (; r < row_end; ++r) dot_f32_tile<Format, 1, kTokens>(task, r, token);
+}
+
+template <class Format>
+void dot_f32(const LinearTask* task, int64_t row_begin, int64_t row_end, void*) {
+  int t = 0;
+  for (; t + 4 <= task->tokens; t += 4) dot_f32_tokens<Format, 4>(*task, row_begin, row_end, t);
+  for (; t + 2 <= task->tokens; t += 2) dot_f32_tokens<Format, 2>(*task, row_begin, row_end, t);
+  if (t < task->tokens) dot_f32_tokens<Format, 1>(*task, row_begin, row_end, t);
+}
+
+// out[t][v * 16 ..] += panel column c times the token's value c, for `columns` columns of a panel
+// that has `panel_stride` floats from column to column. Also how attention multiplies.
+template <int kVectors, int kTokens>
+__attribute__((always_inline)) inline void outer_products(const float* panel, int64_t panel_stride,
+                                                          const float* const (&tokens)[kTokens],
+                                                          int columns,
+                                                          F32x16 (&acc)[kVectors][kTokens]) {
+  for (int c = 0; c < columns; ++c) {
+    F32x16 w[kVectors];
+    for (int v = 0; v < kVectors; ++v) w[v] = load(panel + c * panel_stride + 16 * v);
+    for (int t = 0; t < kTokens; ++t) {
+      const F32x16 x = splat(tokens[t][c]);
+      for (int v = 0; v < kVectors; ++v) acc[v][t] = fma(w[v], x, acc[v][t]);
+    }
+  }
+}
+
+template <int kTokens>
+void multiply_f32(const float* panel, int columns, const float* first, int64_t stride,
+                  float* sums) {
+  const float* tokens[kTokens];
+  F32x16 acc[kTileVectors][kTokens];
+  for (int t = 0; t < kTokens; ++t) {
+    tokens[t] = reinterpret_cast<const float*>(reinterpret_cast<const char*>(first) + t * stride);
+    for (int v = 0; v < kTileVectors; ++v) acc[v][t] = load(sums + t * kPanelRows + 16 * v);
+  }
+  outer_products<kTileVectors, kTokens>(panel, kPanelRows, tokens, columns, acc);
+  for (int t = 0; t < kTokens; ++t)
+    for (int v = 0; v < kTileVectors; ++v) store(sums + t * kPanelRows + 16 * v, acc[v][t]);
+}
+
+struct PanelScratchF32 {
+  alignas(64) float decoded[16][kUnit];
+  alignas(64) float panel[kUnit * kPanelRows];  // (columns, kPanelRows)
+  alignas(64) float sums[kPanelTokens * kPanelRows];
+};
+
+// 16 rows of at most 256 columns into lanes [16 v, 16 v + 16) of the panel.
+template <class Format>
+void unpack_f32(const uint8_t* from, int64_t stride, int rows, int columns, int v,
+                PanelScratchF32& scratch) {
+  for (int r = 0; r < 16; ++r)
+    decode_some<Format>(from + (r < rows ? r : rows - 1) * stride, columns, scratch.decoded[r]);
+  for (int c = 0; c < columns; c += 16) {
+    F32x16 m[16];
+    for (int r = 0; r < 16; ++r) m[r] = load(scratch.decoded[r] + c);
+    transpose(m);
+    for (int i = 0; i < 16; ++i) store(scratch.panel + (c + i) * kPanelRows + 16 * v, m[i]);
+  }
+}
+
+template <class Format>
+void panel_f32(const LinearTask* task, int64_t row_begin, int64_t row_end, void* memory) {
+  static_assert(sizeof(PanelScratchF32) <= kScratchBytes);
+  auto& scratch = *static_cast<PanelScratchF32*>(memory);
+  for (int token = 0; token < task->tokens; token += kPanelTokens) {
+    const int tokens = task->tokens - token < kPanelTokens ? task->tokens - token : kPanelTokens;
+    for (int64_t row = row_begin; row < row_end; row += kPanelRows) {
+      const int rows = row_end - row < kPanelRows ? static_cast<int>(row_end - row) : kPanelRows;
+      const uint8_t* from = static_cast<const uint8_t*>(task->weights) + row * task->row_bytes;
+      __builtin_memset(scratch.sums, 0, sizeof(float) * static_cast<size_t>(tokens * kPanelRows));
+      for (int c = 0; c < task->columns; c += kUnit, from += kUnitBytes<Format>) {
+        const int columns = task->columns - c < kUnit ? task->columns - c : kUnit;
+        for (int v = 0; v < kTileVectors && 16 * v < rows; ++v)
+          unpack_f32<Format>(from + 16 * v * task->row_bytes, task->row_bytes,
+                             rows - 16 * v < 16 ? rows - 16 * v : 16, columns, v, scratch);
+        int t = 0;
+        for (; t + kTileTokens <= tokens; t += kTileTokens)
+          multiply_f32<kTileTokens>(scratch.panel, columns, float_row(*task, token + t) + c,
+                                    task->activation_stride, scratch.sums + t * kPanelRows);
+        for (; t < tokens; ++t)
+          multiply_f32<1>(scratch.panel, columns, float_row(*task, token + t) + c,
+                          task->activation_stride, scratch.sums + t * kPanelRows);
+      }
+      store_panel(scratch.sums, *task, row, rows, token, tokens);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace issun::kernels

@@ -1,0 +1,78 @@
+// Every kernel of one instruction set as a table. Included, after a vocabulary, by isa/*.cpp, which
+// define ISSUN_TABLE and ISSUN_NAME.
+#pragma once
+
+#include "kernels/attention.inl"
+#include "kernels/dot_q8.inl"
+#include "kernels/panel_q8.inl"
+#include "kernels/product_f32.inl"
+#include "kernels/quantise.inl"
+#include "kernels/rows.inl"
+
+namespace issun::kernels {
+namespace {
+
+template <class Format>
+constexpr void enter_floats(KernelTable& table) {
+  constexpr int type = static_cast<int>(Format::kType);
+  table.dot_f32[type] = dot_f32<Format>;
+  table.panel_f32[type] = panel_f32<Format>;
+  table.decode_row[type] = decode_row<Format>;
+}
+
+template <class Format>
+constexpr void enter_blocks(KernelTable& table) {
+  constexpr int type = static_cast<int>(Format::kType);
+  enter_floats<Format>(table);
+  table.dot_q8[type] = dot_q8<Format>;
+  table.panel_q8[type] = panel_q8<Format>;
+}
+
+template <class Format>
+constexpr void enter_cache_rows(KernelTable& table) {
+  constexpr int type = static_cast<int>(Format::kType);
+  table.attention[type] = attention<Format>;
+  table.encode_row[type] = encode_row<Format>;
+}
+
+constexpr KernelTable make_table(const char* name) {
+  KernelTable table{};
+  table.name = name;
+  table.quantise = quantise;
+  enter_floats<F32>(table);
+  enter_floats<F16>(table);
+  enter_floats<BF16>(table);
+  enter_blocks<Q8_0>(table);
+  enter_blocks<Q4_0>(table);
+  enter_blocks<Q4_K>(table);
+  enter_blocks<Q5_K>(table);
+  enter_blocks<Q6_K>(table);
+  table.panel_rows = kPanelRows;
+  table.dot_tokens = 6;
+  enter_cache_rows<F32>(table);
+  enter_cache_rows<F16>(table);
+  enter_cache_rows<BF16>(table);
+  table.attention_scratch_bytes = attention_scratch_bytes;
+  table.rms_norm = rms_norm;
+  table.layer_norm = layer_norm;
+  table.add = add;
+  table.mul = mul;
+  table.scale = scale;
+  table.add_scaled = add_scaled;
+  table.silu_mul = silu_mul;
+  table.gelu_mul = gelu_mul;
+  table.soft_cap = soft_cap;
+  table.softmax = softmax;
+  table.rope_neighbours = rope_neighbours;
+  table.rope_halves = rope_halves;
+  table.dot = dot;
+  table.argmax = argmax;
+  return table;
+}
+
+}  // namespace
+
+extern const KernelTable ISSUN_TABLE;
+constinit const KernelTable ISSUN_TABLE = make_table(ISSUN_NAME);
+
+}  // namespace issun::kernels

@@ -1,0 +1,359 @@
+// The vocabulary on AVX2, FMA and F16C, with or without AVX-VNNI: a vector is two registers.
+// Meanings: scalar.h.
+#pragma once
+
+#include <immintrin.h>
+#include <stdint.h>
+
+namespace issun::simd {
+namespace {
+
+struct F32x16 {
+  __m256 lo, hi;
+};
+struct I32x16 {
+  __m256i lo, hi;
+};
+struct I16x32 {
+  __m256i lo, hi;
+};
+struct I8x64 {
+  __m256i lo, hi;
+};
+struct U8x64 {
+  __m256i lo, hi;
+};
+
+#ifdef __AVXVNNI__
+constexpr bool kWideDot = true;
+#else
+constexpr bool kWideDot = false;
+#endif
+constexpr int kTileVectors = 1, kTileTokens = 3;
+constexpr bool kFusedMultiplyAdd = true;
+
+inline __m256i load32(const void* p, int i = 0) {
+  return _mm256_loadu_si256(static_cast<const __m256i*>(p) + i);
+}
+inline void store32(void* p, int i, __m256i a) {
+  _mm256_storeu_si256(static_cast<__m256i*>(p) + i, a);
+}
+inline __m128i load16(const void* p) { return _mm_loadu_si128(static_cast<const __m128i*>(p)); }
+inline __m128i load8(const void* p) { return _mm_loadl_epi64(static_cast<const __m128i*>(p)); }
+
+// Floats
+inline F32x16 splat(float x) { return {_mm256_set1_ps(x), _mm256_set1_ps(x)}; }
+inline F32x16 zero_f32() { return {_mm256_setzero_ps(), _mm256_setzero_ps()}; }
+inline F32x16 load(const float* p) { return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)}; }
+inline void store(float* p, F32x16 a) {
+  _mm256_storeu_ps(p, a.lo);
+  _mm256_storeu_ps(p + 8, a.hi);
+}
+// Lanes below n of the eight that start at lane `first`.
+inline __m256i first_lanes(int n, int first) {
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(n - first), _mm256_set_epi32(7, 6, 5, 4, 3, 2, 1, 0));
+}
+inline F32x16 load_first(const float* p, int n) {
+  return {_mm256_maskload_ps(p, first_lanes(n, 0)), _mm256_maskload_ps(p + 8, first_lanes(n, 8))};
+}
+inline void store_first(float* p, F32x16 a, int n) {
+  _mm256_maskstore_ps(p, first_lanes(n, 0), a.lo);
+  _mm256_maskstore_ps(p + 8, first_lanes(n, 8), a.hi);
+}
+inline F32x16 add(F32x16 a, F32x16 b) {
+  return {_mm256_add_ps(a.lo, b.lo), _mm256_add_ps(a.hi, b.hi)};
+}
+inline F32x16 sub(F32x16 a, F32x16 b) {
+  return {_mm256_sub_ps(a.lo, b.lo), _mm256_sub_ps(a.hi, b.hi)};
+}
+inline F32x16 mul(F32x16 a, F32x16 b) {
+  return {_mm256_mul_ps(a.lo, b.lo), _mm256_mul_ps(a.hi, b.hi)};
+}
+inline F32x16 div(F32x16 a, F32x16 b) {
+  return {_mm256_div_ps(a.lo, b.lo), _mm256_div_ps(a.hi, b.hi)};
+}
+inline F32x16 fma(F32x16 a, F32x16 b, F32x16 c) {
+  return {_mm256_fmadd_ps(a.lo, b.lo, c.lo), _mm256_fmadd_ps(a.hi, b.hi, c.hi)};
+}
+inline F32x16 fnma(F32x16 a, F32x16 b, F32x16 c) {
+  return {_mm256_fnmadd_ps(a.lo, b.lo, c.lo), _mm256_fnmadd_ps(a.hi, b.hi, c.hi)};
+}
+inline F32x16 max(F32x16 a, F32x16 b) {
+  return {_mm256_max_ps(a.lo, b.lo), _mm256_max_ps(a.hi, b.hi)};
+}
+inline F32x16 min(F32x16 a, F32x16 b) {
+  return {_mm256_min_ps(a.lo, b.lo), _mm256_min_ps(a.hi, b.hi)};
+}
+inline F32x16 abs(F32x16 a) {
+  const __m256 sign = _mm256_set1_ps(-0.0f);
+  return {_mm256_andnot_ps(sign, a.lo), _mm256_andnot_ps(sign, a.hi)};
+}
+inline __m256 choose(__m256i begin, __m256i end, __m256 inside, __m256 outside) {
+  return _mm256_blendv_ps(outside, inside, _mm256_castsi256_ps(_mm256_andnot_si256(begin, end)));
+}
+inline F32x16 choose_range(int begin, int end, F32x16 inside, F32x16 outside) {
+  return {choose(first_lanes(begin, 0), first_lanes(end, 0), inside.lo, outside.lo),
+          choose(first_lanes(begin, 8), first_lanes(end, 8), inside.hi, outside.hi)};
+}
+inline F32x16 zero_where_below(F32x16 x, F32x16 limit, F32x16 a) {
+  return {_mm256_andnot_ps(_mm256_cmp_ps(x.lo, limit.lo, _CMP_LT_OQ), a.lo),
+          _mm256_andnot_ps(_mm256_cmp_ps(x.hi, limit.hi, _CMP_LT_OQ), a.hi)};
+}
+inline float sum(F32x16 a) {
+  const __m256 eight = _mm256_add_ps(a.lo, a.hi);
+  __m128 s = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+  s = _mm_add_ps(s, _mm_movehl_ps(s, s));
+  return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
+}
+inline float largest(F32x16 a) {
+  const __m256 eight = _mm256_max_ps(a.lo, a.hi);
+  __m128 s = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+  s = _mm_max_ps(s, _mm_movehl_ps(s, s));
+  return _mm_cvtss_f32(_mm_max_ss(s, _mm_movehdup_ps(s)));
+}
+struct Index16 {
+  int lane[16];
+};
+template <int run, int first>
+constexpr Index16 spread_index() {
+  Index16 r{};
+  for (int i = 0; i < 16; ++i) r.lane[i] = first + i / run;
+  return r;
+}
+template <int run, int first = 0>
+inline F32x16 spread(F32x16 a) {
+  alignas(32) static constexpr Index16 index = spread_index<run, first % 8>();
+  const __m256 half = first < 8 ? a.lo : a.hi;
+  return {_mm256_permutevar8x32_ps(half, load32(&index)),
+          _mm256_permutevar8x32_ps(half, load32(&index, 1))};
+}
+inline F32x16 twice(const float* p) {
+  const __m256 eight = _mm256_loadu_ps(p);
+  return {_mm256_permutevar8x32_ps(eight, _mm256_set_epi32(3, 3, 2, 2, 1, 1, 0, 0)),
+          _mm256_permutevar8x32_ps(eight, _mm256_set_epi32(7, 7, 6, 6, 5, 5, 4, 4))};
+}
+inline F32x16 halves(float lo, float hi) { return {_mm256_set1_ps(lo), _mm256_set1_ps(hi)}; }
+
+// Integers
+inline I32x16 zero_i32() { return {_mm256_setzero_si256(), _mm256_setzero_si256()}; }
+inline I32x16 splat(int32_t x) { return {_mm256_set1_epi32(x), _mm256_set1_epi32(x)}; }
+inline I32x16 load(const int32_t* p) { return {load32(p), load32(p, 1)}; }
+inline void store(int32_t* p, I32x16 a) {
+  store32(p, 0, a.lo);
+  store32(p, 1, a.hi);
+}
+inline I32x16 add(I32x16 a, I32x16 b) {
+  return {_mm256_add_epi32(a.lo, b.lo), _mm256_add_epi32(a.hi, b.hi)};
+}
+inline I32x16 sub(I32x16 a, I32x16 b) {
+  return {_mm256_sub_epi32(a.lo, b.lo), _mm256_sub_epi32(a.hi, b.hi)};
+}
+inline I32x16 shift_left(I32x16 a, int count) {
+  const __m256i n = _mm256_set1_epi32(count);
+  return {_mm256_sllv_epi32(a.lo, n), _mm256_sllv_epi32(a.hi, n)};
+}
+inline I32x16 shift_right(I32x16 a, int count) {
+  const __m256i n = _mm256_set1_epi32(count);
+  return {_mm256_srav_epi32(a.lo, n), _mm256_srav_epi32(a.hi, n)};
+}
+inline F32x16 to_f32(I32x16 a) { return {_mm256_cvtepi32_ps(a.lo), _mm256_cvtepi32_ps(a.hi)}; }
+inline I32x16 round_to_i32(F32x16 a) {
+  return {_mm256_cvtps_epi32(a.lo), _mm256_cvtps_epi32(a.hi)};
+}
+inline F32x16 as_f32(I32x16 a) { return {_mm256_castsi256_ps(a.lo), _mm256_castsi256_ps(a.hi)}; }
+inline I32x16 as_i32(F32x16 a) { return {_mm256_castps_si256(a.lo), _mm256_castps_si256(a.hi)}; }
+inline int32_t sum(I32x16 a) {
+  const __m256i eight = _mm256_add_epi32(a.lo, a.hi);
+  __m128i s = _mm_add_epi32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256(eight, 1));
+  s = _mm_add_epi32(s, _mm_shuffle_epi32(s, 0x4e));
+  return _mm_cvtsi128_si32(_mm_add_epi32(s, _mm_shuffle_epi32(s, 0xb1)));
+}
+inline void store_bytes(int8_t* p, I32x16 a) {
+  const __m256i words = _mm256_permute4x64_epi64(_mm256_packs_epi32(a.lo, a.hi), 0xd8);
+  const __m128i bytes =
+      _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), bytes);
+}
+inline F32x16 bytes_to_f32(const uint8_t* p) {
+  return to_f32(I32x16{_mm256_cvtepu8_epi32(load8(p)), _mm256_cvtepu8_epi32(load8(p + 8))});
+}
+inline F32x16 bytes_to_f32(const int8_t* p) {
+  return to_f32(I32x16{_mm256_cvtepi8_epi32(load8(p)), _mm256_cvtepi8_epi32(load8(p + 8))});
+}
+inline F32x16 bytes_to_f32(uint64_t lo, uint64_t hi) {
+  return to_f32(I32x16{_mm256_cvtepu8_epi32(_mm_cvtsi64_si128(static_cast<long long>(lo))),
+                       _mm256_cvtepu8_epi32(_mm_cvtsi64_si128(static_cast<long long>(hi)))});
+}
+
+// Sixteen-bit floats
+inline float half_to_float(uint16_t h) { return _cvtsh_ss(h); }
+inline F32x16 load_f16(const void* p) {
+  return {_mm256_cvtph_ps(load16(p)), _mm256_cvtph_ps(load16(static_cast<const char*>(p) + 16))};
+}
+inline __m256 widen_bf16(__m128i halves) {
+  return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(halves), 16));
+}
+inline F32x16 load_bf16(const void* p) {
+  return {widen_bf16(load16(p)), widen_bf16(load16(static_cast<const char*>(p) + 16))};
+}
+inline F32x16 halves_to_f32(const uint16_t* p) {
+  return {_mm256_cvtph_ps(load16(p)), _mm256_setzero_ps()};
+}
+inline void store_f16(void* p, F32x16 a) {
+  auto* out = static_cast<__m128i*>(p);
+  _mm_storeu_si128(out, _mm256_cvtps_ph(a.lo, _MM_FROUND_TO_NEAREST_INT));
+  _mm_storeu_si128(out + 1, _mm256_cvtps_ph(a.hi, _MM_FROUND_TO_NEAREST_INT));
+}
+inline __m256i narrow_bf16(__m256 a) {
+  const __m256i bits = _mm256_castps_si256(a);
+  const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
+  const __m256i rounded = _mm256_add_epi32(_mm256_add_epi32(bits, _mm256_set1_epi32(0x7fff)), odd);
+  const __m256 quiet = _mm256_castsi256_ps(_mm256_or_si256(bits, _mm256_set1_epi32(0x400000)));
+  const __m256 nan = _mm256_cmp_ps(a, a, _CMP_UNORD_Q);
+  const __m256 kept = _mm256_blendv_ps(_mm256_castsi256_ps(rounded), quiet, nan);
+  return _mm256_srli_epi32(_mm256_castps_si256(kept), 16);
+}
+inline void store_bf16(void* p, F32x16 a) {
+  const __m256i packed = _mm256_packus_epi32(narrow_bf16(a.lo), narrow_bf16(a.hi));
+  store32(p, 0, _mm256_permute4x64_epi64(packed, 0xd8));
+}
+
+// Bytes
+inline I8x64 load(const int8_t* p) { return {load32(p), load32(p, 1)}; }
+inline U8x64 load(const uint8_t* p) { return {load32(p), load32(p, 1)}; }
+inline void store(void* p, I8x64 a) {
+  store32(p, 0, a.lo);
+  store32(p, 1, a.hi);
+}
+inline void store(void* p, U8x64 a) { store(p, I8x64{a.lo, a.hi}); }
+inline I8x64 join(const int8_t* p, const int8_t* q) { return {load32(p), load32(q)}; }
+inline __m256i low_nibble(__m256i a) { return _mm256_and_si256(a, _mm256_set1_epi8(15)); }
+inline __m256i high_nibble(__m256i a) { return low_nibble(_mm256_srli_epi16(a, 4)); }
+inline U8x64 nibbles(const uint8_t* p) {
+  const __m256i both = load32(p);
+  return {low_nibble(both), high_nibble(both)};
+}
+inline __m256i nibbles16(const uint8_t* p) {
+  const __m128i both = load16(p);
+  return low_nibble(
+      _mm256_inserti128_si256(_mm256_castsi128_si256(both), _mm_srli_epi16(both, 4), 1));
+}
+inline U8x64 nibbles16(const uint8_t* p, const uint8_t* q) { return {nibbles16(p), nibbles16(q)}; }
+inline U8x64 low_nibbles(const uint8_t* p) {
+  return {low_nibble(load32(p)), low_nibble(load32(p, 1))};
+}
+inline U8x64 high_nibbles(const uint8_t* p) {
+  return {high_nibble(load32(p)), high_nibble(load32(p, 1))};
+}
+// Bit k of each byte moved to bit 4: to the left for k < 4, to the right above.
+template <int k>
+inline __m256i to_bit4(__m256i a) {
+  if constexpr (k <= 4)
+    return _mm256_slli_epi16(a, 4 - k);
+  else
+    return _mm256_srli_epi16(a, k - 4);
+}
+template <int s>
+inline U8x64 two_bits_as_high(const uint8_t* p) {
+  const __m256i a = load32(p), mask = _mm256_set1_epi8(0x30);
+  return {_mm256_and_si256(to_bit4<s>(a), mask), _mm256_and_si256(to_bit4<s + 2>(a), mask)};
+}
+template <int s>
+inline U8x64 bits_as_high(const uint8_t* p) {
+  const __m256i a = load32(p), mask = _mm256_set1_epi8(0x10);
+  return {_mm256_and_si256(to_bit4<s>(a), mask), _mm256_and_si256(to_bit4<s + 1>(a), mask)};
+}
+inline U8x64 operator|(U8x64 a, U8x64 b) {
+  return {_mm256_or_si256(a.lo, b.lo), _mm256_or_si256(a.hi, b.hi)};
+}
+inline I8x64 as_signed(U8x64 a) { return {a.lo, a.hi}; }
+inline U8x64 as_unsigned(I8x64 a) { return {a.lo, a.hi}; }
+template <int k>
+inline U8x64 plus(U8x64 a) {
+  const __m256i n = _mm256_set1_epi8(static_cast<char>(k));
+  return {_mm256_add_epi8(a.lo, n), _mm256_add_epi8(a.hi, n)};
+}
+inline U8x64 splat_bytes(int byte) {
+  const __m256i b = _mm256_set1_epi8(static_cast<char>(byte));
+  return {b, b};
+}
+inline I8x64 splat4(const int8_t* p) {
+  int word;
+  __builtin_memcpy(&word, p, 4);
+  const __m256i four = _mm256_set1_epi32(word);
+  return {four, four};
+}
+inline void transpose8(__m256i (&m)[8]) {
+  __m256i t[8];
+  for (int i = 0; i < 8; i += 2) {
+    t[i] = _mm256_unpacklo_epi32(m[i], m[i + 1]);
+    t[i + 1] = _mm256_unpackhi_epi32(m[i], m[i + 1]);
+  }
+  for (int i = 0; i < 8; i += 4) {
+    m[i] = _mm256_unpacklo_epi64(t[i], t[i + 2]);
+    m[i + 1] = _mm256_unpackhi_epi64(t[i], t[i + 2]);
+    m[i + 2] = _mm256_unpacklo_epi64(t[i + 1], t[i + 3]);
+    m[i + 3] = _mm256_unpackhi_epi64(t[i + 1], t[i + 3]);
+  }
+  for (int i = 0; i < 4; ++i) {
+    t[i] = _mm256_permute2x128_si256(m[i], m[i + 4], 0x20);
+    t[i + 4] = _mm256_permute2x128_si256(m[i], m[i + 4], 0x31);
+  }
+  for (int i = 0; i < 8; ++i) m[i] = t[i];
+}
+// Four quarters of 8 x 8 words, the off-diagonal ones exchanged.
+inline void transpose(U8x64 (&m)[16]) {
+  for (int half = 0; half < 16; half += 8) {
+    __m256i left[8], right[8];
+    for (int i = 0; i < 8; ++i) {
+      left[i] = m[half + i].lo;
+      right[i] = m[half + i].hi;
+    }
+    transpose8(left);
+    transpose8(right);
+    for (int i = 0; i < 8; ++i) {
+      m[half + i].lo = left[i];
+      m[half + i].hi = right[i];
+    }
+  }
+  for (int i = 0; i < 8; ++i) {
+    const __m256i upper = m[i].hi;
+    m[i].hi = m[8 + i].lo;
+    m[8 + i].lo = upper;
+  }
+}
+inline void transpose(F32x16 (&m)[16]) {
+  U8x64 t[16];
+  for (int i = 0; i < 16; ++i) t[i] = {_mm256_castps_si256(m[i].lo), _mm256_castps_si256(m[i].hi)};
+  transpose(t);
+  for (int i = 0; i < 16; ++i) m[i] = {_mm256_castsi256_ps(t[i].lo), _mm256_castsi256_ps(t[i].hi)};
+}
+
+inline __m256i dot4(__m256i c, __m256i w, __m256i a) {
+#ifdef __AVXVNNI__
+  return _mm256_dpbusd_avx_epi32(c, w, a);
+#else
+  return _mm256_add_epi32(c, _mm256_madd_epi16(_mm256_maddubs_epi16(w, a), _mm256_set1_epi16(1)));
+#endif
+}
+inline I32x16 dot4(I32x16 c, U8x64 w, I8x64 a) {
+  return {dot4(c.lo, w.lo, a.lo), dot4(c.hi, w.hi, a.hi)};
+}
+inline I32x16 dot4(I32x16 c, I8x64 w, I8x64 a) {
+  return {dot4(c.lo, _mm256_abs_epi8(w.lo), _mm256_sign_epi8(a.lo, w.lo)),
+          dot4(c.hi, _mm256_abs_epi8(w.hi), _mm256_sign_epi8(a.hi, w.hi))};
+}
+inline I16x32 load(const int16_t* p) { return {load32(p), load32(p, 1)}; }
+inline I16x32 splat2(const int16_t* p) {
+  int word;
+  __builtin_memcpy(&word, p, 4);
+  return {_mm256_set1_epi32(word), _mm256_set1_epi32(word)};
+}
+inline I32x16 dot2(I32x16 c, I16x32 a, I16x32 b) {
+  return {_mm256_add_epi32(c.lo, _mm256_madd_epi16(a.lo, b.lo)),
+          _mm256_add_epi32(c.hi, _mm256_madd_epi16(a.hi, b.hi))};
+}
+inline void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
+
+}  // namespace
+}  // namespace issun::simd

@@ -1,0 +1,256 @@
+// The vocabulary on AVX-512 (F, BW, DQ, VL, VNNI): a vector is one register. Meanings: scalar.h.
+#pragma once
+
+#include <immintrin.h>
+#include <stdint.h>
+
+namespace issun::simd {
+namespace {
+
+struct F32x16 {
+  __m512 v;
+};
+struct I32x16 {
+  __m512i v;
+};
+struct I16x32 {
+  __m512i v;
+};
+struct I8x64 {
+  __m512i v;
+};
+struct U8x64 {
+  __m512i v;
+};
+
+constexpr bool kWideDot = true;
+constexpr int kTileVectors = 2, kTileTokens = 6;
+constexpr bool kFusedMultiplyAdd = true;
+
+inline __mmask16 first_lanes(int n) { return static_cast<__mmask16>((1u << n) - 1); }
+
+// Floats
+inline F32x16 splat(float x) { return {_mm512_set1_ps(x)}; }
+inline F32x16 zero_f32() { return {_mm512_setzero_ps()}; }
+inline F32x16 load(const float* p) { return {_mm512_loadu_ps(p)}; }
+inline void store(float* p, F32x16 a) { _mm512_storeu_ps(p, a.v); }
+inline F32x16 load_first(const float* p, int n) {
+  return {_mm512_maskz_loadu_ps(first_lanes(n), p)};
+}
+inline void store_first(float* p, F32x16 a, int n) {
+  _mm512_mask_storeu_ps(p, first_lanes(n), a.v);
+}
+inline F32x16 add(F32x16 a, F32x16 b) { return {_mm512_add_ps(a.v, b.v)}; }
+inline F32x16 sub(F32x16 a, F32x16 b) { return {_mm512_sub_ps(a.v, b.v)}; }
+inline F32x16 mul(F32x16 a, F32x16 b) { return {_mm512_mul_ps(a.v, b.v)}; }
+inline F32x16 div(F32x16 a, F32x16 b) { return {_mm512_div_ps(a.v, b.v)}; }
+inline F32x16 fma(F32x16 a, F32x16 b, F32x16 c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
+inline F32x16 fnma(F32x16 a, F32x16 b, F32x16 c) { return {_mm512_fnmadd_ps(a.v, b.v, c.v)}; }
+inline F32x16 max(F32x16 a, F32x16 b) { return {_mm512_max_ps(a.v, b.v)}; }
+inline F32x16 min(F32x16 a, F32x16 b) { return {_mm512_min_ps(a.v, b.v)}; }
+inline F32x16 abs(F32x16 a) { return {_mm512_abs_ps(a.v)}; }
+inline F32x16 choose_range(int begin, int end, F32x16 inside, F32x16 outside) {
+  const auto mask = static_cast<__mmask16>(first_lanes(end) & ~first_lanes(begin));
+  return {_mm512_mask_mov_ps(outside.v, mask, inside.v)};
+}
+inline F32x16 zero_where_below(F32x16 x, F32x16 limit, F32x16 a) {
+  return {_mm512_maskz_mov_ps(_mm512_cmp_ps_mask(x.v, limit.v, _CMP_NLT_UQ), a.v)};
+}
+inline float sum(F32x16 a) { return _mm512_reduce_add_ps(a.v); }
+inline float largest(F32x16 a) { return _mm512_reduce_max_ps(a.v); }
+struct Index16 {
+  int lane[16];
+};
+template <int run, int first>
+constexpr Index16 spread_index() {
+  Index16 r{};
+  for (int i = 0; i < 16; ++i) r.lane[i] = first + i / run;
+  return r;
+}
+template <int run, int first = 0>
+inline F32x16 spread(F32x16 a) {
+  alignas(64) static constexpr Index16 index = spread_index<run, first>();
+  return {_mm512_permutexvar_ps(_mm512_load_si512(&index), a.v)};
+}
+inline F32x16 twice(const float* p) {
+  alignas(64) static constexpr Index16 index = spread_index<2, 0>();
+  return {
+      _mm512_permutexvar_ps(_mm512_load_si512(&index), _mm512_castps256_ps512(_mm256_loadu_ps(p)))};
+}
+inline F32x16 halves(float lo, float hi) {
+  return {_mm512_mask_broadcastss_ps(_mm512_set1_ps(lo), 0xff00, _mm_set_ss(hi))};
+}
+
+// Integers
+inline I32x16 zero_i32() { return {_mm512_setzero_si512()}; }
+inline I32x16 splat(int32_t x) { return {_mm512_set1_epi32(x)}; }
+inline I32x16 load(const int32_t* p) { return {_mm512_loadu_si512(p)}; }
+inline void store(int32_t* p, I32x16 a) { _mm512_storeu_si512(p, a.v); }
+inline I32x16 add(I32x16 a, I32x16 b) { return {_mm512_add_epi32(a.v, b.v)}; }
+inline I32x16 sub(I32x16 a, I32x16 b) { return {_mm512_sub_epi32(a.v, b.v)}; }
+inline I32x16 shift_left(I32x16 a, int count) {
+  return {_mm512_sllv_epi32(a.v, _mm512_set1_epi32(count))};
+}
+inline I32x16 shift_right(I32x16 a, int count) {
+  return {_mm512_srav_epi32(a.v, _mm512_set1_epi32(count))};
+}
+inline F32x16 to_f32(I32x16 a) { return {_mm512_cvtepi32_ps(a.v)}; }
+inline I32x16 round_to_i32(F32x16 a) {
+  return {_mm512_cvt_roundps_epi32(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)};
+}
+inline F32x16 as_f32(I32x16 a) { return {_mm512_castsi512_ps(a.v)}; }
+inline I32x16 as_i32(F32x16 a) { return {_mm512_castps_si512(a.v)}; }
+inline int32_t sum(I32x16 a) { return _mm512_reduce_add_epi32(a.v); }
+inline void store_bytes(int8_t* p, I32x16 a) {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(a.v));
+}
+inline F32x16 bytes_to_f32(const uint8_t* p) {
+  return {_mm512_cvtepi32_ps(
+      _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))))};
+}
+inline F32x16 bytes_to_f32(const int8_t* p) {
+  return {_mm512_cvtepi32_ps(
+      _mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))))};
+}
+inline F32x16 bytes_to_f32(uint64_t lo, uint64_t hi) {
+  return {_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(
+      _mm_set_epi64x(static_cast<long long>(hi), static_cast<long long>(lo))))};
+}
+
+// Sixteen-bit floats
+inline float half_to_float(uint16_t h) { return _cvtsh_ss(h); }
+inline F32x16 load_f16(const void* p) {
+  return {_mm512_cvtph_ps(_mm256_loadu_si256(static_cast<const __m256i*>(p)))};
+}
+inline F32x16 load_bf16(const void* p) {
+  const __m512i wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256(static_cast<const __m256i*>(p)));
+  return {_mm512_castsi512_ps(_mm512_slli_epi32(wide, 16))};
+}
+inline F32x16 halves_to_f32(const uint16_t* p) {
+  const __m256 eight = _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+  return {_mm512_zextps256_ps512(eight)};
+}
+inline void store_f16(void* p, F32x16 a) {
+  _mm256_storeu_si256(static_cast<__m256i*>(p),
+                      _mm512_cvtps_ph(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
+inline void store_bf16(void* p, F32x16 a) {
+  const __m512i bits = _mm512_castps_si512(a.v), one = _mm512_set1_epi32(1);
+  const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), one);
+  const __m512i rounded = _mm512_add_epi32(_mm512_add_epi32(bits, _mm512_set1_epi32(0x7fff)), odd);
+  const __mmask16 nan = _mm512_cmp_ps_mask(a.v, a.v, _CMP_UNORD_Q);
+  const __m512i kept = _mm512_mask_or_epi32(rounded, nan, bits, _mm512_set1_epi32(0x400000));
+  _mm256_storeu_si256(static_cast<__m256i*>(p), _mm512_cvtepi32_epi16(_mm512_srli_epi32(kept, 16)));
+}
+
+// Bytes
+inline I8x64 load(const int8_t* p) { return {_mm512_loadu_si512(p)}; }
+inline U8x64 load(const uint8_t* p) { return {_mm512_loadu_si512(p)}; }
+inline void store(void* p, I8x64 a) { _mm512_storeu_si512(p, a.v); }
+inline void store(void* p, U8x64 a) { _mm512_storeu_si512(p, a.v); }
+inline __m256i load32(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
+inline __m512i join(__m256i lo, __m256i hi) {
+  return _mm512_inserti64x4(_mm512_castsi256_si512(lo), hi, 1);
+}
+inline I8x64 join(const int8_t* p, const int8_t* q) { return {join(load32(p), load32(q))}; }
+inline U8x64 nibbles(const uint8_t* p) {
+  const __m256i both = load32(p);
+  return {_mm512_and_si512(join(both, _mm256_srli_epi16(both, 4)), _mm512_set1_epi8(15))};
+}
+inline U8x64 nibbles16(const uint8_t* p, const uint8_t* q) {
+  const __m128i a = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+  const __m128i b = _mm_loadu_si128(reinterpret_cast<const __m128i*>(q));
+  const __m256i first = _mm256_inserti128_si256(_mm256_castsi128_si256(a), _mm_srli_epi16(a, 4), 1);
+  const __m256i second =
+      _mm256_inserti128_si256(_mm256_castsi128_si256(b), _mm_srli_epi16(b, 4), 1);
+  return {_mm512_and_si512(join(first, second), _mm512_set1_epi8(15))};
+}
+inline U8x64 low_nibbles(const uint8_t* p) {
+  return {_mm512_and_si512(_mm512_loadu_si512(p), _mm512_set1_epi8(15))};
+}
+inline U8x64 high_nibbles(const uint8_t* p) {
+  return {_mm512_and_si512(_mm512_srli_epi16(_mm512_loadu_si512(p), 4), _mm512_set1_epi8(15))};
+}
+// Bits k of 16-bit lanes moved to bit 4: to the left for k < 4, to the right above.
+template <int k>
+inline __m256i to_bit4(__m256i a) {
+  if constexpr (k <= 4)
+    return _mm256_slli_epi16(a, 4 - k);
+  else
+    return _mm256_srli_epi16(a, k - 4);
+}
+template <int s>
+inline U8x64 two_bits_as_high(const uint8_t* p) {
+  const __m256i a = load32(p);
+  return {_mm512_and_si512(join(to_bit4<s>(a), to_bit4<s + 2>(a)), _mm512_set1_epi8(0x30))};
+}
+template <int s>
+inline U8x64 bits_as_high(const uint8_t* p) {
+  const __m256i a = load32(p);
+  return {_mm512_and_si512(join(to_bit4<s>(a), to_bit4<s + 1>(a)), _mm512_set1_epi8(0x10))};
+}
+inline U8x64 operator|(U8x64 a, U8x64 b) { return {_mm512_or_si512(a.v, b.v)}; }
+inline I8x64 as_signed(U8x64 a) { return {a.v}; }
+inline U8x64 as_unsigned(I8x64 a) { return {a.v}; }
+template <int k>
+inline U8x64 plus(U8x64 a) {
+  return {_mm512_add_epi8(a.v, _mm512_set1_epi8(static_cast<char>(k)))};
+}
+inline U8x64 splat_bytes(int byte) { return {_mm512_set1_epi8(static_cast<char>(byte))}; }
+inline I8x64 splat4(const int8_t* p) {
+  int word;
+  __builtin_memcpy(&word, p, 4);
+  return {_mm512_set1_epi32(word)};
+}
+inline void transpose(__m512i (&m)[16]) {
+  __m512i t[16];
+  for (int i = 0; i < 16; i += 2) {
+    t[i] = _mm512_unpacklo_epi32(m[i], m[i + 1]);
+    t[i + 1] = _mm512_unpackhi_epi32(m[i], m[i + 1]);
+  }
+  for (int i = 0; i < 16; i += 4) {
+    m[i] = _mm512_unpacklo_epi64(t[i], t[i + 2]);
+    m[i + 1] = _mm512_unpackhi_epi64(t[i], t[i + 2]);
+    m[i + 2] = _mm512_unpacklo_epi64(t[i + 1], t[i + 3]);
+    m[i + 3] = _mm512_unpackhi_epi64(t[i + 1], t[i + 3]);
+  }
+  for (int i = 0; i < 4; ++i)
+    for (int h = 0; h < 16; h += 8) {
+      t[i + h] = _mm512_shuffle_i32x4(m[i + h], m[i + 4 + h], 0x88);
+      t[i + 4 + h] = _mm512_shuffle_i32x4(m[i + h], m[i + 4 + h], 0xdd);
+    }
+  for (int i = 0; i < 8; ++i) {
+    m[i] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0x88);
+    m[i + 8] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0xdd);
+  }
+}
+inline void transpose(U8x64 (&m)[16]) {
+  __m512i t[16];
+  for (int i = 0; i < 16; ++i) t[i] = m[i].v;
+  transpose(t);
+  for (int i = 0; i < 16; ++i) m[i].v = t[i];
+}
+inline void transpose(F32x16 (&m)[16]) {
+  __m512i t[16];
+  for (int i = 0; i < 16; ++i) t[i] = _mm512_castps_si512(m[i].v);
+  transpose(t);
+  for (int i = 0; i < 16; ++i) m[i].v = _mm512_castsi512_ps(t[i]);
+}
+
+inline I32x16 dot4(I32x16 c, U8x64 w, I8x64 a) { return {_mm512_dpbusd_epi32(c.v, w.v, a.v)}; }
+inline I32x16 dot4(I32x16 c, I8x64 w, I8x64 a) {
+  const __mmask64 negative = _mm512_movepi8_mask(w.v);
+  const __m512i signed_a = _mm512_mask_sub_epi8(a.v, negative, _mm512_setzero_si512(), a.v);
+  return {_mm512_dpbusd_epi32(c.v, _mm512_abs_epi8(w.v), signed_a)};
+}
+inline I16x32 load(const int16_t* p) { return {_mm512_loadu_si512(p)}; }
+inline I16x32 splat2(const int16_t* p) {
+  int word;
+  __builtin_memcpy(&word, p, 4);
+  return {_mm512_set1_epi32(word)};
+}
+inline I32x16 dot2(I32x16 c, I16x32 a, I16x32 b) { return {_mm512_dpwssd_epi32(c.v, a.v, b.v)}; }
+inline void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
+
+}  // namespace
+}  // namespace issun::simd

@@ -1,0 +1,396 @@
+// The vector vocabulary in plain C++: it defines what every operation means, and every other header
+// of this folder must agree with it. A vector is one cache line: 16 floats, 16 integers or 64
+// bytes. Included by one translation unit per instruction set, hence the unnamed namespace.
+#pragma once
+
+#include <stdint.h>
+
+namespace issun::simd {
+namespace {
+
+struct F32x16 {
+  float v[16];
+};
+struct I32x16 {
+  int32_t v[16];
+};
+struct I16x32 {
+  int16_t v[32];
+};
+struct I8x64 {  // -128..127
+  int8_t v[64];
+};
+struct U8x64 {  // 0..127 where kWideDot is false
+  uint8_t v[64];
+};
+
+// Whether dot4 takes weights of 0..255: then signed weights are stored as w + 128.
+constexpr bool kWideDot = false;
+// The tile of the panel kernels: 16-row vectors and tokens whose sums fit into registers.
+constexpr int kTileVectors = 1, kTileTokens = 2;
+constexpr bool kFusedMultiplyAdd = false;
+
+#define EACH(count, statement) \
+  for (int i = 0; i < (count); ++i) statement;
+
+// Floats
+inline F32x16 splat(float x) {
+  F32x16 r;
+  EACH(16, r.v[i] = x)
+  return r;
+}
+inline F32x16 zero_f32() { return splat(0); }
+inline F32x16 load(const float* p) {
+  F32x16 r;
+  __builtin_memcpy(&r, p, 64);
+  return r;
+}
+inline void store(float* p, F32x16 a) { __builtin_memcpy(p, &a, 64); }
+// The first n lanes, 0 <= n <= 16; the others are zero, or left alone.
+inline F32x16 load_first(const float* p, int n) {
+  F32x16 r = zero_f32();
+  EACH(n, r.v[i] = p[i])
+  return r;
+}
+inline void store_first(float* p, F32x16 a, int n) { EACH(n, p[i] = a.v[i]) }
+inline F32x16 add(F32x16 a, F32x16 b) {
+  EACH(16, a.v[i] += b.v[i])
+  return a;
+}
+inline F32x16 sub(F32x16 a, F32x16 b) {
+  EACH(16, a.v[i] -= b.v[i])
+  return a;
+}
+inline F32x16 mul(F32x16 a, F32x16 b) {
+  EACH(16, a.v[i] *= b.v[i])
+  return a;
+}
+inline F32x16 div(F32x16 a, F32x16 b) {
+  EACH(16, a.v[i] /= b.v[i])
+  return a;
+}
+// a * b + c, and c - a * b; rounded once where the instruction set fuses.
+inline F32x16 fma(F32x16 a, F32x16 b, F32x16 c) {
+  EACH(16, c.v[i] += a.v[i] * b.v[i])
+  return c;
+}
+inline F32x16 fnma(F32x16 a, F32x16 b, F32x16 c) {
+  EACH(16, c.v[i] -= a.v[i] * b.v[i])
+  return c;
+}
+// The second operand where the first is NaN or both are equal, as x86 has it.
+inline F32x16 max(F32x16 a, F32x16 b) {
+  EACH(16, a.v[i] = a.v[i] > b.v[i] ? a.v[i] : b.v[i])
+  return a;
+}
+inline F32x16 min(F32x16 a, F32x16 b) {
+  EACH(16, a.v[i] = a.v[i] < b.v[i] ? a.v[i] : b.v[i])
+  return a;
+}
+inline F32x16 abs(F32x16 a) {
+  EACH(16, a.v[i] = __builtin_fabsf(a.v[i]))
+  return a;
+}
+// Lane i where i is in [begin, end), else the other.
+inline F32x16 choose_range(int begin, int end, F32x16 inside, F32x16 outside) {
+  EACH(16, inside.v[i] = i >= begin && i < end ? inside.v[i] : outside.v[i])
+  return inside;
+}
+// Lanes of a where x is at least the limit or NaN, zero elsewhere.
+inline F32x16 zero_where_below(F32x16 x, F32x16 limit, F32x16 a) {
+  EACH(16, a.v[i] = x.v[i] < limit.v[i] ? 0 : a.v[i])
+  return a;
+}
+// Lanes are folded in halves: 8 and 8, 4 and 4, 2 and 2, 1 and 1.
+inline float sum(F32x16 a) {
+  for (int n = 8; n > 0; n /= 2) EACH(n, a.v[i] += a.v[i + n])
+  return a.v[0];
+}
+inline float largest(F32x16 a) {
+  for (int n = 8; n > 0; n /= 2) EACH(n, a.v[i] = a.v[i] > a.v[i + n] ? a.v[i] : a.v[i + n])
+  return a.v[0];
+}
+// Lane i is a[first + i / run].
+template <int run, int first = 0>
+inline F32x16 spread(F32x16 a) {
+  F32x16 r;
+  EACH(16, r.v[i] = a.v[first + i / run])
+  return r;
+}
+// Lane i is p[i / 2], from 8 floats.
+inline F32x16 twice(const float* p) {
+  F32x16 r;
+  EACH(16, r.v[i] = p[i / 2])
+  return r;
+}
+// 8 lanes of lo, 8 of hi.
+inline F32x16 halves(float lo, float hi) {
+  F32x16 r;
+  EACH(16, r.v[i] = i < 8 ? lo : hi)
+  return r;
+}
+
+// Integers
+inline I32x16 zero_i32() { return {}; }
+inline I32x16 splat(int32_t x) {
+  I32x16 r;
+  EACH(16, r.v[i] = x)
+  return r;
+}
+inline I32x16 load(const int32_t* p) {
+  I32x16 r;
+  __builtin_memcpy(&r, p, 64);
+  return r;
+}
+inline void store(int32_t* p, I32x16 a) { __builtin_memcpy(p, &a, 64); }
+inline I32x16 add(I32x16 a, I32x16 b) {
+  EACH(16,
+       a.v[i] = static_cast<int32_t>(static_cast<uint32_t>(a.v[i]) + static_cast<uint32_t>(b.v[i])))
+  return a;
+}
+inline I32x16 sub(I32x16 a, I32x16 b) {
+  EACH(16,
+       a.v[i] = static_cast<int32_t>(static_cast<uint32_t>(a.v[i]) - static_cast<uint32_t>(b.v[i])))
+  return a;
+}
+inline I32x16 shift_left(I32x16 a, int count) {
+  EACH(16, a.v[i] = static_cast<int32_t>(static_cast<uint32_t>(a.v[i]) << count))
+  return a;
+}
+inline I32x16 shift_right(I32x16 a, int count) {
+  EACH(16, a.v[i] >>= count)
+  return a;
+}
+inline F32x16 to_f32(I32x16 a) {
+  F32x16 r;
+  EACH(16, r.v[i] = static_cast<float>(a.v[i]))
+  return r;
+}
+// To the nearest, ties to even; INT32_MIN for NaN and whatever does not fit.
+inline I32x16 round_to_i32(F32x16 a) {
+  I32x16 r;
+  EACH(16, r.v[i] = __builtin_fabsf(a.v[i]) < 0x1p31f
+                        ? static_cast<int32_t>(__builtin_rintf(a.v[i]))
+                        : INT32_MIN)
+  return r;
+}
+// The float with these bits, and back.
+inline F32x16 as_f32(I32x16 a) { return __builtin_bit_cast(F32x16, a); }
+inline I32x16 as_i32(F32x16 a) { return __builtin_bit_cast(I32x16, a); }
+inline int32_t sum(I32x16 a) {
+  uint32_t s = 0;
+  EACH(16, s += static_cast<uint32_t>(a.v[i]))
+  return static_cast<int32_t>(s);
+}
+// The low bytes of 16 integers that fit into -128..127.
+inline void store_bytes(int8_t* p, I32x16 a) { EACH(16, p[i] = static_cast<int8_t>(a.v[i])) }
+// 16 bytes as floats.
+inline F32x16 bytes_to_f32(const uint8_t* p) {
+  F32x16 r;
+  EACH(16, r.v[i] = p[i])
+  return r;
+}
+inline F32x16 bytes_to_f32(const int8_t* p) {
+  F32x16 r;
+  EACH(16, r.v[i] = p[i])
+  return r;
+}
+// The bytes of two words as 16 floats.
+inline F32x16 bytes_to_f32(uint64_t lo, uint64_t hi) {
+  F32x16 r;
+  EACH(16, r.v[i] = static_cast<float>((i < 8 ? lo >> 8 * i : hi >> 8 * (i - 8)) & 255))
+  return r;
+}
+
+// Sixteen-bit floats
+inline float half_to_float(uint16_t h) {
+  const uint32_t sign = (h & 0x8000u) << 16, exponent = (h >> 10) & 31, mantissa = h & 1023;
+  uint32_t bits;
+  if (exponent == 0) {
+    const float magnitude = static_cast<float>(mantissa) * 0x1p-24f;
+    __builtin_memcpy(&bits, &magnitude, 4);
+    bits |= sign;
+  } else if (exponent == 31) {
+    bits = sign | 0x7f800000u | mantissa << 13 | (mantissa != 0 ? 0x400000u : 0);
+  } else {
+    bits = sign | (exponent + 112) << 23 | mantissa << 13;
+  }
+  return __builtin_bit_cast(float, bits);
+}
+inline F32x16 load_f16(const void* p) {
+  uint16_t h[16];
+  __builtin_memcpy(h, p, 32);
+  F32x16 r;
+  EACH(16, r.v[i] = half_to_float(h[i]))
+  return r;
+}
+inline F32x16 load_bf16(const void* p) {
+  uint16_t h[16];
+  __builtin_memcpy(h, p, 32);
+  F32x16 r;
+  EACH(16, r.v[i] = __builtin_bit_cast(float, static_cast<uint32_t>(h[i]) << 16))
+  return r;
+}
+// Eight halves, in lanes 0..7; zero above.
+inline F32x16 halves_to_f32(const uint16_t* p) {
+  F32x16 r = zero_f32();
+  EACH(8, r.v[i] = half_to_float(p[i]))
+  return r;
+}
+// To the nearest, ties to even; NaN stays NaN.
+inline void store_f16(void* p, F32x16 a) {
+  uint16_t h[16];
+  for (int i = 0; i < 16; ++i) {
+    const uint32_t bits = __builtin_bit_cast(uint32_t, a.v[i]);
+    const uint32_t sign = bits >> 16 & 0x8000, magnitude = bits & 0x7fffffff;
+    uint32_t half;
+    if (magnitude > 0x7f800000) {
+      half = 0x7e00 | (magnitude >> 13 & 0x1ff);
+    } else if (magnitude >= 0x477ff000) {
+      half = 0x7c00;
+    } else if (magnitude < 0x38800000) {  // adding 0.5 leaves the rounded subnormal in the mantissa
+      half = __builtin_bit_cast(uint32_t, __builtin_bit_cast(float, magnitude) + 0.5f) - 0x3f000000;
+    } else {
+      half = (magnitude + 0xfff + (magnitude >> 13 & 1) - 0x38000000) >> 13;
+    }
+    h[i] = static_cast<uint16_t>(sign | half);
+  }
+  __builtin_memcpy(p, h, 32);
+}
+inline void store_bf16(void* p, F32x16 a) {
+  uint16_t h[16];
+  for (int i = 0; i < 16; ++i) {
+    const uint32_t bits = __builtin_bit_cast(uint32_t, a.v[i]);
+    const bool nan = (bits & 0x7fffffff) > 0x7f800000;
+    h[i] =
+        static_cast<uint16_t>(nan ? bits >> 16 | 0x40 : (bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+  }
+  __builtin_memcpy(p, h, 32);
+}
+
+// Bytes
+inline I8x64 load(const int8_t* p) {
+  I8x64 r;
+  __builtin_memcpy(&r, p, 64);
+  return r;
+}
+inline U8x64 load(const uint8_t* p) {
+  U8x64 r;
+  __builtin_memcpy(&r, p, 64);
+  return r;
+}
+inline void store(void* p, I8x64 a) { __builtin_memcpy(p, &a, 64); }
+inline void store(void* p, U8x64 a) { __builtin_memcpy(p, &a, 64); }
+// 32 bytes of p, then 32 of q.
+inline I8x64 join(const int8_t* p, const int8_t* q) {
+  I8x64 r;
+  __builtin_memcpy(r.v, p, 32);
+  __builtin_memcpy(r.v + 32, q, 32);
+  return r;
+}
+// 32 bytes as their 32 low nibbles, then their 32 high ones; from two places 16 and 16.
+inline U8x64 nibbles(const uint8_t* p) {
+  U8x64 r;
+  EACH(32, (r.v[i] = p[i] & 15, r.v[32 + i] = p[i] >> 4))
+  return r;
+}
+inline U8x64 nibbles16(const uint8_t* p, const uint8_t* q) {
+  U8x64 r;
+  EACH(16, (r.v[i] = p[i] & 15, r.v[16 + i] = p[i] >> 4, r.v[32 + i] = q[i] & 15,
+            r.v[48 + i] = q[i] >> 4))
+  return r;
+}
+inline U8x64 low_nibbles(const uint8_t* p) {
+  U8x64 r;
+  EACH(64, r.v[i] = p[i] & 15)
+  return r;
+}
+inline U8x64 high_nibbles(const uint8_t* p) {
+  U8x64 r;
+  EACH(64, r.v[i] = p[i] >> 4)
+  return r;
+}
+// 32 bytes -> bits s, s+1 of each, then bits s+2, s+3 of each, as 0x30 (s = 0 or 4).
+template <int s>
+inline U8x64 two_bits_as_high(const uint8_t* p) {
+  U8x64 r;
+  EACH(32, (r.v[i] = static_cast<uint8_t>((p[i] >> s & 3) << 4),
+            r.v[32 + i] = static_cast<uint8_t>((p[i] >> (s + 2) & 3) << 4)))
+  return r;
+}
+// 32 bytes -> bit s of each, then bit s+1 of each, as 0x10.
+template <int s>
+inline U8x64 bits_as_high(const uint8_t* p) {
+  U8x64 r;
+  EACH(32, (r.v[i] = static_cast<uint8_t>((p[i] >> s & 1) << 4),
+            r.v[32 + i] = static_cast<uint8_t>((p[i] >> (s + 1) & 1) << 4)))
+  return r;
+}
+inline U8x64 operator|(U8x64 a, U8x64 b) {
+  EACH(64, a.v[i] |= b.v[i])
+  return a;
+}
+inline I8x64 as_signed(U8x64 a) { return __builtin_bit_cast(I8x64, a); }
+inline U8x64 as_unsigned(I8x64 a) { return __builtin_bit_cast(U8x64, a); }
+// Each byte plus k, modulo 256.
+template <int k>
+inline U8x64 plus(U8x64 a) {
+  EACH(64, a.v[i] = static_cast<uint8_t>(a.v[i] + k))
+  return a;
+}
+inline U8x64 splat_bytes(int byte) {
+  U8x64 r;
+  EACH(64, r.v[i] = static_cast<uint8_t>(byte))
+  return r;
+}
+// The same four bytes in every lane.
+inline I8x64 splat4(const int8_t* p) {
+  I8x64 r;
+  EACH(64, r.v[i] = p[i % 4])
+  return r;
+}
+// Rows become columns: word r of m[q] was word q of m[r].
+inline void transpose(U8x64 (&m)[16]) {
+  uint32_t w[16][16];
+  __builtin_memcpy(w, m, sizeof w);
+  for (int r = 0; r < 16; ++r)
+    for (int q = 0; q < 16; ++q) __builtin_memcpy(&m[q].v[4 * r], &w[r][q], 4);
+}
+inline void transpose(F32x16 (&m)[16]) {
+  for (int r = 0; r < 16; ++r)
+    for (int q = 0; q < r; ++q) {
+      const float x = m[r].v[q];
+      m[r].v[q] = m[q].v[r];
+      m[q].v[r] = x;
+    }
+}
+
+// c[i] + the products of the four bytes of lane i. a is -127..127.
+inline I32x16 dot4(I32x16 c, U8x64 w, I8x64 a) {
+  EACH(64, c.v[i / 4] += w.v[i] * a.v[i])
+  return c;
+}
+inline I32x16 dot4(I32x16 c, I8x64 w, I8x64 a) {
+  EACH(64, c.v[i / 4] += w.v[i] * a.v[i])
+  return c;
+}
+// c[i] + the products of the two 16-bit integers of lane i.
+inline I16x32 load(const int16_t* p) {
+  I16x32 r;
+  __builtin_memcpy(&r, p, 64);
+  return r;
+}
+inline I16x32 splat2(const int16_t* p) {
+  I16x32 r;
+  EACH(32, r.v[i] = p[i % 2])
+  return r;
+}
+inline I32x16 dot2(I32x16 c, I16x32 a, I16x32 b) {
+  EACH(32, c.v[i / 2] += a.v[i] * b.v[i])
+  return c;
+}
+inline void prefetch(const void* p) { __builtin_prefetch(p); }
+
+#undef EACH
+}  // namespace
+}  // namespace issun::simd
