@@ -63,7 +63,8 @@ void merge_few(const Rule& rule, MergeScratch& scratch, std::vector<Symbol>& sym
 // O(n log n), for texts without end.
 template <class Rule>
 void merge_many(const Rule& rule, MergeScratch& scratch, std::vector<Symbol>& symbols) {
-  auto& [heap, previous, next, unused] = scratch;
+  std::vector<MergeScratch::Candidate>& heap = scratch.heap;
+  std::vector<uint32_t>&previous = scratch.previous, &next = scratch.next;
   const auto count = static_cast<uint32_t>(symbols.size());
   const auto candidate = [&](uint32_t left, uint32_t right) -> MergeScratch::Candidate {
     const Merge merge = rule(symbols[left], symbols[right]);
