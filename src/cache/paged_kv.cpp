@@ -1,0 +1,123 @@
+#include "cache/paged_kv.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/check.h"
+
+namespace issun::cache {
+
+namespace {
+int64_t pages_for(int64_t tokens) { return (tokens + kPageTokens - 1) / kPageTokens; }
+bool is_cache_type(DType type) { return type == DType::F32 || type == DType::F16; }
+}  // namespace
+
+int64_t PagedKv::lay_out(const KvShape& shape, int64_t pages, std::vector<Plane>* keys,
+                         std::vector<Plane>* values) {
+  int64_t offset = 0;
+  const auto plane = [&](int heads, int width, DType type) {
+    Plane made;
+    made.offset = offset;
+    made.row_bytes = row_bytes(type, width);
+    made.head_bytes = round_up(made.row_bytes * kPageTokens, kCacheLine);
+    made.page_bytes = made.head_bytes * heads;
+    offset += made.page_bytes * pages;
+    return made;
+  };
+  for (const KvLayerShape& layer : shape.layers) {
+    const Plane key = plane(layer.kv_heads, layer.key_width, shape.key_type);
+    const Plane value = plane(layer.kv_heads, layer.value_width, shape.value_type);
+    if (keys != nullptr) keys->push_back(key);
+    if (values != nullptr) values->push_back(value);
+  }
+  return offset;
+}
+
+int64_t PagedKv::planned_bytes(const KvShape& shape, int64_t tokens) {
+  return lay_out(shape, pages_for(tokens), nullptr, nullptr);
+}
+
+Result<PagedKv> PagedKv::create(KvShape shape, int64_t tokens) {
+  for (const DType type : {shape.key_type, shape.value_type}) {
+    if (!is_cache_type(type)) return fail("cache type {}: expected F32 or F16", name(type));
+  }
+  const int64_t pages = pages_for(tokens);
+  PagedKv kv;
+  const int64_t bytes = lay_out(shape, pages, &kv.keys_, &kv.values_);
+  auto buffer = AlignedBuffer::create(bytes);
+  if (!buffer) return fail("a cache for {} tokens: {}", tokens, buffer.error().message);
+  kv.buffer_ = std::move(*buffer);
+  kv.shape_ = std::move(shape);
+  kv.references_.assign(static_cast<size_t>(pages), 0);
+  kv.free_.resize(static_cast<size_t>(pages));
+  // The lowest page is handed out first, so that a short conversation touches little memory.
+  for (int64_t i = 0; i < pages; ++i) {
+    kv.free_[static_cast<size_t>(i)] = static_cast<int32_t>(pages - 1 - i);
+  }
+  return kv;
+}
+
+PageTable PagedKv::new_table() const {
+  PageTable table;
+  table.pages.reserve(references_.size());
+  return table;
+}
+
+bool PagedKv::extend(PageTable& table, int tokens) {
+  const int64_t needed =
+      pages_for(int64_t{table.length} + tokens) - static_cast<int64_t>(table.pages.size());
+  if (needed > free_pages()) return false;
+  for (int64_t i = 0; i < needed; ++i) {
+    const int32_t page = free_.back();
+    free_.pop_back();
+    references_[static_cast<size_t>(page)] = 1;
+    table.pages.push_back(page);
+  }
+  table.length += tokens;
+  return true;
+}
+
+void PagedKv::release(int32_t page) {
+  if (--references_[static_cast<size_t>(page)] == 0) free_.push_back(page);
+}
+
+void PagedKv::truncate(PageTable& table, int length) {
+  CHECK_THAT(length >= 0 && length <= table.length);
+  const size_t kept = static_cast<size_t>(pages_for(length));
+  // A partial last page is going to be written again: truncation inside a shared page is a bug of
+  // the caller, who has to fork() instead.
+  CHECK_THAT(length % kPageTokens == 0 ||
+             references_[static_cast<size_t>(table.pages[kept - 1])] == 1);
+  while (table.pages.size() > kept) {
+    release(table.pages.back());
+    table.pages.pop_back();
+  }
+  table.length = length;
+}
+
+bool PagedKv::fork(const PageTable& from, int length, PageTable& to) {
+  CHECK_THAT(to.pages.empty() && length <= from.length);
+  const size_t full = static_cast<size_t>(length / kPageTokens);
+  const bool partial = length % kPageTokens != 0;
+  if (partial && free_.empty()) return false;
+  for (size_t i = 0; i < full; ++i) {
+    ++references_[static_cast<size_t>(from.pages[i])];
+    to.pages.push_back(from.pages[i]);
+  }
+  if (partial) {
+    const int32_t source = from.pages[full], copy = free_.back();
+    free_.pop_back();
+    references_[static_cast<size_t>(copy)] = 1;
+    to.pages.push_back(copy);
+    for (const auto* planes : {&keys_, &values_}) {
+      for (const Plane& plane : *planes) {
+        std::memcpy(place(plane, 0, copy, 0), place(plane, 0, source, 0),
+                    static_cast<size_t>(plane.page_bytes));
+      }
+    }
+  }
+  to.length = length;
+  return true;
+}
+
+}  // namespace issun::cache

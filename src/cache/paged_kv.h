@@ -1,0 +1,88 @@
+// What attention remembers: keys and values in pages of 64 positions, shared between sequences that
+// begin alike. All memory is planned and asked for at creation; nothing allocates afterwards.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "base/memory.h"
+#include "tensor/dtype.h"
+
+namespace issun::cache {
+
+constexpr int kPageTokens = 64;
+
+// What one layer stores for each position.
+struct KvLayerShape {
+  int kv_heads = 0;
+  int key_width = 0;
+  int value_width = 0;
+};
+
+struct KvShape {
+  std::vector<KvLayerShape> layers;
+  DType key_type = DType::F16;    // F32 or F16
+  DType value_type = DType::F16;  // F32 or F16
+};
+
+// One sequence: its pages in order and how many positions they hold. The pages before the last are
+// full; a full page is never written again, so it may belong to several sequences.
+struct PageTable {
+  std::vector<int32_t>
+      pages;  // room for all pages of the cache is reserved by PagedKv::new_table()
+  int length = 0;
+};
+
+class PagedKv {
+ public:
+  // Bytes that create() will ask for, to the byte.
+  static int64_t planned_bytes(const KvShape& shape, int64_t tokens);
+  // A cache for `tokens` positions in all sequences together (rounded up to whole pages).
+  // Error: a type that is no cache type, or memory that cannot be had.
+  static Result<PagedKv> create(KvShape shape, int64_t tokens);
+
+  PageTable new_table() const;
+  int page_count() const { return static_cast<int>(references_.size()); }
+  int free_pages() const { return static_cast<int>(free_.size()); }
+  const KvShape& shape() const { return shape_; }
+
+  // Makes room for `tokens` further positions and counts them as present; the caller fills them.
+  // false, and nothing changed, when there are not enough free pages.
+  bool extend(PageTable& table, int tokens);
+  // Forgets positions from `length` on.
+  void truncate(PageTable& table, int length);
+  // `to` (empty) begins as the first `length` positions of `from`: full pages are shared, the
+  // partial last one is copied. false when no page is free for that copy.
+  bool fork(const PageTable& from, int length, PageTable& to);
+
+  // Row of `width` numbers of the type for one position of a page.
+  std::byte* key_row(int layer, int head, int32_t page, int slot) const {
+    return place(keys_[static_cast<size_t>(layer)], head, page, slot);
+  }
+  std::byte* value_row(int layer, int head, int32_t page, int slot) const {
+    return place(values_[static_cast<size_t>(layer)], head, page, slot);
+  }
+
+ private:
+  // The pages of one layer's keys or values: (page, head, slot, width).
+  struct Plane {
+    int64_t offset = 0;  // in the buffer
+    int64_t page_bytes = 0, head_bytes = 0, row_bytes = 0;
+  };
+  static int64_t lay_out(const KvShape& shape, int64_t pages, std::vector<Plane>* keys,
+                         std::vector<Plane>* values);
+  std::byte* place(const Plane& plane, int head, int32_t page, int slot) const {
+    return buffer_.data() + plane.offset + page * plane.page_bytes + head * plane.head_bytes +
+           slot * plane.row_bytes;
+  }
+  void release(int32_t page);
+
+  KvShape shape_;
+  AlignedBuffer buffer_;
+  std::vector<Plane> keys_, values_;
+  std::vector<int32_t> references_;  // sequences that hold each page
+  std::vector<int32_t> free_;
+};
+
+}  // namespace issun::cache
