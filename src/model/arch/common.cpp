@@ -1,0 +1,93 @@
+#include <algorithm>
+#include <cmath>
+
+#include "model/arch/arch.h"
+
+namespace issun::model::arch {
+
+namespace {
+
+Result<RopeConfig> read_rope(const Keys& keys, int key_width, int64_t context_length) {
+  RopeConfig rope;
+  rope.dimensions = TRY(keys.count_or("rope.dimension_count", 2, key_width, key_width));
+  if (rope.dimensions % 2 != 0) {
+    return fail("{}: expected an even number, found {}", keys.full("rope.dimension_count"),
+                rope.dimensions);
+  }
+  rope.base = TRY(keys.number_or("rope.freq_base", 10000.0));
+  if (rope.base <= 1)
+    return fail("{}: expected a number above 1, found {}", keys.full("rope.freq_base"), rope.base);
+  // A factor of 0 means that nothing is scaled; `rope.scale_linear` is the key of older files.
+  const double factor =
+      TRY(keys.number_or("rope.scaling.factor", TRY(keys.number_or("rope.scale_linear", 0))));
+  if (factor < 0)
+    return fail("{}: expected a positive number, found {}", keys.full("rope.scaling.factor"),
+                factor);
+  const std::string kind = TRY(keys.text_or("rope.scaling.type", "linear"));
+  if (kind == "yarn") {
+    rope.scaling = RopeScaling::Yarn;
+  } else if (kind == "linear") {
+    rope.scaling = RopeScaling::Linear;
+  } else if (kind != "none") {
+    return fail("{}: expected none, linear or yarn, found {}", keys.full("rope.scaling.type"),
+                kind);
+  }
+  rope.factor = factor == 0 ? 1.0 : factor;
+  rope.original_context = TRY(
+      keys.number_or("rope.scaling.original_context_length", static_cast<double>(context_length)));
+  if (rope.original_context < 1) {
+    return fail("{}: expected a length, found {}",
+                keys.full("rope.scaling.original_context_length"), rope.original_context);
+  }
+  rope.log_multiplier = TRY(keys.number_or("rope.scaling.yarn_log_multiplier", 0));
+  rope.attention_factor = TRY(keys.number_or("rope.scaling.attn_factor", 1));
+  return rope;
+}
+
+}  // namespace
+
+Result<void> read_common(const Keys& keys, ModelConfig* config) {
+  config->context_length = TRY(keys.count("context_length", 1, int64_t{1} << 30));
+  config->embedding_length = TRY(keys.count("embedding_length", 1, kMaxWidth));
+  const int layers = TRY(keys.count("block_count", 1, kMaxLayers));
+  const auto heads = TRY(keys.per_layer("attention.head_count", layers, 1, kMaxWidth, 0));
+  if (heads[0] == 0)
+    return fail("{}: expected this key, found none", keys.full("attention.head_count"));
+  const auto feed_forward = TRY(keys.per_layer("feed_forward_length", layers, 1, kMaxWidth, 0));
+  if (feed_forward[0] == 0)
+    return fail("{}: expected this key, found none", keys.full("feed_forward_length"));
+  const auto kv_heads =
+      TRY(keys.per_layer("attention.head_count_kv", layers, 1, kMaxWidth, heads[0]));
+  if (!keys.has("attention.key_length") && config->embedding_length % heads[0] != 0) {
+    return fail("{}: expected a multiple of {} heads, found {}", keys.full("embedding_length"),
+                heads[0], config->embedding_length);
+  }
+  const int width = config->embedding_length / heads[0];
+  const int key_width = TRY(keys.count_or("attention.key_length", 1, kMaxWidth, width));
+  const int value_width = TRY(keys.count_or("attention.value_length", 1, kMaxWidth, width));
+  for (int l = 0; l < layers; ++l) {
+    const size_t i = static_cast<size_t>(l);
+    if (heads[i] % kv_heads[i] != 0) {
+      return fail("layer {}: expected a head count that is a multiple of {} kv heads, found {}", l,
+                  kv_heads[i], heads[i]);
+    }
+    if (int64_t{heads[i]} * std::max(key_width, value_width) > kMaxWidth) {
+      return fail("layer {}: expected heads x width up to {}, found {} x {}", l, kMaxWidth,
+                  heads[i], std::max(key_width, value_width));
+    }
+    LayerConfig layer;
+    layer.heads = heads[i];
+    layer.kv_heads = kv_heads[i];
+    layer.key_width = key_width;
+    layer.value_width = value_width;
+    layer.feed_forward_length = feed_forward[i];
+    config->layers.push_back(layer);
+  }
+  config->attention_scale = TRY(keys.number_or("attention.scale", 0));
+  if (config->attention_scale == 0)
+    config->attention_scale = 1.0 / std::sqrt(static_cast<double>(key_width));
+  config->rope = TRY(read_rope(keys, key_width, config->context_length));
+  return {};
+}
+
+}  // namespace issun::model::arch

@@ -1,0 +1,78 @@
+#include "model/config.h"
+
+#include <algorithm>
+#include <iterator>
+
+#include "model/arch/arch.h"
+
+namespace issun::model {
+
+namespace {
+
+struct Architecture {
+  std::string_view name;
+  Result<void> (*read)(const arch::Keys&, ModelConfig*);
+};
+
+constexpr Architecture kArchitectures[] = {
+    {"llama", arch::read_llama},
+};
+
+// From the vocabulary itself: the key that some files have beside it may disagree.
+Result<int> vocabulary_size(const gguf::Metadata& metadata, const arch::Keys& keys) {
+  constexpr int64_t kMost = 1 << 24;
+  if (metadata.has("tokenizer.ggml.tokens")) {
+    const auto tokens =
+        TRY(metadata.require<std::vector<std::string_view>>("tokenizer.ggml.tokens"));
+    if (tokens.empty() || static_cast<int64_t>(tokens.size()) > kMost) {
+      return fail("tokenizer.ggml.tokens: expected 1 to {} tokens, found {}", kMost, tokens.size());
+    }
+    return static_cast<int>(tokens.size());
+  }
+  return keys.count("vocab_size", 1, kMost);
+}
+
+}  // namespace
+
+Result<ModelConfig> read_config(const gguf::GgufFile& file) {
+  const gguf::Metadata& metadata = file.metadata();
+  ModelConfig config;
+  config.architecture =
+      std::string(TRY(metadata.require<std::string_view>("general.architecture")));
+  const auto known =
+      std::find_if(std::begin(kArchitectures), std::end(kArchitectures),
+                   [&](const Architecture& a) { return a.name == config.architecture; });
+  if (known == std::end(kArchitectures)) {
+    std::string names;
+    for (const Architecture& a : kArchitectures)
+      names += (names.empty() ? "" : ", ") + std::string(a.name);
+    return fail("general.architecture: expected one of {}, found '{}'", names, config.architecture);
+  }
+  config.name = std::string(TRY(metadata.value_or<std::string_view>("general.name", "")));
+  const arch::Keys keys(metadata, config.architecture);
+  config.vocabulary_size = TRY(vocabulary_size(metadata, keys));
+  TRY(known->read(keys, &config));
+  if (config.norm_epsilon < 0) {
+    return fail("{}: expected a norm epsilon of 0 or more, found {}", config.architecture,
+                config.norm_epsilon);
+  }
+  return config;
+}
+
+cache::KvShape ModelConfig::kv_shape(DType key_type, DType value_type) const {
+  cache::KvShape shape;
+  shape.key_type = key_type;
+  shape.value_type = value_type;
+  for (const LayerConfig& layer : layers) {
+    shape.layers.push_back({layer.kv_heads, layer.key_width, layer.value_width});
+  }
+  return shape;
+}
+
+int ModelConfig::widest_feed_forward() const {
+  int widest = 0;
+  for (const LayerConfig& layer : layers) widest = std::max(widest, layer.feed_forward_length);
+  return widest;
+}
+
+}  // namespace issun::model

@@ -1,0 +1,78 @@
+// The forward pass of a decoder: a loop over LayerConfig. All memory is planned at creation; run()
+// neither allocates nor locks nor fails.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "base/memory.h"
+#include "base/threads.h"
+#include "kernels/kernels.h"
+#include "kernels/linear.h"
+#include "model/config.h"
+#include "model/decoder.h"
+#include "model/rope.h"
+#include "model/weights.h"
+
+namespace issun::model {
+
+struct ForwardOptions {
+  int max_rows = 512;  // tokens of one batch
+  int max_sequences = 1;
+  int max_outputs = 1;     // rows of logits of one batch
+  int64_t context = 4096;  // longest sequence, in tokens
+  bool exact = false;      // F32 activations everywhere, also against quantised weights
+};
+
+class Forward final : public Decoder {
+ public:
+  // Bytes that create() asks for, without the cache.
+  static int64_t planned_bytes(const ModelConfig& config, const kernels::KernelTable& kernels,
+                               const ForwardOptions& options, int workers);
+  // config, weights, kernels and workers must outlive the result. Error: memory, or a tensor type
+  // that `kernels` cannot compute.
+  static Result<std::unique_ptr<Forward>> create(const ModelConfig& config, const Weights& weights,
+                                                 const kernels::KernelTable& kernels,
+                                                 Workers& workers, const ForwardOptions& options);
+
+  int vocabulary_size() const override { return config_.vocabulary_size; }
+  int max_rows() const override { return options_.max_rows; }
+  int max_sequences() const override { return options_.max_sequences; }
+  int max_outputs() const override { return options_.max_outputs; }
+  Matrix<const float> run(const Batch& batch, cache::PagedKv& cache) override;
+
+ private:
+  struct Buffers;
+  Forward(const ModelConfig& config, const Weights& weights, const kernels::KernelTable& kernels,
+          Workers& workers, const ForwardOptions& options);
+
+  // The steps of run(), in order. Rows are those of the batch.
+  void embed(const Batch& batch);
+  void place(const Batch& batch);
+  void attention_block(int layer, const Batch& batch, cache::PagedKv& cache);
+  void remember(int layer, const Batch& batch, cache::PagedKv& cache);
+  void attend(int layer, const Batch& batch, const cache::PagedKv& cache);
+  void feed_forward_block(int layer, int rows);
+  Matrix<const float> logits(const Batch& batch);
+
+  void norm(const Matrix<float>& in, const Tensor& gains, const Matrix<float>& out) const;
+  kernels::Activations activations(const Matrix<float>& rows, std::initializer_list<DType> weights);
+  void add_bias(const Tensor& bias, const Matrix<float>& rows) const;
+  void add_to_residual(const Matrix<float>& rows);
+  template <class Body>
+  void each_row(int64_t rows, Body&& body) const;
+
+  const ModelConfig& config_;
+  const Weights& weights_;
+  const kernels::KernelTable& kernels_;
+  Workers& workers_;
+  const ForwardOptions options_;
+  Rope rope_;
+  kernels::LinearScratch scratch_;
+  std::unique_ptr<Buffers> buffers_;
+
+ public:
+  ~Forward() override;
+};
+
+}  // namespace issun::model

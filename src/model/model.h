@@ -1,0 +1,38 @@
+// A model file, opened: its facts, weights and tokenizer. Opening reads no weights.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+
+#include "gguf/reader.h"
+#include "model/config.h"
+#include "model/weights.h"
+#include "tokenizer/tokenizer.h"
+
+namespace issun::model {
+
+struct Model {
+  gguf::GgufFile file;
+  ModelConfig config;
+  Weights weights;
+  tokenizer::Tokenizer tokenizer;
+  std::string chat_template;  // Jinja, as the file has it; empty: the model continues text
+
+  // Error: whatever is wrong with the file, its path in front.
+  static Result<std::unique_ptr<Model>> open(const std::string& path);
+  // From bytes that outlive the model; `name` stands for the path.
+  static Result<std::unique_ptr<Model>> from_memory(std::span<const std::byte> bytes,
+                                                    const std::string& name);
+};
+
+// What holding a model takes, in bytes, known before anything is loaded.
+struct MemoryPlan {
+  int64_t weights = 0;  // mapped from the file, shared between processes, given back under pressure
+  int64_t cache = 0;    // keys and values of `context` positions
+  int64_t working = 0;  // activations, logits, scratch of the workers
+  int64_t tokenizer = 0;  // vocabulary tables
+  int64_t total() const { return weights + cache + working + tokenizer; }
+};
+
+}  // namespace issun::model

@@ -1,0 +1,27 @@
+// The rotation of each position: cos and sin rows, computed once for a batch and used by all
+// layers.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "model/config.h"
+
+namespace issun::model {
+
+class Rope {
+ public:
+  Rope() = default;
+  // `factors` divide the frequencies (Llama 3.1 and later); empty for none.
+  Rope(const RopeConfig& config, std::span<const float> factors);
+
+  int pairs() const { return static_cast<int>(frequencies_.size()); }
+  // cos and sin (each `pairs()` long) of one position, times the magnitude.
+  void fill(int position, float* cos, float* sin) const;
+
+ private:
+  std::vector<double> frequencies_;  // radians a position
+  double magnitude_ = 1;
+};
+
+}  // namespace issun::model
