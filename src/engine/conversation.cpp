@@ -1,0 +1,76 @@
+#include "engine/conversation.h"
+
+#include <utility>
+
+namespace issun::engine {
+
+Result<Conversation> Conversation::create(const model::Model& model, std::string system, bool raw) {
+  Conversation conversation(model, std::move(system));
+  if (!raw && !model.chat_template.empty()) {
+    auto parsed = tokenizer::ChatTemplate::parse(model.chat_template);
+    if (!parsed) {
+      return fail("tokenizer.chat_template: {}; --raw does without it", parsed.error().message);
+    }
+    conversation.template_ = std::move(*parsed);
+  }
+  if (conversation.continues_text() && !conversation.system_.empty()) {
+    return fail("a system text needs a chat template, and {}",
+                raw ? "raw text has none" : "this model has none");
+  }
+  return conversation;
+}
+
+Result<std::vector<int32_t>> Conversation::ask(std::string_view text) {
+  if (continues_text()) {
+    text_ += text;
+    return model_->tokenizer.encode(text_);
+  }
+  turns_.push_back({"user", std::string(text)});
+  auto prompt = render();
+  if (!prompt) {
+    turns_.pop_back();
+    return tl::unexpected(prompt.error());
+  }
+  // Most templates write the token that begins a text themselves; it stands there exactly once.
+  const tokenizer::Token bos = model_->tokenizer.bos();
+  const bool begun = bos >= 0 && prompt->starts_with(model_->tokenizer.token_text(bos));
+  return model_->tokenizer.encode(*prompt, {.add_special = !begun, .parse_special = true});
+}
+
+Result<std::string> Conversation::render() const {
+  tokenizer::ChatInput input;
+  if (!system_.empty()) input.add({"system", system_, ""});
+  for (const Turn& turn : turns_) input.add({turn.role, turn.content, ""});
+  const auto text_of = [&](tokenizer::Token token) {
+    return token < 0 ? std::string() : std::string(model_->tokenizer.token_text(token));
+  };
+  input.bos_token = text_of(model_->tokenizer.bos());
+  input.eos_token = text_of(model_->tokenizer.eos());
+  return TRY(template_->apply(input)).text;
+}
+
+void Conversation::answered(std::string_view text) {
+  if (continues_text()) {
+    text_ += text;
+  } else {
+    turns_.push_back({"assistant", std::string(text)});
+  }
+}
+
+void Conversation::clear() {
+  turns_.clear();
+  text_.clear();
+}
+
+bool Conversation::drops_leading_space() const {
+  return model_->tokenizer.model() == "llama" && (!continues_text() || text_.empty());
+}
+
+std::string Conversation::transcript() const {
+  if (continues_text()) return text_ + "\n";
+  std::string all = system_.empty() ? "" : "system: " + system_ + "\n\n";
+  for (const Turn& turn : turns_) all += turn.role + ": " + turn.content + "\n\n";
+  return all;
+}
+
+}  // namespace issun::engine

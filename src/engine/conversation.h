@@ -1,0 +1,50 @@
+// A talk with a model: what was said so far, and the prompt that comes of it. Through the model's
+// chat template; or, for a model without one, as a text that goes on.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "model/model.h"
+#include "tokenizer/chat_template.h"
+
+namespace issun::engine {
+
+class Conversation {
+ public:
+  // `raw`: the text goes on even if there is a template. Error: the template does not parse, or a
+  // system text for a model that has no template to put it in.
+  static Result<Conversation> create(const model::Model& model, std::string system, bool raw);
+
+  // No template: what is asked is the text to continue.
+  bool continues_text() const { return !template_.has_value(); }
+  // Adds what the person says and gives the tokens of the whole prompt. Error: the template
+  // refuses.
+  Result<std::vector<int32_t>> ask(std::string_view text);
+  // Adds what the model said.
+  void answered(std::string_view text);
+  // Forgets all but the system text.
+  void clear();
+  // Whether a space that begins the answer belongs to the vocabulary, not to the text.
+  bool drops_leading_space() const;
+  // What was said, readable.
+  std::string transcript() const;
+
+ private:
+  struct Turn {
+    std::string role, content;
+  };
+  Conversation(const model::Model& model, std::string system)
+      : model_(&model), system_(std::move(system)) {}
+  Result<std::string> render() const;
+
+  const model::Model* model_;
+  std::string system_;
+  std::optional<tokenizer::ChatTemplate> template_;
+  std::vector<Turn> turns_;
+  std::string text_;  // of a talk without a template
+};
+
+}  // namespace issun::engine

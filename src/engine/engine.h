@@ -1,0 +1,105 @@
+// Tokens in, tokens out, for many sequences: submit() requests, step() all of them one batch at a
+// time, read the events. One thread owns an Engine.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "cache/paged_kv.h"
+#include "engine/sampler.h"
+#include "engine/text_stream.h"
+#include "model/decoder.h"
+#include "tokenizer/tokenizer.h"
+
+namespace issun::engine {
+
+using RequestId = int64_t;
+
+struct Request {
+  std::vector<int32_t> prompt;  // at least one token
+  int max_tokens = -1;          // to generate; -1: until an end or the context is full
+  SamplerOptions sampling;
+  std::vector<std::string> stop;  // texts that end the answer and are not shown
+  bool ignore_end = false;        // end tokens are shown as nothing and do not end
+  bool drop_leading_space = false;
+};
+
+enum class Finish { Running, EndToken, StopText, MaxTokens, ContextFull, Cancelled };
+const char* name(Finish finish);
+
+// What one step did to one request.
+struct Event {
+  RequestId request = 0;
+  int32_t token = -1;  // generated in this step; -1: none
+  std::string text;    // to show
+  Finish finish = Finish::Running;
+};
+
+struct RequestStatistics {
+  int prompt_tokens = 0;
+  int cached_tokens = 0;  // of the prompt, found in the cache
+  int generated_tokens = 0;
+  double prompt_seconds = 0, generation_seconds = 0;
+};
+
+struct EngineOptions {
+  int64_t context = 4096;  // longest sequence, prompt and answer together
+  int prompt_rows = 512;   // prompt tokens that one batch takes at most
+};
+
+class Engine {
+ public:
+  // The decoder and the tokenizer must outlive the engine. The cache is the engine's from now on.
+  Engine(model::Decoder& decoder, const tokenizer::Tokenizer& tokenizer, cache::PagedKv cache,
+         const EngineOptions& options);
+  ~Engine();
+
+  // Error: an empty prompt, a token outside the vocabulary, a prompt that leaves no room in the
+  // context (both numbers named), too many requests at once, a sampling number out of range.
+  Result<RequestId> submit(Request request);
+  // Ends a request; what it computed stays in the cache for a later one that begins alike.
+  void cancel(RequestId request);
+  bool idle() const { return running_.empty(); }
+
+  // Runs one batch: a token for every request that is generating, and a piece of prompt for those
+  // that are not yet. The events are valid until the next call.
+  std::span<const Event> step();
+
+  // Of a running request, or of the one that finished last.
+  RequestStatistics statistics(RequestId request) const;
+  // FNV-1a of the bits of the logits that the latest token was chosen from: equal hashes mean equal
+  // arithmetic.
+  uint64_t last_logits_hash() const;
+  int64_t context() const { return options_.context; }
+
+ private:
+  struct Session;
+  struct Kept;  // the cache of a finished request
+  void plan_batch();
+  bool add_rows(Session& session, int rows);
+  bool free_a_page();
+  void take_result(Session& session, std::span<const float> logits);
+  void finish(Session& session, Finish reason, Event& event);
+  void adopt_prefix(Session& session);
+  Session* find(RequestId request) const;
+
+  model::Decoder& decoder_;
+  const tokenizer::Tokenizer& tokenizer_;
+  cache::PagedKv cache_;
+  EngineOptions options_;
+  RequestId next_id_ = 1;
+  std::vector<std::unique_ptr<Session>> running_;
+  std::vector<Kept> kept_;  // oldest first
+  std::vector<Event> events_;
+  RequestStatistics finished_statistics_;
+  std::span<const float> last_logits_;  // inside the decoder, until its next run
+  // The batch being built.
+  std::vector<int32_t> tokens_, outputs_;
+  std::vector<model::SequenceRows> sequences_;
+  std::vector<Session*> planned_;  // one a sequence of the batch
+};
+
+}  // namespace issun::engine

@@ -1,0 +1,196 @@
+#include "engine/engine.h"
+
+#include <doctest/doctest.h>
+
+#include <map>
+
+#include "engine/test_tokenizer.h"
+#include "model/fake.h"
+
+using namespace issun;
+using namespace issun::engine;
+
+namespace {
+
+// An engine over the fake model, and what it should say.
+struct Setting {
+  explicit Setting(int max_rows = 8, int max_sequences = 4, int64_t context = 256)
+      : decoder(kTestVocabulary, max_rows, max_sequences),
+        tokenizer(test_tokenizer()),
+        engine(decoder, tokenizer,
+               *cache::PagedKv::create(model::FakeDecoder::kv_shape(),
+                                       round_up(context, cache::kPageTokens) * max_sequences),
+               {.context = context, .prompt_rows = max_rows}) {}
+
+  static Request greedy(std::vector<int32_t> prompt, int max_tokens) {
+    Request request;
+    request.prompt = std::move(prompt);
+    request.max_tokens = max_tokens;
+    request.sampling.temperature = 0;
+    request.ignore_end = true;
+    return request;
+  }
+
+  struct Answer {
+    std::vector<int32_t> tokens;
+    std::string text;
+    Finish finish = Finish::Running;
+  };
+  std::map<RequestId, Answer> run() {
+    std::map<RequestId, Answer> answers;
+    while (!engine.idle()) {
+      for (const Event& event : engine.step()) {
+        Answer& answer = answers[event.request];
+        if (event.token >= 0) answer.tokens.push_back(event.token);
+        answer.text += event.text;
+        answer.finish = event.finish;
+      }
+    }
+    return answers;
+  }
+
+  static std::vector<int32_t> expected(std::vector<int32_t> history, int n) {
+    std::vector<int32_t> answer;
+    for (int i = 0; i < n; ++i) {
+      answer.push_back(model::FakeDecoder::next(history, kTestVocabulary));
+      history.push_back(answer.back());
+    }
+    return answer;
+  }
+
+  model::FakeDecoder decoder;
+  tokenizer::Tokenizer tokenizer;
+  Engine engine;
+};
+
+}  // namespace
+
+TEST_CASE(
+    "A request gets the tokens that the model gives after its whole past, however the prompt is "
+    "cut") {
+  const std::vector<int32_t> prompt = {1, 5, 9, 3, 4, 20, 7, 7, 11, 28, 6};
+  for (const int max_rows : {1, 3, 11, 64}) {
+    Setting setting(max_rows);
+    const RequestId id = *setting.engine.submit(Setting::greedy(prompt, 90));
+    const auto answers = setting.run();
+    CHECK(answers.at(id).tokens == Setting::expected(prompt, 90));
+    CHECK(answers.at(id).finish == Finish::MaxTokens);
+  }
+}
+
+TEST_CASE("Requests that run together get what each gets alone") {
+  Setting setting(5, 4);
+  std::map<RequestId, std::vector<int32_t>> expected;
+  for (const std::vector<int32_t>& prompt :
+       {std::vector<int32_t>{1, 4, 5}, {1, 9, 9, 9, 9, 9, 9, 9, 9}, {1}, {1, 20, 21}}) {
+    const RequestId id = *setting.engine.submit(Setting::greedy(prompt, 30));
+    expected[id] = Setting::expected(prompt, 30);
+    setting.engine.step();  // they arrive while others run
+  }
+  const auto answers = setting.run();
+  for (const auto& [id, tokens] : expected) {
+    const auto& got = answers.at(id).tokens;
+    // Events of the steps between the submissions were not collected: compare what came last.
+    REQUIRE(got.size() <= tokens.size());
+    CHECK(std::equal(got.rbegin(), got.rend(), tokens.rbegin()));
+    CHECK(got.size() >= 26);
+  }
+}
+
+TEST_CASE("A request that begins like a finished one computes only what is new") {
+  Setting setting(16, 1);
+  const std::vector<int32_t> prompt = {1, 5, 9, 3, 4, 20, 7};
+  const RequestId first = *setting.engine.submit(Setting::greedy(prompt, 5));
+  const auto answer = setting.run().at(first).tokens;
+  std::vector<int32_t> longer = prompt;
+  longer.insert(longer.end(), answer.begin(), answer.end());
+  longer.push_back(13);
+  const int before = setting.decoder.rows_run();
+  const RequestId second = *setting.engine.submit(Setting::greedy(longer, 1));
+  CHECK(setting.run().at(second).tokens == Setting::expected(longer, 1));
+  CHECK(setting.decoder.rows_run() - before == 2);  // the last answered token and the new one
+  CHECK(setting.engine.statistics(second).cached_tokens == static_cast<int>(longer.size()) - 2);
+}
+
+TEST_CASE("The same prompt again still computes one token, for its logits") {
+  Setting setting(16, 1);
+  const std::vector<int32_t> prompt = {1, 5, 9};
+  const RequestId first = *setting.engine.submit(Setting::greedy(prompt, 1));
+  const auto once = setting.run().at(first).tokens;
+  const RequestId second = *setting.engine.submit(Setting::greedy(prompt, 1));
+  CHECK(setting.run().at(second).tokens == once);
+  CHECK(setting.engine.statistics(second).cached_tokens == 2);
+}
+
+TEST_CASE("An answer ends when the context is full, and says so") {
+  Setting setting(8, 1, 20);
+  const RequestId id = *setting.engine.submit(Setting::greedy({1, 2, 3, 4}, -1));
+  const auto answer = setting.run().at(id);
+  CHECK(answer.finish == Finish::ContextFull);
+  CHECK(answer.tokens.size() == 16);
+}
+
+TEST_CASE("An end token ends the answer and shows nothing") {
+  Setting setting(8, 1);
+  for (int32_t first = 3; first < kTestVocabulary; ++first) {
+    Request request = Setting::greedy({1, first}, 60);
+    request.ignore_end = false;
+    const auto free_run = Setting::expected(request.prompt, 60);
+    const auto end = std::find(free_run.begin(), free_run.end(), kTestEnd);
+    const RequestId id = *setting.engine.submit(std::move(request));
+    const auto answer = setting.run().at(id);
+    CHECK((answer.finish == Finish::EndToken) == (end != free_run.end()));
+    CHECK(answer.text.find('<') == std::string::npos);
+    if (end != free_run.end())
+      CHECK(answer.tokens.size() == static_cast<size_t>(end - free_run.begin()) + 1);
+  }
+}
+
+TEST_CASE("A cancelled request ends, and its past serves the next") {
+  Setting setting(8, 1);
+  const std::vector<int32_t> prompt = {1, 5, 9, 12, 13};
+  const RequestId id = *setting.engine.submit(Setting::greedy(prompt, 50));
+  setting.engine.step();
+  setting.engine.cancel(id);
+  CHECK(setting.engine.idle());
+  const RequestId again = *setting.engine.submit(Setting::greedy(prompt, 3));
+  CHECK(setting.run().at(again).tokens == Setting::expected(prompt, 3));
+  CHECK(setting.engine.statistics(again).cached_tokens == 4);
+}
+
+TEST_CASE("What finished requests left behind gives way when pages run out") {
+  Setting setting(64, 1, 128);
+  for (int32_t first = 3; first < 20; ++first) {
+    const std::vector<int32_t> prompt = {first, 4, 4};
+    const RequestId id = *setting.engine.submit(Setting::greedy(prompt, 70));
+    CHECK(setting.run().at(id).tokens == Setting::expected(prompt, 70));
+  }
+}
+
+TEST_CASE("With nothing to generate the prompt is computed and that is all") {
+  Setting setting(8, 1);
+  const RequestId id = *setting.engine.submit(Setting::greedy({1, 2, 3}, 0));
+  const auto answer = setting.run().at(id);
+  CHECK(answer.tokens.empty());
+  CHECK(answer.finish == Finish::MaxTokens);
+  CHECK(setting.decoder.rows_run() == 3);
+}
+
+TEST_CASE("Requests that cannot be served are refused by name") {
+  Setting setting(8, 1, 20);
+  const auto message = [&](Request request) {
+    return setting.engine.submit(std::move(request)).error().message;
+  };
+  CHECK(message(Setting::greedy({}, 1)) == "prompt: expected at least one token");
+  CHECK(message(Setting::greedy({1, 29}, 1)).find("found 29") != std::string::npos);
+  CHECK(message(Setting::greedy(std::vector<int32_t>(20, 4), 1)).find("20 tokens leave no room") !=
+        std::string::npos);
+  Request request = Setting::greedy({1}, 1);
+  request.stop = {""};
+  CHECK(message(request).starts_with("stop:"));
+  request = Setting::greedy({1}, 1);
+  request.sampling.top_p = 2;
+  CHECK(message(request).starts_with("top_p:"));
+  REQUIRE(setting.engine.submit(Setting::greedy({1}, 1)));
+  CHECK(message(Setting::greedy({1}, 1)).find("at most 1 at once") != std::string::npos);
+}

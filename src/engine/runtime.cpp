@@ -1,0 +1,91 @@
+#include "engine/runtime.h"
+
+#include <algorithm>
+
+#include "base/clock.h"
+
+namespace issun::engine {
+
+namespace {
+constexpr int64_t kDefaultContext = 4096;
+constexpr int kMaxThreads = 1024;
+}  // namespace
+
+Result<RuntimeOptions> resolve(RuntimeOptions options, const model::ModelConfig& config) {
+  if (options.threads < 0 || options.threads > kMaxThreads) {
+    return fail("threads: expected 1 to {}, or 0 for one a core, found {}", kMaxThreads,
+                options.threads);
+  }
+  if (options.threads == 0) options.threads = default_thread_count();
+  if (options.context < 0 || options.context > int64_t{1} << 30) {
+    return fail("context: expected 1 to {} tokens, or 0 for the model's own, found {}",
+                int64_t{1} << 30, options.context);
+  }
+  if (options.context == 0) options.context = std::min(config.context_length, kDefaultContext);
+  if (options.max_rows < 1 || options.max_rows > 1 << 16) {
+    return fail("batch: expected 1 to {} tokens, found {}", 1 << 16, options.max_rows);
+  }
+  options.max_rows = static_cast<int>(
+      std::min<int64_t>(options.max_rows, options.context * options.max_sequences));
+  return options;
+}
+
+namespace {
+model::ForwardOptions forward_options(const RuntimeOptions& options) {
+  model::ForwardOptions forward;
+  forward.max_rows = options.max_rows;
+  forward.max_sequences = options.max_sequences;
+  forward.max_outputs = options.max_outputs;
+  forward.context = options.context;
+  forward.exact = options.exact;
+  return forward;
+}
+
+int64_t cache_tokens(const RuntimeOptions& options) {
+  // Whole pages for each sequence, so that one never takes from another.
+  return round_up(options.context, cache::kPageTokens) * options.max_sequences;
+}
+}  // namespace
+
+model::MemoryPlan plan_memory(const model::Model& model, const kernels::KernelTable& kernels,
+                              const RuntimeOptions& options) {
+  model::MemoryPlan plan;
+  plan.weights = model.file.data_bytes();
+  plan.cache = cache::PagedKv::planned_bytes(
+      model.config.kv_shape(options.cache_type, options.cache_type), cache_tokens(options));
+  plan.working = model::Forward::planned_bytes(model.config, kernels, forward_options(options),
+                                               options.threads);
+  plan.tokenizer = 0;
+  return plan;
+}
+
+Result<std::unique_ptr<Runtime>> Runtime::open(const std::string& path,
+                                               const RuntimeOptions& options) {
+  const double start_seconds = seconds_now();
+  auto runtime = TRY(start(TRY(model::Model::open(path)), options));
+  runtime->load_seconds_ = seconds_now() - start_seconds;
+  return runtime;
+}
+
+Result<std::unique_ptr<Runtime>> Runtime::start(std::unique_ptr<model::Model> model,
+                                                const RuntimeOptions& options) {
+  const double start_seconds = seconds_now();
+  std::unique_ptr<Runtime> runtime(new Runtime());
+  runtime->kernels_ = TRY(kernels::choose_kernels());
+  runtime->options_ = TRY(resolve(options, model->config));
+  runtime->workers_ = std::make_unique<Workers>(runtime->options_.threads);
+  runtime->plan_ = plan_memory(*model, *runtime->kernels_, runtime->options_);
+  runtime->forward_ =
+      TRY(model::Forward::create(model->config, model->weights, *runtime->kernels_,
+                                 *runtime->workers_, forward_options(runtime->options_)));
+  runtime->model_ = std::move(model);
+  runtime->load_seconds_ = seconds_now() - start_seconds;
+  return runtime;
+}
+
+Result<cache::PagedKv> Runtime::new_cache() const {
+  return cache::PagedKv::create(model_->config.kv_shape(options_.cache_type, options_.cache_type),
+                                cache_tokens(options_));
+}
+
+}  // namespace issun::engine

@@ -1,0 +1,63 @@
+// A model ready to compute: file, workers, kernels, forward pass, cache. What every command that
+// runs a model begins with.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/threads.h"
+#include "kernels/dispatch.h"
+#include "model/forward.h"
+#include "model/model.h"
+
+namespace issun::engine {
+
+struct RuntimeOptions {
+  int threads = 0;        // 0: one for each physical core
+  int64_t context = 0;    // longest sequence; 0: what the model was trained for, at most 4096
+  int max_rows = 512;     // tokens of one batch
+  int max_sequences = 1;  // at once, each of `context` tokens
+  int max_outputs = 1;    // rows of logits of one batch
+  DType cache_type = DType::F16;
+  bool exact = false;  // F32 activations everywhere
+};
+
+class Runtime {
+ public:
+  // Error: anything wrong with the file, or memory that cannot be had.
+  static Result<std::unique_ptr<Runtime>> open(const std::string& path,
+                                               const RuntimeOptions& options);
+  // With a model that is open already.
+  static Result<std::unique_ptr<Runtime>> start(std::unique_ptr<model::Model> model,
+                                                const RuntimeOptions& options);
+
+  model::Model& model() { return *model_; }
+  model::Forward& forward() { return *forward_; }
+  Workers& workers() { return *workers_; }
+  const kernels::KernelTable& kernels() const { return *kernels_; }
+  const RuntimeOptions& options() const { return options_; }  // with the defaults filled in
+  // Memory for the planned context and sequences; call once for each set of sequences.
+  Result<cache::PagedKv> new_cache() const;
+  model::MemoryPlan memory_plan() const { return plan_; }
+  double load_seconds() const { return load_seconds_; }
+
+ private:
+  Runtime() = default;
+  RuntimeOptions options_;
+  std::unique_ptr<model::Model> model_;
+  std::unique_ptr<Workers> workers_;
+  const kernels::KernelTable* kernels_ = nullptr;
+  std::unique_ptr<model::Forward> forward_;
+  model::MemoryPlan plan_;
+  double load_seconds_ = 0;
+};
+
+// The options with what depends on the model and the machine filled in. Error: a number out of
+// range.
+Result<RuntimeOptions> resolve(RuntimeOptions options, const model::ModelConfig& config);
+
+// What opening with these (resolved) options will hold. Reads no weights.
+model::MemoryPlan plan_memory(const model::Model& model, const kernels::KernelTable& kernels,
+                              const RuntimeOptions& options);
+
+}  // namespace issun::engine
