@@ -1,0 +1,53 @@
+// The commands of the one binary. Each add_ function describes its flags and leaves behind what to
+// run.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <string>
+
+#include "base/result.h"
+#include "engine/runtime.h"
+
+namespace issun::apps {
+
+// The exit codes of every command.
+constexpr int kDone = 0, kFailed = 1, kWrongUse = 2;
+
+// What a command does once its flags are read: an exit code, or the sentence for stderr (and
+// kFailed).
+using Action = std::function<Result<int>()>;
+
+void add_run(CLI::App& app, Action& action);
+void add_inspect(CLI::App& app, Action& action);
+void add_tokenize(CLI::App& app, Action& action);
+void add_detokenize(CLI::App& app, Action& action);
+void add_logits(CLI::App& app, Action& action);
+void add_verify(CLI::App& app, Action& action);
+void add_bench(CLI::App& app, Action& action);
+void add_synth(CLI::App& app, Action& action);
+void add_eval(CLI::App& app, Action& action);
+
+// A sentence on stderr.
+void say(const std::string& message);
+
+// Flags that every command has that runs a model, by the names people know.
+struct ModelFlags {
+  std::string path;  // empty: the model that comes with the program
+  engine::RuntimeOptions options;
+  std::string cache_type = "f16";
+
+  // -t, -c, --batch, --cache-type, --exact; and MODEL, which may be left out only if
+  // `optional_model`.
+  void add(CLI::App& command, bool optional_model = false);
+  // The model opened, and ready to run with these flags. Error: as Runtime::open, and a cache type
+  // that is none.
+  Result<std::unique_ptr<engine::Runtime>> open() const;
+  Result<std::unique_ptr<model::Model>> open_model() const;
+  Result<engine::RuntimeOptions> runtime_options() const;
+};
+
+// "1,2,3". Error: what is no whole number.
+Result<std::vector<int32_t>> parse_tokens(const std::string& text);
+
+}  // namespace issun::apps

@@ -1,0 +1,232 @@
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "apps/commands.h"
+#include "apps/default_model.h"
+#include "base/terminal.h"
+
+namespace issun::apps {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr size_t kShownElements = 8;  // of an array
+
+struct InspectFlags {
+  ModelFlags model;
+  bool json = false;
+};
+
+std::string readable_text(std::string_view text) {
+  // What is no UTF-8 becomes U+FFFD, so that the output always is.
+  return nlohmann::json::parse(nlohmann::json(std::string(text))
+                                   .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace))
+      .get<std::string>();
+}
+
+Json element(std::string_view text) { return readable_text(text); }
+template <class T>
+Json element(T number) {
+  return number;
+}
+
+// Arrays are told by their length and first elements: vocabularies have a hundred thousand.
+Json to_json(const gguf::Value& value) {
+  return std::visit(
+      [&](const auto& data) -> Json {
+        if constexpr (
+            requires {
+              data.size();
+              data.begin()->size();
+            } ||
+            requires {
+              data.empty();
+              data[0] + 1;
+            }) {
+          Json first = Json::array();
+          for (size_t i = 0; i < data.size() && i < kShownElements; ++i)
+            first.push_back(element(data[i]));
+          if (data.size() <= kShownElements) return first;
+          return {
+              {"array_of", gguf::name(value.element)}, {"count", data.size()}, {"first", first}};
+        } else {
+          return element(data);
+        }
+      },
+      value.data);
+}
+Json metadata_json(const gguf::Value& value) {
+  if (const auto* text = std::get_if<std::string_view>(&value.data)) return readable_text(*text);
+  return to_json(value);
+}
+
+Json tensors_json(const gguf::GgufFile& file) {
+  Json tensors = Json::array();
+  for (const Tensor& tensor : file.tensors()) {
+    tensors.push_back({{"name", readable_text(tensor.name)},
+                       {"type", name(tensor.type)},
+                       {"shape", tensor.size},
+                       {"bytes", tensor.bytes()}});
+  }
+  return tensors;
+}
+
+Json types_json(const gguf::GgufFile& file) {
+  std::map<std::string, std::pair<int64_t, int64_t>> types;
+  for (const Tensor& tensor : file.tensors()) {
+    auto& [count, bytes] = types[name(tensor.type)];
+    ++count;
+    bytes += tensor.bytes();
+  }
+  Json json = Json::object();
+  for (const auto& [type, sums] : types)
+    json[type] = {{"tensors", sums.first}, {"bytes", sums.second}};
+  return json;
+}
+
+Json tokenizer_json(const tokenizer::Tokenizer& tokenizer) {
+  const auto token = [&](int32_t id) -> Json {
+    if (id < 0) return nullptr;
+    return {{"id", id}, {"text", readable_text(tokenizer.token_text(id))}};
+  };
+  return {{"model", tokenizer.model()},
+          {"pre", tokenizer.pre()},
+          {"tokens", tokenizer.vocabulary_size()},
+          {"bos", token(tokenizer.bos())},
+          {"eos", token(tokenizer.eos())},
+          {"adds_bos", tokenizer.adds_bos()},
+          {"adds_eos", tokenizer.adds_eos()}};
+}
+
+Json memory_json(const model::MemoryPlan& plan, const engine::RuntimeOptions& options) {
+  return {{"context", options.context},    {"cache_type", name(options.cache_type)},
+          {"threads", options.threads},    {"batch", options.max_rows},
+          {"weights_bytes", plan.weights}, {"cache_bytes", plan.cache},
+          {"working_bytes", plan.working}, {"tokenizer_bytes", plan.tokenizer},
+          {"total_bytes", plan.total()}};
+}
+
+Json model_json(const model::ModelConfig& config, const model::Weights& weights) {
+  const model::LayerConfig& layer = config.layers[0];
+  return {{"architecture", config.architecture},
+          {"name", readable_text(config.name)},
+          {"layers", config.layers.size()},
+          {"embedding_length", config.embedding_length},
+          {"heads", layer.heads},
+          {"kv_heads", layer.kv_heads},
+          {"head_width", layer.key_width},
+          {"feed_forward_length", layer.feed_forward_length},
+          {"vocabulary_size", config.vocabulary_size},
+          {"context_length", config.context_length},
+          {"products_per_token", weights.products_per_token(true)},
+          {"weight_bytes_per_token", weights.bytes_per_token()},
+          {"tied_output", weights.tied_output}};
+}
+
+// What the parts of the program that only need some of the file say of it. A file that cannot be
+// run here is still described; the reason stands where the plan would.
+Result<Json> describe(const InspectFlags& flags) {
+  Json report;
+  const bool built_in = flags.model.path.empty();
+  report["file"] = built_in ? kDefaultModelName : flags.model.path;
+  const gguf::GgufFile file =
+      TRY(built_in ? gguf::GgufFile::parse(default_model(), kDefaultModelName)
+                   : gguf::GgufFile::open(flags.model.path));
+  report["version"] = file.version();
+  report["alignment"] = file.alignment();
+  report["bytes"] = file.file_bytes();
+  report["tensor_bytes"] = file.data_bytes();
+  for (const auto& entry : file.metadata().entries()) {
+    report["metadata"][readable_text(entry.key)] = metadata_json(entry.value);
+  }
+  report["types"] = types_json(file);
+  report["tensors"] = tensors_json(file);
+  const auto opened = flags.model.open_model();
+  if (!opened) {
+    report["cannot_run"] = opened.error().message;
+    return report;
+  }
+  const model::Model& model = **opened;
+  report["model"] = model_json(model.config, model.weights);
+  report["tokenizer"] = tokenizer_json(model.tokenizer);
+  report["tokenizer"]["chat_template"] = !model.chat_template.empty();
+  const auto options = TRY(engine::resolve(TRY(flags.model.runtime_options()), model.config));
+  report["memory"] =
+      memory_json(engine::plan_memory(model, *TRY(kernels::choose_kernels()), options), options);
+  return report;
+}
+
+std::string megabytes(const Json& bytes) {
+  return fmt::format("{:>14} bytes {:>10.1f} MiB", bytes.get<int64_t>(),
+                     bytes.get<double>() / (1 << 20));
+}
+
+void print_memory(const Json& memory) {
+  write_out(
+      fmt::format("\nmemory with a context of {} tokens, {} cache, batches of {}, {} threads\n",
+                  memory["context"].get<int64_t>(), memory["cache_type"].get<std::string>(),
+                  memory["batch"].get<int>(), memory["threads"].get<int>()));
+  for (const char* part : {"weights", "cache", "working", "tokenizer", "total"}) {
+    write_out(fmt::format("  {:<10}{}\n", part, megabytes(memory[std::string(part) + "_bytes"])));
+  }
+}
+
+void print_readable(const Json& report) {
+  write_out(fmt::format("{}: GGUF version {}, {} bytes\n\nmetadata\n",
+                        report["file"].get<std::string>(), report["version"].get<int>(),
+                        report["bytes"].get<int64_t>()));
+  for (const auto& [key, value] : report["metadata"].items()) {
+    std::string text = value.dump();
+    constexpr size_t kWidest = 160;
+    if (text.size() > kWidest)
+      text =
+          fmt::format("{}... ({} characters)", readable_text(text.substr(0, kWidest)), text.size());
+    write_out(fmt::format("  {:<44} {}\n", key, text));
+  }
+  write_out("\ntensors\n");
+  for (const Json& tensor : report["tensors"]) {
+    write_out(fmt::format("  {:<36} {:<8} {:<24} {:>14} bytes\n", tensor["name"].get<std::string>(),
+                          tensor["type"].get<std::string>(), tensor["shape"].dump(),
+                          tensor["bytes"].get<int64_t>()));
+  }
+  write_out("\ntypes\n");
+  for (const auto& [type, sums] : report["types"].items()) {
+    write_out(fmt::format("  {:<8} {:>5} tensors {}\n", type, sums["tensors"].get<int>(),
+                          megabytes(sums["bytes"])));
+  }
+  if (report.contains("cannot_run")) {
+    write_out(
+        fmt::format("\nthis version cannot run it: {}\n", report["cannot_run"].get<std::string>()));
+    return;
+  }
+  for (const char* part : {"model", "tokenizer"}) {
+    write_out(fmt::format("\n{}\n", part));
+    for (const auto& [key, value] : report[part].items())
+      write_out(fmt::format("  {:<24} {}\n", key, value.dump()));
+  }
+  print_memory(report["memory"]);
+}
+
+Result<int> inspect(const InspectFlags& flags) {
+  const Json report = TRY(describe(flags));
+  if (flags.json) {
+    write_out(report.dump(2) + "\n");
+  } else {
+    print_readable(report);
+  }
+  return kDone;
+}
+
+}  // namespace
+
+void add_inspect(CLI::App& app, Action& action) {
+  auto* command = app.add_subcommand(
+      "inspect", "what a model file holds, and the memory it will take, before it is loaded");
+  auto flags = std::make_shared<InspectFlags>();
+  flags->model.add(*command);
+  command->add_flag("--json", flags->json, "as JSON");
+  command->callback([flags, &action] { action = [flags] { return inspect(*flags); }; });
+}
+
+}  // namespace issun::apps

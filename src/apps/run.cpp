@@ -1,0 +1,285 @@
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
+#include <random>
+
+#include "apps/commands.h"
+#include "apps/run_report.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/terminal.h"
+#include "engine/conversation.h"
+#include "engine/engine.h"
+
+namespace issun::apps {
+
+namespace {
+
+struct RunFlags {
+  ModelFlags model;
+  std::string prompt, file, system;
+  bool has_prompt = false, has_file = false;
+  int predict = -1;
+  engine::SamplerOptions sampling;
+  int64_t seed = -1;
+  std::vector<std::string> stop;
+  bool raw = false, stats = false, verbose = false, json = false, no_display_prompt = false,
+       ignore_eos = false;
+};
+
+// One model and one talk with it.
+class Chat {
+ public:
+  static Result<std::unique_ptr<Chat>> start(const RunFlags& flags) {
+    auto runtime = TRY(flags.model.open());
+    auto conversation =
+        TRY(engine::Conversation::create(runtime->model(), flags.system, flags.raw));
+    auto cache = TRY(runtime->new_cache());
+    return std::unique_ptr<Chat>(
+        new Chat(flags, std::move(runtime), std::move(conversation), std::move(cache)));
+  }
+
+  // The person's text, answered on stdout as it comes. Ctrl-C stops the answer.
+  Result<void> answer(const std::string& text);
+
+  engine::Conversation& conversation() { return conversation_; }
+  engine::Runtime& runtime() const { return *runtime_; }
+  const RunReport& report() const { return report_; }
+
+ private:
+  Chat(const RunFlags& flags, std::unique_ptr<engine::Runtime> runtime,
+       engine::Conversation conversation, cache::PagedKv cache)
+      : flags_(flags),
+        runtime_(std::move(runtime)),
+        conversation_(std::move(conversation)),
+        engine_(
+            runtime_->forward(), runtime_->model().tokenizer, std::move(cache),
+            {.context = runtime_->options().context, .prompt_rows = runtime_->options().max_rows}) {
+  }
+
+  void show_progress(const engine::RequestStatistics& statistics, int tokens_done);
+  void hide_progress();
+
+  const RunFlags& flags_;
+  std::unique_ptr<engine::Runtime> runtime_;
+  engine::Conversation conversation_;
+  engine::Engine engine_;
+  RunReport report_;
+  Interrupts interrupts_;
+  bool progress_shown_ = false;
+};
+
+void Chat::show_progress(const engine::RequestStatistics& statistics, int tokens_done) {
+  // Worth a line only where somebody waits: long prompts, and the first touch of a large file.
+  if (!stderr_is_terminal() || statistics.prompt_seconds < 0.3) return;
+  fmt::print(stderr, "\rreading the prompt: {} of {} tokens", tokens_done,
+             statistics.prompt_tokens);
+  progress_shown_ = true;
+}
+
+void Chat::hide_progress() {
+  if (progress_shown_) fmt::print(stderr, "\r\033[K");
+  progress_shown_ = false;
+}
+
+Result<void> Chat::answer(const std::string& text) {
+  engine::Request request;
+  request.prompt = TRY(conversation_.ask(text));
+  if (request.prompt.empty())
+    return fail("prompt: expected a text, since this vocabulary has no token that begins one");
+  request.max_tokens = flags_.predict;
+  request.sampling = flags_.sampling;
+  request.stop = flags_.stop;
+  request.ignore_end = flags_.ignore_eos;
+  request.drop_leading_space = conversation_.drops_leading_space();
+  const engine::RequestId id = TRY(engine_.submit(std::move(request)));
+  std::string answer;
+  int prompt_done = 0;
+  while (!engine_.idle()) {
+    for (const engine::Event& event : engine_.step()) {
+      hide_progress();
+      if (!flags_.json) write_out(event.text);
+      answer += event.text;
+      report_.finish = event.finish;
+    }
+    TRY(runtime_->model().file.still_whole());
+    report_.logits_hash = engine_.last_logits_hash();
+    const auto statistics = engine_.statistics(id);
+    if (statistics.generated_tokens == 0) {
+      prompt_done = std::min(statistics.prompt_tokens, prompt_done + runtime_->options().max_rows);
+      show_progress(statistics, prompt_done);
+    }
+    if (interrupts_.take()) {
+      engine_.cancel(id);
+      report_.finish = engine::Finish::Cancelled;
+    }
+  }
+  hide_progress();
+  conversation_.answered(answer);
+  report_.text = std::move(answer);
+  report_.statistics = engine_.statistics(id);
+  return {};
+}
+
+// What the person should know although they did not ask for statistics.
+void explain_end(const Chat& chat) {
+  if (chat.report().finish == engine::Finish::ContextFull) {
+    say(fmt::format("the context of {} tokens is full; -c makes it larger",
+                    chat.runtime().options().context));
+  }
+}
+
+Result<int> one_shot(Chat& chat, const RunFlags& flags, const std::string& prompt) {
+  const bool echo = chat.conversation().continues_text() && !flags.no_display_prompt && !flags.json;
+  if (echo) write_out(prompt);
+  TRY(chat.answer(prompt));
+  if (flags.json) {
+    write_out(to_json(chat.report(), chat.runtime()) + "\n");
+  } else {
+    write_out("\n");
+  }
+  explain_end(chat);
+  if (flags.stats || flags.verbose)
+    fmt::print(stderr, "{}", readable(chat.report(), chat.runtime()));
+  return kDone;
+}
+
+constexpr const char* kHelp =
+    "/help  this list\n/clear  forget what was said\n/save FILE  write what was said to a "
+    "file\n/exit  leave\n"
+    "A line that ends in \\ goes on in the next. Ctrl-C stops an answer, and leaves when nothing "
+    "is being answered.\n";
+
+// A slash command; false: leave.
+bool obey(Chat& chat, const std::string& line) {
+  if (line == "/exit" || line == "/bye" || line == "/quit") return false;
+  if (line == "/help" || line == "/?") {
+    fmt::print(stderr, "{}", kHelp);
+  } else if (line == "/clear") {
+    chat.conversation().clear();
+  } else if (line.starts_with("/save ")) {
+    const auto saved = write_atomically(line.substr(6), chat.conversation().transcript());
+    if (!saved) say(saved.error().message);
+  } else {
+    say(fmt::format("{}: no such command; /help lists them", line));
+  }
+  return true;
+}
+
+// A question, over as many lines as end in a backslash; nullopt: leave.
+std::optional<std::string> read_question() {
+  std::string question;
+  for (;;) {
+    fmt::print(stderr, "{}", question.empty() ? "> " : ". ");
+    const auto line = read_line();
+    if (!line) return std::nullopt;
+    if (!line->ends_with('\\')) return question + *line;
+    question += line->substr(0, line->size() - 1) + "\n";
+  }
+}
+
+Result<int> interactive(Chat& chat, const RunFlags& flags) {
+  while (const auto question = read_question()) {
+    if (question->empty()) continue;
+    if (question->starts_with('/')) {
+      if (!obey(chat, *question)) return kDone;
+      continue;
+    }
+    const auto answered = chat.answer(*question);
+    write_out("\n");
+    if (!answered) {
+      say(answered.error().message);
+      continue;
+    }
+    explain_end(chat);
+    if (flags.stats || flags.verbose)
+      fmt::print(stderr, "{}", readable(chat.report(), chat.runtime()));
+  }
+  fmt::print(stderr, "\n");
+  return kDone;
+}
+
+Result<int> run(RunFlags flags) {
+  flags.sampling.seed = flags.seed < 0 ? std::random_device()() : static_cast<uint64_t>(flags.seed);
+  const auto chat = TRY(Chat::start(flags));
+  if (flags.verbose)
+    fmt::print(stderr, "{}seed {}\n", describe_start(chat->runtime()), flags.sampling.seed);
+  if (chat->conversation().continues_text() && !flags.raw) {
+    say("this model has no chat template: it continues the text");
+  }
+  if (flags.has_prompt) return one_shot(*chat, flags, flags.prompt);
+  if (flags.has_file) return one_shot(*chat, flags, TRY(read_text(flags.file)));
+  if (!stdin_is_terminal()) return one_shot(*chat, flags, TRY(read_text("-")));
+  return interactive(*chat, flags);
+}
+
+}  // namespace
+
+void add_run(CLI::App& app, Action& action) {
+  auto* command =
+      app.add_subcommand("run", "run a model: answer once, or chat when nothing is asked");
+  auto flags = std::make_shared<RunFlags>();
+  engine::SamplerOptions& sampling = flags->sampling;
+  flags->model.add(*command, true);
+  auto* prompt =
+      command->add_option("-p,--prompt", flags->prompt, "the text to answer or to continue");
+  auto* file =
+      command->add_option("-f,--file", flags->file, "read it from a file")->excludes(prompt);
+  command
+      ->add_option("-n,--predict", flags->predict,
+                   "tokens to generate at most; -1: no limit but the context")
+      ->check(CLI::Range(-1, 1 << 30))
+      ->capture_default_str();
+  command->add_option("--temp,--temperature", sampling.temperature, "0: always the likeliest token")
+      ->check(CLI::Range(0.0, 100.0))
+      ->capture_default_str();
+  command->add_option("--top-k", sampling.top_k, "choose among the k likeliest; 0: all")
+      ->check(CLI::Range(0, 1 << 30))
+      ->capture_default_str();
+  command
+      ->add_option("--top-p", sampling.top_p,
+                   "choose among the likeliest that reach p together; 1: all")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  command
+      ->add_option("--min-p", sampling.min_p,
+                   "choose among those at least this share as likely as the first")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  command
+      ->add_option("--repeat-penalty", sampling.repeat_penalty,
+                   "make recent tokens less likely; 1: off")
+      ->check(CLI::Range(0.01, 100.0))
+      ->capture_default_str();
+  command
+      ->add_option("--repeat-last-n", sampling.repeat_last_n, "how many tokens are recent; -1: all")
+      ->check(CLI::Range(-1, 1 << 30))
+      ->capture_default_str();
+  command->add_option("-s,--seed", flags->seed, "of the random choices; -1: another each time")
+      ->check(CLI::Range(int64_t{-1}, int64_t{1} << 62))
+      ->capture_default_str();
+  command
+      ->add_option("--stop,-r,--reverse-prompt", flags->stop,
+                   "a text that ends the answer; may be given again")
+      ->check([](const std::string& text) {
+        return text.empty() ? "expected a text that is not empty" : "";
+      })
+      ->allow_extra_args(false);
+  command->add_option("--system,--system-prompt", flags->system,
+                      "what the model is told before the talk");
+  command->add_flag("--raw", flags->raw, "continue the text even if the model has a chat template");
+  command->add_flag("--ignore-eos", flags->ignore_eos, "go on after a token that ends the answer");
+  command->add_flag("--no-display-prompt", flags->no_display_prompt,
+                    "do not repeat the text that is continued");
+  command->add_flag("--stats", flags->stats,
+                    "afterwards: speed, bandwidth, memory, hash of the last logits");
+  command->add_flag("-v,--verbose", flags->verbose, "as --stats, and what was loaded");
+  command->add_flag("--json", flags->json, "the answer and its statistics as JSON, at the end");
+  command->callback([flags, prompt, file, &action] {
+    flags->has_prompt = prompt->count() > 0;
+    flags->has_file = file->count() > 0;
+    action = [flags] { return run(*flags); };
+  });
+}
+
+}  // namespace issun::apps
