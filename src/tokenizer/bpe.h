@@ -57,6 +57,7 @@ class Bpe {
   };
   size_t slot_of(int32_t left, int32_t right) const;
   std::vector<Slot> slots_;
+  Token next_made_ = kNoToken;  // while loading: the token after the one that the last merge makes
 };
 
 }  // namespace issun::tokenizer
