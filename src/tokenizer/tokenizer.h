@@ -20,7 +20,7 @@ namespace issun::tokenizer {
 
 struct EncodeOptions {
   bool add_special = true;    // begin and end of text, where the model wants them
-  bool parse_special = true;  // "<|im_end|>" in the text is the token, not seven characters
+  bool parse_special = true;  // "<|im_end|>" in the text is the token, not ten characters
 };
 
 // Immutable once created; every method may be called from many threads at a time.
