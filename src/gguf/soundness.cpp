@@ -24,8 +24,7 @@ bool finite_iq1_m(const std::byte* block) {
   return ((top & 7) << 2 | below >> 2) != 31;
 }
 
-// One block; the scales stand where "block formats, exact" in the quantisation notes of the format
-// puts them.
+// One block, by the place of its scales: first, last, or where the format has them.
 bool finite_block(DType type, const std::byte* block) {
   switch (type) {
     case DType::F32:

@@ -112,14 +112,15 @@ TEST_CASE("a block scale that is not finite is found in every block format") {
       {DType::IQ2_S, {0}},   {DType::IQ1_S, {0}},     {DType::TQ1_0, {52}},  {DType::TQ2_0, {64}},
       {DType::Q1_0, {0}},    {DType::Q2_0, {0}},
   };
-  for (const auto& [type, scales] : formats) {
+  for (const Format& one : formats) {
+    const DType type = one.type;
     CAPTURE(std::string(name(type)));
     const DTypeFacts& format = facts(type);
     std::vector<std::byte> blocks(static_cast<size_t>(format.bytes) * 3);
     const Tensor tensor{
         .name = "t", .type = type, .size = {format.block * 3, 1, 1, 1}, .data = blocks.data()};
     CHECK(check_numbers(tensor).bad_blocks == 0);
-    for (const int at : scales) {
+    for (const int at : one.scales) {
       const uint16_t infinity = 0x7c00, zero = 0;
       std::byte* scale = blocks.data() + format.bytes + at;
       std::memcpy(scale, &infinity, 2);

@@ -90,7 +90,6 @@ TEST_CASE("what is written is read back: keys of every type, tensors of every ty
     CHECK(file->alignment() == alignment);
     CHECK(file->metadata().entries().size() == values.size() + (alignment != 32 ? 1 : 0));
     for (const auto& [key, value] : values) {
-      CAPTURE(key);
       const Value* found = file->metadata().find(key);
       REQUIRE(found != nullptr);
       CHECK(found->type == value.type);
@@ -162,6 +161,29 @@ TEST_CASE("a writer that is dropped, or whose tensors lack bytes, leaves nothing
   CHECK(folder.empty());
   CHECK(!writer->append(bytes_of(values)).has_value());
   CHECK(!writer->finish().has_value());
+}
+
+TEST_CASE("the old file stays as it was until the new one is finished") {
+  const ScratchFolder folder;
+  const std::string path = folder.path("model.gguf");
+  const std::vector<int64_t> size = {8};
+  for (const uint32_t number : {1u, 2u}) {
+    auto writer = GgufWriter::create(path);
+    REQUIRE(writer.has_value());
+    REQUIRE(writer->set("number", make_u32(number)).has_value());
+    REQUIRE(writer->add_tensor("t", DType::F32, size).has_value());
+    REQUIRE(writer->append(bytes_of(std::vector<float>(8))).has_value());
+    if (number == 2) {
+      const Result<GgufFile> old = GgufFile::open(path);
+      REQUIRE(old.has_value());
+      CHECK(*old->metadata().require<int64_t>("number") == 1);
+    }
+    REQUIRE(writer->finish().has_value());
+    CHECK(folder.count() == 1);
+  }
+  const Result<GgufFile> file = GgufFile::open(path);
+  REQUIRE(file.has_value());
+  CHECK(*file->metadata().require<int64_t>("number") == 2);
 }
 
 TEST_CASE("a writer refuses what its reader would refuse") {
