@@ -103,7 +103,6 @@ Result<void> Chat::answer(const std::string& text) {
       report_.finish = event.finish;
     }
     TRY(runtime_->model().file.still_whole());
-    report_.logits_hash = engine_.last_logits_hash();
     const auto statistics = engine_.statistics(id);
     if (statistics.generated_tokens == 0) {
       prompt_done = std::min(statistics.prompt_tokens, prompt_done + runtime_->options().max_rows);
@@ -116,6 +115,7 @@ Result<void> Chat::answer(const std::string& text) {
   }
   hide_progress();
   conversation_.answered(answer);
+  report_.logits_hash = engine_.last_logits_hash();
   report_.text = std::move(answer);
   report_.statistics = engine_.statistics(id);
   return {};

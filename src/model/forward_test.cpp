@@ -1,0 +1,219 @@
+#include "model/forward.h"
+
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+
+#include "kernels/dispatch.h"
+#include "model/model.h"
+#include "shared_data.h"
+
+namespace {
+std::atomic<long> allocations{0};
+}
+
+// Counted for the whole test program, so that "allocates nothing" is a number and not a hope.
+void* operator new(std::size_t bytes) {
+  ++allocations;
+  if (void* memory = std::malloc(bytes)) return memory;
+  std::abort();
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+
+using namespace issun;
+using namespace issun::model;
+
+namespace {
+
+// A model file of the checkout, or one of the conformance set.
+std::string stories() {
+  const char* source = std::getenv("ISSUN_SOURCE");
+  return std::string(source != nullptr ? source : ".") + "/models/stories260K.gguf";
+}
+
+struct How {
+  const kernels::KernelTable* kernels = nullptr;
+  int threads = 1;
+  int rows = 512;  // at a time
+  bool exact = false;
+  DType cache_type = DType::F32;
+};
+
+// The logits of every position, (tokens, vocabulary).
+std::vector<float> logits(const Model& model, std::span<const int32_t> tokens, const How& how) {
+  Workers workers(how.threads);
+  ForwardOptions options;
+  options.max_rows = options.max_outputs = how.rows;
+  options.context = static_cast<int64_t>(tokens.size());
+  options.exact = how.exact;
+  auto forward = Forward::create(model.config, model.weights, *how.kernels, workers, options);
+  REQUIRE(forward);
+  auto cache = cache::PagedKv::create(model.config.kv_shape(how.cache_type, how.cache_type),
+                                      static_cast<int64_t>(tokens.size()));
+  REQUIRE(cache);
+  cache::PageTable table = cache->new_table();
+  std::vector<float> all;
+  for (size_t begin = 0; begin < tokens.size();) {
+    const size_t rows = std::min(tokens.size() - begin, static_cast<size_t>(how.rows));
+    std::vector<int32_t> outputs(rows);
+    for (size_t i = 0; i < rows; ++i) outputs[i] = static_cast<int32_t>(i);
+    REQUIRE(cache->extend(table, static_cast<int>(rows)));
+    const SequenceRows sequence{&table, static_cast<int>(rows)};
+    const auto out =
+        (*forward)->run({tokens.subspan(begin, rows), {&sequence, 1}, outputs}, *cache);
+    all.insert(all.end(), out.data, out.data + out.rows * out.columns);
+    begin += rows;
+  }
+  return all;
+}
+
+double nmse(std::span<const float> a, std::span<const float> b) {
+  REQUIRE(a.size() == b.size());
+  double wrong = 0, all = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    wrong += (double{a[i]} - b[i]) * (double{a[i]} - b[i]);
+    all += double{b[i]} * b[i];
+  }
+  return wrong / all;
+}
+
+std::vector<int32_t> some_tokens(int n, int vocabulary) {
+  std::vector<int32_t> tokens = {1};
+  for (int i = 1; i < n; ++i) tokens.push_back((i * 7919 + i * i) % vocabulary);
+  return tokens;
+}
+
+}  // namespace
+
+TEST_CASE(
+    "On F32 weights every instruction set, batch shape and thread count gives nearly the same "
+    "logits") {
+  const auto model = *Model::open(stories());
+  const auto tokens = some_tokens(90, model->config.vocabulary_size);
+  const auto oracle = logits(*model, tokens, {.kernels = kernels::available_kernels().front()});
+  for (const kernels::KernelTable* table : kernels::available_kernels()) {
+    CAPTURE(table->name);
+    for (const int rows : {512, 33, 1}) {
+      CHECK(nmse(logits(*model, tokens, {.kernels = table, .rows = rows}), oracle) < 1e-10);
+    }
+  }
+}
+
+TEST_CASE("The number of threads changes no bit") {
+  const auto model = *Model::open(stories());
+  const auto tokens = some_tokens(70, model->config.vocabulary_size);
+  for (const kernels::KernelTable* table : kernels::available_kernels()) {
+    for (const int rows : {64, 1}) {
+      const auto one = logits(*model, tokens, {.kernels = table, .threads = 1, .rows = rows});
+      for (const int threads : {2, 3}) {
+        CHECK(logits(*model, tokens, {.kernels = table, .threads = threads, .rows = rows}) == one);
+      }
+    }
+  }
+}
+
+TEST_CASE("How a prompt is cut into batches of the same family changes no bit") {
+  const auto model = *Model::open(stories());
+  const auto tokens = some_tokens(96, model->config.vocabulary_size);
+  for (const kernels::KernelTable* table : kernels::available_kernels()) {
+    CAPTURE(table->name);
+    const int panel = table->dot_tokens + 1;
+    REQUIRE(96 % 48 == 0);
+    REQUIRE(panel < 48);
+    CHECK(logits(*model, tokens, {.kernels = table, .rows = 96}) ==
+          logits(*model, tokens, {.kernels = table, .rows = 48}));
+    if (table->dot_tokens >= 2) {
+      CHECK(logits(*model, tokens, {.kernels = table, .rows = 2}) ==
+            logits(*model, tokens, {.kernels = table, .rows = 1}));
+    }
+  }
+}
+
+TEST_CASE("Two sequences in one batch get what each gets alone") {
+  const auto model = *Model::open(stories());
+  const kernels::KernelTable& table = *kernels::available_kernels().back();
+  const auto first = some_tokens(7, 500);
+  std::vector<int32_t> second = {1, 300, 200, 100};
+  Workers workers(2);
+  ForwardOptions options{.max_rows = 32, .max_sequences = 2, .max_outputs = 2, .context = 64};
+  const auto forward = *Forward::create(model->config, model->weights, table, workers, options);
+  auto cache = *cache::PagedKv::create(model->config.kv_shape(DType::F32, DType::F32), 256);
+  cache::PageTable a = cache.new_table(), b = cache.new_table();
+  REQUIRE(cache.extend(a, 7));
+  REQUIRE(cache.extend(b, 4));
+  std::vector<int32_t> both = first;
+  both.insert(both.end(), second.begin(), second.end());
+  const SequenceRows sequences[] = {{&a, 7}, {&b, 4}};
+  const int32_t outputs[] = {6, 10};
+  const auto out = forward->run({both, sequences, outputs}, cache);
+  const auto alone = [&](const std::vector<int32_t>& tokens) {
+    const auto all = logits(*model, tokens, {.kernels = &table});
+    return std::vector<float>(all.end() - model->config.vocabulary_size, all.end());
+  };
+  const size_t n = static_cast<size_t>(out.columns);
+  CHECK(nmse(std::span(out.row(0), n), alone(first)) < 1e-10);
+  CHECK(nmse(std::span(out.row(1), n), alone(second)) < 1e-10);
+}
+
+TEST_CASE("Generating a token allocates nothing") {
+  const auto model = *Model::open(stories());
+  const kernels::KernelTable& table = *kernels::available_kernels().back();
+  Workers workers(2);
+  ForwardOptions options{.max_rows = 64, .context = 300};
+  const auto forward = *Forward::create(model->config, model->weights, table, workers, options);
+  auto cache = *cache::PagedKv::create(model->config.kv_shape(DType::F16, DType::F16), 300);
+  cache::PageTable pages = cache.new_table();
+  const auto tokens = some_tokens(64, model->config.vocabulary_size);
+  const int32_t output = 0;
+  const long before = allocations.load();
+  REQUIRE(cache.extend(pages, 64));
+  const SequenceRows prompt{&pages, 64};
+  forward->run({tokens, {&prompt, 1}, {&output, 1}}, cache);
+  for (int i = 0; i < 200; ++i) {
+    const SequenceRows one{&pages, 1};
+    cache.extend(pages, 1);
+    forward->run({std::span(tokens).first(1), {&one, 1}, {&output, 1}}, cache);
+  }
+  CHECK(allocations.load() == before);
+}
+
+TEST_CASE(
+    "Quantised weights meet the golden logits: strictly when exact, loosely with 8-bit "
+    "activations") {
+  for (const char* name :
+       {"llama-q4_k_m", "llama-q5_k_m", "llama-q6_k", "llama-q8_0", "llama-q4_0", "llama-yarn"}) {
+    const std::string stem = std::string("conformance/arch/") + name;
+    if (!have_shared(stem + ".gguf")) return;
+    const auto model = *Model::open(shared_path(stem + ".gguf"));
+    const auto bytes = read_shared(stem + ".ref.f32");
+    std::vector<float> golden(bytes.size() / sizeof(float));
+    std::memcpy(golden.data(), bytes.data(), bytes.size());
+    // The tokens stand in the description; a list of numbers needs no parser of JSON.
+    const auto text = read_shared(stem + ".json");
+    std::string description(reinterpret_cast<const char*>(text.data()), text.size());
+    description = description.substr(description.find("\"tokens\": ["));
+    std::vector<int32_t> tokens;
+    for (char* at = description.data() + 11; *at != ']';) {
+      tokens.push_back(static_cast<int32_t>(std::strtol(at, &at, 10)));
+      while (*at == ',' || *at == '\n' || *at == ' ') ++at;
+    }
+    REQUIRE(tokens.size() * static_cast<size_t>(model->config.vocabulary_size) == golden.size());
+    for (const kernels::KernelTable* table : kernels::available_kernels()) {
+      for (const int rows : {512, 1}) {
+        CAPTURE(name);
+        CAPTURE(table->name);
+        CAPTURE(rows);
+        CHECK(nmse(logits(*model, tokens, {.kernels = table, .rows = rows, .exact = true}),
+                   golden) < 1e-9);
+        CHECK(
+            nmse(logits(*model, tokens, {.kernels = table, .rows = rows, .cache_type = DType::F16}),
+                 golden) < 6e-3);
+      }
+    }
+  }
+}
