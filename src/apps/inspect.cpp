@@ -103,7 +103,7 @@ Json memory_json(const model::MemoryPlan& plan, const engine::RuntimeOptions& op
   return {{"context", options.context},    {"cache_type", name(options.cache_type)},
           {"threads", options.threads},    {"batch", options.max_rows},
           {"weights_bytes", plan.weights}, {"cache_bytes", plan.cache},
-          {"working_bytes", plan.working}, {"tokenizer_bytes", plan.tokenizer},
+          {"working_bytes", plan.working}, {"program_bytes", plan.program},
           {"total_bytes", plan.total()}};
 }
 
@@ -127,8 +127,22 @@ Json model_json(const model::ModelConfig& config, const model::Weights& weights)
 // What the parts of the program that only need some of the file say of it. A file that cannot be
 // run here is still described; the reason stands where the plan would.
 Result<Json> describe(const InspectFlags& flags) {
-  Json report;
   const bool built_in = flags.model.path.empty();
+  // First, since what the report itself takes is no part of the plan.
+  const auto opened = flags.model.open_model();
+  Json planned;
+  if (opened) {
+    const model::Model& model = **opened;
+    const auto options = TRY(engine::resolve(TRY(flags.model.runtime_options()), model.config));
+    planned["model"] = model_json(model.config, model.weights);
+    planned["tokenizer"] = tokenizer_json(model.tokenizer);
+    planned["tokenizer"]["chat_template"] = !model.chat_template.empty();
+    planned["memory"] =
+        memory_json(engine::plan_memory(model, *TRY(kernels::choose_kernels()), options), options);
+  } else {
+    planned["cannot_run"] = opened.error().message;
+  }
+  Json report;
   report["file"] = built_in ? kDefaultModelName : flags.model.path;
   const gguf::GgufFile file =
       TRY(built_in ? gguf::GgufFile::parse(default_model(), kDefaultModelName)
@@ -142,18 +156,7 @@ Result<Json> describe(const InspectFlags& flags) {
   }
   report["types"] = types_json(file);
   report["tensors"] = tensors_json(file);
-  const auto opened = flags.model.open_model();
-  if (!opened) {
-    report["cannot_run"] = opened.error().message;
-    return report;
-  }
-  const model::Model& model = **opened;
-  report["model"] = model_json(model.config, model.weights);
-  report["tokenizer"] = tokenizer_json(model.tokenizer);
-  report["tokenizer"]["chat_template"] = !model.chat_template.empty();
-  const auto options = TRY(engine::resolve(TRY(flags.model.runtime_options()), model.config));
-  report["memory"] =
-      memory_json(engine::plan_memory(model, *TRY(kernels::choose_kernels()), options), options);
+  report.update(planned);
   return report;
 }
 
@@ -167,7 +170,7 @@ void print_memory(const Json& memory) {
       fmt::format("\nmemory with a context of {} tokens, {} cache, batches of {}, {} threads\n",
                   memory["context"].get<int64_t>(), memory["cache_type"].get<std::string>(),
                   memory["batch"].get<int>(), memory["threads"].get<int>()));
-  for (const char* part : {"weights", "cache", "working", "tokenizer", "total"}) {
+  for (const char* part : {"weights", "cache", "working", "program", "total"}) {
     write_out(fmt::format("  {:<10}{}\n", part, megabytes(memory[std::string(part) + "_bytes"])));
   }
 }

@@ -2,6 +2,7 @@
 
 #include "apps/commands.h"
 #include "apps/default_model.h"
+#include "base/clock.h"
 
 namespace issun::apps {
 
@@ -41,9 +42,10 @@ Result<std::unique_ptr<model::Model>> ModelFlags::open_model() const {
 }
 
 Result<std::unique_ptr<engine::Runtime>> ModelFlags::open() const {
+  const double began = seconds_now();
   auto opened = TRY(open_model());
   for (const std::string& warning : opened->tokenizer.warnings()) say("warning: " + warning);
-  return engine::Runtime::start(std::move(opened), TRY(runtime_options()));
+  return engine::Runtime::start(std::move(opened), TRY(runtime_options()), seconds_now() - began);
 }
 
 Result<std::vector<int32_t>> parse_tokens(const std::string& text) {

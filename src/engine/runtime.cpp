@@ -50,26 +50,28 @@ int64_t cache_tokens(const RuntimeOptions& options) {
 model::MemoryPlan plan_memory(const model::Model& model, const kernels::KernelTable& kernels,
                               const RuntimeOptions& options) {
   model::MemoryPlan plan;
-  plan.weights = model.file.data_bytes();
+  plan.weights = model.file.file_bytes();
   plan.cache = cache::PagedKv::planned_bytes(
       model.config.kv_shape(options.cache_type, options.cache_type), cache_tokens(options));
   plan.working = model::Forward::planned_bytes(model.config, kernels, forward_options(options),
                                                options.threads);
-  plan.tokenizer = 0;
+  // Opening has read all of the file but its tensors; those pages are counted with the file.
+  const int64_t header = model.file.file_bytes() - model.file.data_bytes();
+  plan.program = std::max<int64_t>(0, resident_memory_bytes() - header);
   return plan;
 }
 
 Result<std::unique_ptr<Runtime>> Runtime::open(const std::string& path,
                                                const RuntimeOptions& options) {
-  const double start_seconds = seconds_now();
-  auto runtime = TRY(start(TRY(model::Model::open(path)), options));
-  runtime->load_seconds_ = seconds_now() - start_seconds;
-  return runtime;
+  const double began = seconds_now();
+  auto opened = TRY(model::Model::open(path));
+  return start(std::move(opened), options, seconds_now() - began);
 }
 
 Result<std::unique_ptr<Runtime>> Runtime::start(std::unique_ptr<model::Model> model,
-                                                const RuntimeOptions& options) {
-  const double start_seconds = seconds_now();
+                                                const RuntimeOptions& options,
+                                                double opened_seconds) {
+  const double began = seconds_now();
   std::unique_ptr<Runtime> runtime(new Runtime());
   runtime->kernels_ = TRY(kernels::choose_kernels());
   runtime->options_ = TRY(resolve(options, model->config));
@@ -79,7 +81,7 @@ Result<std::unique_ptr<Runtime>> Runtime::start(std::unique_ptr<model::Model> mo
       TRY(model::Forward::create(model->config, model->weights, *runtime->kernels_,
                                  *runtime->workers_, forward_options(runtime->options_)));
   runtime->model_ = std::move(model);
-  runtime->load_seconds_ = seconds_now() - start_seconds;
+  runtime->load_seconds_ = opened_seconds + seconds_now() - began;
   return runtime;
 }
 

@@ -27,9 +27,10 @@ class Runtime {
   // Error: anything wrong with the file, or memory that cannot be had.
   static Result<std::unique_ptr<Runtime>> open(const std::string& path,
                                                const RuntimeOptions& options);
-  // With a model that is open already.
+  // With a model that is open already; opening it took `opened_seconds`.
   static Result<std::unique_ptr<Runtime>> start(std::unique_ptr<model::Model> model,
-                                                const RuntimeOptions& options);
+                                                const RuntimeOptions& options,
+                                                double opened_seconds = 0);
 
   model::Model& model() { return *model_; }
   model::Forward& forward() { return *forward_; }

@@ -28,11 +28,12 @@ struct Model {
 
 // What holding a model takes, in bytes, known before anything is loaded.
 struct MemoryPlan {
-  int64_t weights = 0;  // mapped from the file, shared between processes, given back under pressure
+  int64_t weights = 0;  // the file, mapped: shared between processes, given back under pressure
   int64_t cache = 0;    // keys and values of `context` positions
   int64_t working = 0;  // activations, logits, scratch of the workers
-  int64_t tokenizer = 0;  // vocabulary tables
-  int64_t total() const { return weights + cache + working + tokenizer; }
+  int64_t program =
+      0;  // the program itself and the tables of the vocabulary: measured, once the model is open
+  int64_t total() const { return weights + cache + working + program; }
 };
 
 }  // namespace issun::model
