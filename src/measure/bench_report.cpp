@@ -1,0 +1,133 @@
+#include "measure/bench_report.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "kernels/linear.h"
+
+namespace issun::measure {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr const char* kUnavailable = "unavailable";
+
+template <class T>
+Json or_unavailable(const std::optional<T>& value) {
+  if (!value) return kUnavailable;
+  return *value;
+}
+
+Json share(double rate, double peak) {
+  if (peak == 0) return kUnavailable;
+  return rate / peak;
+}
+
+double arithmetic_peak(const BenchFigures& figures) {
+  return figures.cost.int8 ? figures.peaks.int8_operations_per_second
+                           : figures.peaks.f32_operations_per_second;
+}
+
+Json latencies(const BenchTimes& times) {
+  if (times.token_seconds.empty()) return kUnavailable;
+  const auto milliseconds = [&](double share) {
+    return 1e3 * quantile(times.token_seconds, share);
+  };
+  return {{"p50", milliseconds(0.5)}, {"p95", milliseconds(0.95)}, {"p99", milliseconds(0.99)}};
+}
+
+int64_t cache_bytes_per_position(const model::ModelConfig& config, DType type) {
+  int64_t bytes = 0;
+  for (const cache::KvLayerShape& layer : config.kv_shape(type, type).layers) {
+    bytes +=
+        layer.kv_heads * (row_bytes(type, layer.key_width) + row_bytes(type, layer.value_width));
+  }
+  return bytes;
+}
+
+std::string percent(double rate, double peak) {
+  return peak == 0 ? std::string(kUnavailable) : fmt::format("{:.0f} %", 100 * rate / peak);
+}
+
+}  // namespace
+
+TokenCost token_cost(const BenchCase& bench_case, engine::Runtime& runtime) {
+  const model::Model& model = runtime.model();
+  const engine::RuntimeOptions& options = runtime.options();
+  const bool generates = bench_case.phase == Phase::Generation;
+  // A prompt reads the weights once a batch; each token sees those before it and itself.
+  const int tokens_a_pass = generates ? 1 : std::min(bench_case.tokens, options.max_rows);
+  const double positions = bench_case.depth + (bench_case.tokens + 1) / 2.0;
+  TokenCost cost;
+  cost.bytes = static_cast<double>(model.weights.bytes_per_token()) / tokens_a_pass;
+  if (generates)
+    cost.bytes +=
+        positions * static_cast<double>(cache_bytes_per_position(model.config, options.cache_type));
+  cost.operations = 2.0 * static_cast<double>(model.weights.products_per_token(generates));
+  cost.int8 = kernels::wants_q8(runtime.kernels(), model.weights.layers.front().up.weight.type,
+                                options.exact);
+  return cost;
+}
+
+Json to_json(const BenchFigures& figures, const std::string& version) {
+  const BenchTimes& times = figures.times;
+  const BenchTimes::Rate rate = times.tokens_per_second();
+  const double bytes = rate.median * figures.cost.bytes,
+               operations = rate.median * figures.cost.operations;
+  return {{"test", name(times.bench_case)},
+          {"phase", times.bench_case.phase == Phase::Prompt ? "prompt" : "generation"},
+          {"tokens", times.bench_case.tokens},
+          {"depth", times.bench_case.depth},
+          {"model", figures.model_path},
+          {"model_name", figures.model_name},
+          {"model_bytes", figures.model_bytes},
+          {"isa", figures.isa},
+          {"threads", figures.options.threads},
+          {"batch", figures.options.max_rows},
+          {"cache_type", name(figures.options.cache_type)},
+          {"exact", figures.options.exact},
+          {"repetitions", times.seconds.size()},
+          {"tokens_per_second", {{"min", rate.least}, {"median", rate.median}, {"max", rate.most}}},
+          {"seconds", times.seconds},
+          {"token_milliseconds", latencies(times)},
+          {"gb_per_second", bytes * 1e-9},
+          {"share_of_read_bandwidth", share(bytes, figures.peaks.read_bytes_per_second)},
+          {"gops", operations * 1e-9},
+          {"arithmetic", figures.cost.int8 ? "int8" : "f32"},
+          {"share_of_arithmetic", share(operations, arithmetic_peak(figures))},
+          {"cpu_seconds", times.usage.cpu_seconds},
+          {"cores_busy", times.usage.cpu_seconds / times.usage.wall_seconds},
+          {"voluntary_switches", or_unavailable(times.usage.voluntary_switches)},
+          {"involuntary_switches", or_unavailable(times.usage.involuntary_switches)},
+          {"major_faults", or_unavailable(times.usage.major_faults)},
+          {"peak_memory_bytes", figures.peak_memory},
+          {"ipc", kUnavailable},
+          {"energy_joules", kUnavailable},
+          {"sampling", "not included"},
+          {"peaks", to_json(figures.peaks)},
+          {"machine", machine_facts()},
+          {"version", version}};
+}
+
+std::string table_head() {
+  return fmt::format("{:<16} {:>7} {:>9} {:>9} {:>9} {:>8} {:>8} {:>9} {:>8} {:>6}\n", "test",
+                     "threads", "t/s median", "min", "max", "GB/s", "of peak", "GOP/s", "of peak",
+                     "cores");
+}
+
+std::string table_row(const BenchFigures& figures) {
+  const BenchTimes::Rate rate = figures.times.tokens_per_second();
+  const double bytes = rate.median * figures.cost.bytes,
+               operations = rate.median * figures.cost.operations;
+  return fmt::format(
+      "{:<16} {:>7} {:>10.2f} {:>9.2f} {:>9.2f} {:>8.2f} {:>8} {:>9.1f} {:>8} {:>6.2f}\n",
+      name(figures.times.bench_case), figures.options.threads, rate.median, rate.least, rate.most,
+      bytes * 1e-9, percent(bytes, figures.peaks.read_bytes_per_second), operations * 1e-9,
+      percent(operations, arithmetic_peak(figures)),
+      figures.times.usage.cpu_seconds / figures.times.usage.wall_seconds);
+}
+
+}  // namespace issun::measure
