@@ -96,6 +96,7 @@ void add_list(CLI::App& command, const char* flag, std::vector<int>& list, const
               int least, int most) {
   command.add_option(flag, list, help)
       ->delimiter(',')
+      ->allow_extra_args(false)
       ->check(CLI::Range(least, most))
       ->capture_default_str();
 }
