@@ -52,7 +52,7 @@ struct ChatChanges {
 struct ChatAbilities {
   bool system_role = true;        // a system message is accepted and appears
   bool text_content = true;       // content may be a plain text; otherwise a list of parts
-  bool object_arguments = false;  // arguments of tool calls are to be objects; otherwise JSON text
+  bool object_arguments = false;  // arguments of tool calls may be objects; otherwise JSON text
   bool tools = false;             // tool definitions appear
   bool thinking_switch = false;   // enable_thinking changes the prompt
 };

@@ -1,8 +1,10 @@
 #include "tokenizer/jinja_expression_parser.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstdlib>
+#include <iterator>
 #include <utility>
 
 namespace issun::tokenizer::jinja {
@@ -14,6 +16,11 @@ constexpr int kHighest = 200;
 ExpressionPtr with_child(ExpressionPtr parent, ExpressionPtr child) {
   parent->children.push_back(std::move(child));
   return parent;
+}
+
+bool is_keyword(std::string_view name) {
+  constexpr std::string_view kKeywords[] = {"and", "or", "not", "if", "else", "in", "is"};
+  return std::find(std::begin(kKeywords), std::end(kKeywords), name) != std::end(kKeywords);
 }
 
 }  // namespace
@@ -202,7 +209,7 @@ Result<ExpressionPtr> ExpressionParser::primary() {
     node->value = Value(std::move(text));
     return node;
   }
-  if (!tokens_.at(TokenKind::name)) {
+  if (!tokens_.at(TokenKind::name) || is_keyword(tokens_.peek().text)) {
     return fail("line {}: expected an expression, found {}", tokens_.line(), tokens_.here());
   }
   const std::string name = tokens_.next().text;
@@ -355,9 +362,7 @@ Result<ExpressionPtr> ExpressionParser::test(ExpressionPtr subject) {
   node->negated = tokens_.take_name("not");
   node->name = TRY(tokens_.identifier());
   const Token& ahead = tokens_.peek();
-  const bool operand = (ahead.kind == TokenKind::name && ahead.text != "else" &&
-                        ahead.text != "or" && ahead.text != "and" && ahead.text != "is" &&
-                        ahead.text != "if" && ahead.text != "in" && ahead.text != "not") ||
+  const bool operand = (ahead.kind == TokenKind::name && !is_keyword(ahead.text)) ||
                        ahead.kind == TokenKind::string || ahead.kind == TokenKind::integer ||
                        ahead.kind == TokenKind::real || ahead.is_symbol("[") ||
                        ahead.is_symbol("{");

@@ -171,7 +171,7 @@ std::string json_string(std::string_view text, bool ascii) {
     if (i != std::string_view::npos) {
       out += '\\';
       out += kLetters[i];
-    } else if (code < 0x20 || (ascii && code > 0x7F && code < 0x10000)) {
+    } else if (code < 0x20 || (ascii && code > 0x7E && code < 0x10000)) {
       out += fmt::format("\\u{:04x}", static_cast<uint32_t>(code));
     } else if (ascii && code >= 0x10000) {
       const uint32_t pair = static_cast<uint32_t>(code) - 0x10000;

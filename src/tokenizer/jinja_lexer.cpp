@@ -130,7 +130,7 @@ class Lexer {
     const int line = line_;
     char mark = 0;
     at_ = lone_word(at_, "raw", &mark);
-    after_tag(mark, true);
+    after_tag(mark, false);
     for (size_t i = source_.find("{%", at_); i != std::string::npos;
          i = source_.find("{%", i + 2)) {
       const char before = i + 2 < source_.size() ? source_[i + 2] : '\0';

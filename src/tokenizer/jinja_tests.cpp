@@ -12,20 +12,16 @@ Result<Value> kind_test(Call& call) {
   return Value(holds(call.self));
 }
 
-Result<int64_t> whole(const Call& call) {
-  if (!call.self.is_integer() && !call.self.is_bool()) {
-    return fail("expected an integer, found {}", call.self.kind());
-  }
-  return call.self.integer();
+// What is left of the subject divided by `divisor`.
+Result<double> rest(const Call& call, const Value& divisor) {
+  const Value rest = TRY(arithmetic(call.runtime, Operator::modulo, call.self, divisor));
+  if (!rest.is_number()) return fail("expected a number, found {}", call.self.kind());
+  return rest.number();
 }
 
-Result<Value> even(Call& call) { return Value(TRY(whole(call)) % 2 == 0); }
-Result<Value> odd(Call& call) { return Value(TRY(whole(call)) % 2 != 0); }
-Result<Value> divisible(Call& call) {
-  const int64_t divisor = TRY(call.integer(0));
-  if (divisor == 0) return fail("division by zero");
-  return Value(divisor == -1 || TRY(whole(call)) % divisor == 0);
-}
+Result<Value> even(Call& call) { return Value(TRY(rest(call, 2)) == 0); }
+Result<Value> odd(Call& call) { return Value(TRY(rest(call, 2)) == 1); }
+Result<Value> divisible(Call& call) { return Value(TRY(rest(call, call.args[0])) == 0); }
 
 Result<Value> same(Call& call) {
   const Value& a = call.self;
@@ -81,9 +77,10 @@ bool is_float(const Value& v) { return v.is_float(); }
 bool is_number(const Value& v) { return v.is_number(); }
 bool is_string(const Value& v) { return v.is_string(); }
 bool is_mapping(const Value& v) { return v.is_dict(); }
-// Jinja counts as a sequence what has a length and items: text and dicts too.
-bool is_sequence(const Value& v) { return v.is_sequence() || v.is_string() || v.is_dict(); }
-bool is_iterable(const Value& v) { return is_sequence(v) || v.is_undefined(); }
+// Jinja counts as a sequence what has a length and items: text, dicts and the undefined too.
+bool is_sequence(const Value& v) {
+  return v.is_sequence() || v.is_string() || v.is_dict() || v.is_undefined();
+}
 bool is_callable(const Value& v) { return v.is_callable(); }
 bool is_escaped(const Value&) { return false; }
 
@@ -100,7 +97,7 @@ constexpr Builtin kTests[] = {
     {"string", "", kind_test<is_string>},
     {"mapping", "", kind_test<is_mapping>},
     {"sequence", "", kind_test<is_sequence>},
-    {"iterable", "", kind_test<is_iterable>},
+    {"iterable", "", kind_test<is_sequence>},
     {"callable", "", kind_test<is_callable>},
     {"escaped", "", kind_test<is_escaped>},
     {"filter", "", is_filter},
