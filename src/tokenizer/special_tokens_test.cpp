@@ -2,7 +2,7 @@
 
 #include <doctest/doctest.h>
 
-#include <chrono>
+#include <ctime>
 
 #include "tokenizer/made_up_vocabulary.h"
 
@@ -73,9 +73,9 @@ TEST_CASE("a long text of nested tokens is cut in little time and memory") {
   const auto metadata = made_up.metadata();
   const auto vocabulary = Vocabulary::load(metadata).value();
   const SpecialTokens special(vocabulary);
-  const auto start = std::chrono::steady_clock::now();
+  const std::clock_t start = std::clock();
   std::vector<Fragment> fragments;
   special.cut(std::string((1 << 17) + 5, ' '), true, fragments);
   CHECK(fragments.size() == (1 << 17) / 63 + 1);
-  CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(5));
+  CHECK(std::clock() - start < 5 * CLOCKS_PER_SEC);
 }

@@ -2,8 +2,8 @@
 
 #include <doctest/doctest.h>
 
-#include <chrono>
 #include <cmath>
+#include <ctime>
 #include <random>
 #include <thread>
 
@@ -222,10 +222,10 @@ TEST_CASE("a long text without spaces is no trouble") {
   for (const char letter : {'a', ' ', '\xFF'}) {
     const std::string text(1 << 18, letter);
     for (const Tokenizer* tokenizer : {&bpe, &spm}) {
-      const auto start = std::chrono::steady_clock::now();
+      const std::clock_t start = std::clock();
       CHECK(!tokenizer->encode(text, kPlain).value().empty());
       // Quadratic would be minutes, n log n is a tenth of a second.
-      CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(10));
+      CHECK(std::clock() - start < 10 * CLOCKS_PER_SEC);
     }
   }
 }
