@@ -214,3 +214,32 @@ TEST_CASE("a trained model is as surprised by its own story as the reference pro
   CHECK(std::abs(surprise.mean() - golden) < 1e-4);
   CHECK(surprise.perplexity() < 5);
 }
+
+TEST_CASE("halves equal the perplexity that the most used engine finds") {
+  if (!have_shared("data/corpora/tinyshakespeare/input.txt")) return;
+  const char* source = std::getenv("ISSUN_SOURCE");
+  const std::string path =
+      std::string(source != nullptr ? source : ".") + "/models/stories260K.gguf";
+  engine::RuntimeOptions options;
+  options.context = 256;
+  options.max_outputs = 64;
+  options.cache_type = DType::F32;
+  auto runtime = engine::Runtime::open(path, options);
+  REQUIRE_MESSAGE(runtime.has_value(), runtime.error().message);
+  const tokenizer::Tokenizer& tokenizer = (*runtime)->model().tokenizer;
+  const std::vector<std::byte> bytes = read_shared("data/corpora/tinyshakespeare/input.txt");
+  auto tokens = tokenizer.encode({reinterpret_cast<const char*>(bytes.data()), 60000});
+  REQUIRE(tokens.has_value());
+  tokens->resize(16 * 256);
+  auto cache = (*runtime)->new_cache();
+  REQUIRE(cache.has_value());
+  PerplexityOptions halves = strided(256, 256);
+  halves.protocol = Protocol::Halves;
+  halves.bos = tokenizer.bos();
+  const auto surprise = measure_surprise((*runtime)->forward(), *cache, (*runtime)->workers(),
+                                         *tokens, [](int32_t) { return 1; }, halves);
+  REQUIRE_MESSAGE(surprise.has_value(), surprise.error().message);
+  CHECK(surprise->tokens == 16 * 127);
+  // llama-perplexity -c 256 -ctk f32 -ctv f32 -fa off prints 69.5653 after sixteen chunks.
+  CHECK(std::abs(surprise->perplexity() - 69.5653) < 1e-3);
+}
