@@ -1,14 +1,10 @@
 // A tiny vocabulary for tests: <unk>, <s>, </s>, then one token for each of the characters a to z.
 #pragma once
 
-#include <array>
 #include <string>
-#include <string_view>
-#include <vector>
 
 #include "base/check.h"
-#include "gguf/metadata.h"
-#include "tokenizer/tokenizer.h"
+#include "tokenizer/made_up_vocabulary.h"
 
 namespace issun::engine {
 
@@ -16,28 +12,19 @@ constexpr int kTestVocabulary = 29;
 constexpr int32_t kTestEnd = 2;
 
 inline tokenizer::Tokenizer test_tokenizer() {
-  using gguf::Value;
-  using gguf::ValueType;
-  static const std::string letters = "abcdefghijklmnopqrstuvwxyz";
-  std::vector<std::string_view> tokens = {"<unk>", "<s>", "</s>"};
-  std::vector<int64_t> types = {2, 3, 3};
-  std::vector<double> scores = {0, 0, 0};
-  for (size_t i = 0; i < letters.size(); ++i) {
-    tokens.push_back(std::string_view(letters).substr(i, 1));
-    types.push_back(1);
-    scores.push_back(-1);
-  }
-  gguf::Metadata metadata;
-  const auto add = [&](std::string_view key, Value value) {
-    CHECK_THAT(metadata.add(key, std::move(value)).has_value());
-  };
-  add("tokenizer.ggml.model", {ValueType::String, ValueType::U8, std::string_view("llama")});
-  add("tokenizer.ggml.tokens", {ValueType::Array, ValueType::String, tokens});
-  add("tokenizer.ggml.token_type", {ValueType::Array, ValueType::I32, types});
-  add("tokenizer.ggml.scores", {ValueType::Array, ValueType::F32, scores});
-  add("tokenizer.ggml.bos_token_id", {ValueType::U32, ValueType::U8, uint64_t{1}});
-  add("tokenizer.ggml.eos_token_id", {ValueType::U32, ValueType::U8, uint64_t{2}});
-  auto tokenizer = tokenizer::Tokenizer::create(metadata);
+  using tokenizer::TokenKind;
+  static const tokenizer::MadeUpVocabulary vocabulary = [] {
+    tokenizer::MadeUpVocabulary made;
+    made.model = "llama";
+    made.add("<unk>", TokenKind::Unknown);
+    made.add("<s>", TokenKind::Control);
+    made.add("</s>", TokenKind::Control);
+    for (char letter = 'a'; letter <= 'z'; ++letter)
+      made.add(std::string(1, letter), TokenKind::Normal, -1);
+    made.ids = {{"tokenizer.ggml.bos_token_id", 1}, {"tokenizer.ggml.eos_token_id", kTestEnd}};
+    return made;
+  }();
+  auto tokenizer = tokenizer::Tokenizer::create(vocabulary.metadata());
   CHECK_THAT(tokenizer.has_value());
   return std::move(*tokenizer);
 }

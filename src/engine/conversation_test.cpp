@@ -1,0 +1,84 @@
+#include "engine/conversation.h"
+
+#include <doctest/doctest.h>
+
+#include "engine/test_tokenizer.h"
+
+using namespace issun;
+using namespace issun::engine;
+
+namespace {
+
+constexpr const char* kTemplate =
+    "{% for m in messages %}[{{ m.role }}]{{ m.content }}{% endfor %}"
+    "{% if add_generation_prompt %}[assistant]{% endif %}";
+
+// A model that is nothing but a vocabulary of all characters these talks need.
+model::Model talker(std::string chat_template) {
+  static const tokenizer::MadeUpVocabulary vocabulary = [] {
+    auto made = tokenizer::made_up_bpe();
+    made.flags.emplace_back("tokenizer.ggml.add_bos_token", true);
+    return made;
+  }();
+  return {
+      {}, {}, {}, *tokenizer::Tokenizer::create(vocabulary.metadata()), std::move(chat_template)};
+}
+
+std::string prompt(const model::Model& model, const std::vector<int32_t>& tokens) {
+  std::string text;
+  for (const int32_t token : tokens) model.tokenizer.append_piece(token, true, text);
+  return text;
+}
+
+}  // namespace
+
+TEST_CASE(
+    "Turns go through the template, the beginning stands once, and clearing keeps the system "
+    "text") {
+  const model::Model model = talker(kTemplate);
+  Conversation talk = *Conversation::create(model, "be brief", false);
+  CHECK_FALSE(talk.continues_text());
+  CHECK(prompt(model, *talk.ask("hi")) == "<|begin|>[system]be brief[user]hi[assistant]");
+  talk.answered("yes");
+  CHECK(prompt(model, *talk.ask("why")) ==
+        "<|begin|>[system]be brief[user]hi[assistant]yes[user]why[assistant]");
+  talk.clear();
+  CHECK(prompt(model, *talk.ask("so")) == "<|begin|>[system]be brief[user]so[assistant]");
+}
+
+TEST_CASE("A template that writes the beginning itself gets no second one") {
+  const model::Model model = talker(std::string("{{ bos_token }}") + kTemplate);
+  Conversation talk = *Conversation::create(model, "", false);
+  CHECK(prompt(model, *talk.ask("hi")) == "<|begin|>[user]hi[assistant]");
+}
+
+TEST_CASE("Without a template, or with raw text, the text goes on") {
+  for (const bool raw : {false, true}) {
+    const model::Model model = talker(raw ? kTemplate : "");
+    Conversation talk = *Conversation::create(model, "", raw);
+    CHECK(talk.continues_text());
+    CHECK(prompt(model, *talk.ask("Once")) == "<|begin|>Once");
+    talk.answered(" upon");
+    CHECK(prompt(model, *talk.ask(" a")) == "<|begin|>Once upon a");
+    CHECK(talk.transcript() == "Once upon a\n");
+  }
+}
+
+TEST_CASE(
+    "A system text needs a template, and a template that does not parse is an error with its "
+    "line") {
+  const auto plain = Conversation::create(talker(""), "be brief", false);
+  CHECK(plain.error().message.find("needs a chat template") != std::string::npos);
+  const auto broken = Conversation::create(talker("{% if %}"), "", false);
+  CHECK(broken.error().message.find("tokenizer.chat_template") == 0);
+  CHECK(broken.error().message.find("line 1") != std::string::npos);
+}
+
+TEST_CASE("A question that the template refuses leaves the talk as it was") {
+  const model::Model model =
+      talker(std::string(kTemplate) +
+             "{% if messages[-1].content == 'no' %}{{ raise_exception('refused') }}{% endif %}");
+  Conversation talk = *Conversation::create(model, "", false);
+  CHECK(talk.ask("no").error().message.find("refused") != std::string::npos);
+  CHECK(prompt(model, *talk.ask("yes")) == "<|begin|>[user]yes[assistant]");
+}
