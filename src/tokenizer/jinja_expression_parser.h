@@ -1,11 +1,18 @@
 // Expressions of a template, by recursive descent, weakest binding first.
 #pragma once
 
+#include <utility>
+
 #include "base/result.h"
 #include "tokenizer/jinja_ast.h"
 #include "tokenizer/jinja_token_stream.h"
 
 namespace issun::tokenizer::jinja {
+
+inline ExpressionPtr with_child(ExpressionPtr parent, ExpressionPtr child) {
+  parent->children.push_back(std::move(child));
+  return parent;
+}
 
 class ExpressionParser {
  public:

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <iterator>
 
 #include "base/utf8.h"
 #include "tokenizer/jinja_text.h"
@@ -309,6 +310,12 @@ class Lexer {
 };
 
 }  // namespace
+
+bool Token::is_keyword() const {
+  constexpr std::string_view kKeywords[] = {"and", "or", "not", "if", "else", "in", "is"};
+  return kind == TokenKind::name &&
+         std::find(std::begin(kKeywords), std::end(kKeywords), text) != std::end(kKeywords);
+}
 
 Result<std::vector<Token>> tokenize(std::string_view source) {
   return Lexer(unix_lines(source)).run();

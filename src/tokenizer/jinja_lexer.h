@@ -32,6 +32,8 @@ struct Token {
 
   bool is_symbol(std::string_view s) const { return kind == TokenKind::symbol && text == s; }
   bool is_name(std::string_view s) const { return kind == TokenKind::name && text == s; }
+  // A word that cannot be a variable.
+  bool is_keyword() const;
 };
 
 // The last token is of kind end. Error: a tag, string or comment without its end, a character that
