@@ -10,6 +10,12 @@
 //   kMins            each group also has an offset that is subtracted
 //   scales(unit)     16 floats: a scale for each group and, with kMins, 8 offsets in the upper half
 //   weights<c>(unit) integers of the columns [64 c, 64 c + 64)
+//   kIntegerScales   scales are a number times small integers:
+//   integers(unit)   16 of them: a scale for each group and, with kMins, 8 mins in the upper half
+//   scale(unit)      what the scales are multiples of; with kMins, min_scale(unit) of the mins
+//   halves<h>(unit, w)  128 weights as w[0] and w[1]: the columns [128 h + 64 i, ...) of w[i], but
+//   with kMins
+//                    in the order of Q8Block::q_pairs
 #pragma once
 
 #include "tensor/blocks.h"
@@ -31,7 +37,7 @@ inline uint16_t load_u16(const uint8_t* p) {
 struct Q8_0 {
   static constexpr DType kType = DType::Q8_0;
   static constexpr int kBlock = 32, kBytes = 34, kGroup = 32, kZero = 0;
-  static constexpr bool kSigned = true, kMins = false;
+  static constexpr bool kSigned = true, kMins = false, kIntegerScales = false;
   static F32x16 scales(const uint8_t* unit) {
     uint16_t d[8];
     for (int b = 0; b < 8; ++b) d[b] = load_u16(unit + b * kBytes);
@@ -47,7 +53,7 @@ struct Q8_0 {
 struct Q4_0 {
   static constexpr DType kType = DType::Q4_0;
   static constexpr int kBlock = 32, kBytes = 18, kGroup = 32, kZero = 8;
-  static constexpr bool kSigned = false, kMins = false;
+  static constexpr bool kSigned = false, kMins = false, kIntegerScales = false;
   static F32x16 scales(const uint8_t* unit) {
     uint16_t d[8];
     for (int b = 0; b < 8; ++b) d[b] = load_u16(unit + b * kBytes);
@@ -59,35 +65,16 @@ struct Q4_0 {
   }
 };
 
-// The 12 bytes that hold 8 scales and 8 mins of 6 bits, as one byte each.
-struct PackedScales {
-  uint64_t scales, mins;
-};
-inline PackedScales unpack_scales(const uint8_t* packed) {
-  uint64_t low;
-  uint32_t high;
-  __builtin_memcpy(&low, packed, 8);
-  __builtin_memcpy(&high, packed + 8, 4);
-  // Bytes 0..3 of `low` start with six bits of scales 0..3, bytes 4..7 with those of mins 0..3;
-  // their top two bits and the nibbles of `high` make up scales and mins 4..7.
-  const uint64_t six = low & 0x3f3f3f3f3f3f3f3f, top = low >> 2 & 0x3030303030303030;
-  const uint64_t scales_high = (high & 0x0f0f0f0f) | (top & 0xffffffff);
-  const uint64_t mins_high = (high >> 4 & 0x0f0f0f0f) | top >> 32;
-  return {(six & 0xffffffff) | scales_high << 32, six >> 32 | mins_high << 32};
-}
-
 // Q4_K and Q5_K.
 struct WithMins {
   static constexpr int kBlock = 256, kGroup = 32, kZero = 0;
-  static constexpr bool kSigned = false, kMins = true;
+  static constexpr bool kSigned = false, kMins = true, kIntegerScales = true;
   static F32x16 scales(const uint8_t* unit) {
-    const PackedScales s = unpack_scales(unit + 4);
-    return mul(bytes_to_f32(s.scales, s.mins),
-               halves(half_to_float(load_u16(unit)), half_to_float(load_u16(unit + 2))));
+    return mul(to_f32(integers(unit)), halves(scale(unit), min_scale(unit)));
   }
-  // The offset of group g is min_scale * mins[g].
+  static I16x16 integers(const uint8_t* unit) { return unpack_six_bits(unit); }
+  static float scale(const uint8_t* unit) { return half_to_float(load_u16(unit)); }
   static float min_scale(const uint8_t* unit) { return half_to_float(load_u16(unit + 2)); }
-  static uint64_t mins(const uint8_t* unit) { return unpack_scales(unit + 4).mins; }
 };
 
 struct Q4_K : WithMins {
@@ -97,6 +84,12 @@ struct Q4_K : WithMins {
   static U8x64 weights(const uint8_t* unit) {
     return nibbles(unit + 16 + 32 * c);
   }
+  template <int h>
+  static void halves(const uint8_t* unit, U8x64 (&w)[2]) {
+    const U8x64 both = load_once(unit + 16 + 64 * h);
+    w[0] = low_nibbles(both);
+    w[1] = high_nibbles(both);
+  }
 };
 
 struct Q5_K : WithMins {
@@ -104,23 +97,39 @@ struct Q5_K : WithMins {
   static constexpr int kBytes = sizeof(BlockQ5_K);
   template <int c>
   static U8x64 weights(const uint8_t* unit) {
-    return nibbles(unit + 48 + 32 * c) | bits_as_high<2 * c>(unit + 16);
+    return nibbles(unit + 48 + 32 * c) | bits_as_high<2 * c, 2 * c + 1>(unit + 16);
+  }
+  template <int h>
+  static void halves(const uint8_t* unit, U8x64 (&w)[2]) {
+    const U8x64 both = load_once(unit + 48 + 64 * h);
+    w[0] = low_nibbles(both) | bits_as_high<4 * h, 4 * h + 2>(unit + 16);
+    w[1] = high_nibbles(both) | bits_as_high<4 * h + 1, 4 * h + 3>(unit + 16);
   }
 };
 
 struct Q6_K {
   static constexpr DType kType = DType::Q6_K;
   static constexpr int kBlock = 256, kBytes = sizeof(BlockQ6_K), kGroup = 16, kZero = 32;
-  static constexpr bool kSigned = false, kMins = false;
+  static constexpr bool kSigned = false, kMins = false, kIntegerScales = true;
   static F32x16 scales(const uint8_t* unit) {
     return mul(bytes_to_f32(reinterpret_cast<const int8_t*>(unit + 192)),
                splat(half_to_float(load_u16(unit + 208))));
   }
+  static I16x16 integers(const uint8_t* unit) {
+    return bytes_to_i16(reinterpret_cast<const int8_t*>(unit + 192));
+  }
+  static float scale(const uint8_t* unit) { return half_to_float(load_u16(unit + 208)); }
+  template <int h>
+  static void halves(const uint8_t* unit, U8x64 (&w)[2]) {
+    const U8x64 both = load_once(unit + 64 * h);
+    w[0] = low_nibbles(both) | two_bits_as_high<0>(unit + 128 + 32 * h);
+    w[1] = high_nibbles(both) | two_bits_as_high<4>(unit + 128 + 32 * h);
+  }
   template <int c>
   static U8x64 weights(const uint8_t* unit) {
-    const uint8_t* low = unit + c / 2 * 64;
-    return (c % 2 == 0 ? low_nibbles(low) : high_nibbles(low)) |
-           two_bits_as_high<c % 2 * 4>(unit + 128 + c / 2 * 32);
+    U8x64 w[2];
+    halves<c / 2>(unit, w);
+    return w[c % 2];
   }
 };
 

@@ -13,10 +13,11 @@ foreach(source ${isa_sources})
   if(NOT ISSUN_X86 AND NOT isa STREQUAL scalar)
     continue()
   endif()
-  # Optimised in every build type, since nobody waits for a tenth of the speed while debugging the rest.
+  # Optimised in every build type, since nobody waits for a tenth of the speed while debugging the rest; full
+  # debugging information would double the time to compile them.
   # GCC 12's AVX-512 headers raise false alarms about uninitialised values.
   set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS
-    "${isa_flags_${isa}};-O3;-fno-exceptions;-fno-rtti;-fno-math-errno;-fno-trapping-math;-Wno-uninitialized;-Wno-maybe-uninitialized;-Wno-shadow")
+    "${isa_flags_${isa}};-O3;-g1;-fno-exceptions;-fno-rtti;-fno-math-errno;-fno-trapping-math;-Wno-uninitialized;-Wno-maybe-uninitialized;-Wno-shadow")
   list(APPEND isa_objects ${source})
 endforeach()
 

@@ -54,10 +54,7 @@ Job make_job(const KernelTable& table, const Activations& activations, const Pro
 }  // namespace
 
 int64_t q8_bytes(int64_t columns) {
-  // One line more than the blocks take, so that tokens do not all fall into the same sets of the
-  // cache.
-  return (columns + kQ8Columns - 1) / kQ8Columns * static_cast<int64_t>(sizeof(Q8Block)) +
-         kCacheLine;
+  return (columns + kQ8Columns - 1) / kQ8Columns * static_cast<int64_t>(sizeof(Q8Block));
 }
 
 bool wants_q8(const KernelTable& table, DType weights, bool exact) {

@@ -53,16 +53,25 @@ void unpack(const uint8_t* units, int64_t stride, int rows, int v, Panel<Format>
   if constexpr (Format::kMins) {
     for (int r = 0; r < 16; ++r) {
       panel.min_scale[v][r] = Format::min_scale(unit[r]);
-      const uint64_t mins = Format::mins(unit[r]);
-      for (int g = 0; g < 8; ++g)
-        panel.mins[v][g / 2][2 * r + g % 2] = static_cast<int16_t>(mins >> 8 * g & 255);
+      int16_t integers[16];
+      store_half(integers, Format::integers(unit[r]));
+      for (int pair = 0; pair < 4; ++pair)
+        __builtin_memcpy(&panel.mins[v][pair][2 * r], integers + 8 + 2 * pair, 4);
     }
   }
 }
 
-// A panel times one block of kTokens tokens, added to sums: (tokens, kPanelRows).
+// Lines of a Q8Block that a panel reads: all up to and, with 16-column groups, including offset16.
+template <class Format>
+constexpr int kBlockLines = Format::kGroup == 16 ? 7 : 6;
+
+// A panel times one block of kTokens tokens, added to sums: (tokens, kPanelRows). `ahead`: bytes
+// from each of the blocks to one that will be needed soon. Fetching it by hand matters where all
+// activations are more than the caches hold and a block is too short for the processor to see a
+// stream.
 template <class Format, int kTokens>
-void multiply(const Panel<Format>& panel, const Q8Block* first, int64_t stride, float* sums) {
+void multiply(const Panel<Format>& panel, const Q8Block* first, int64_t stride, int64_t ahead,
+              float* sums) {
   constexpr int kQuads = Format::kGroup / 4, kPerScale = 32 / Format::kGroup;
   const Q8Block* blocks[kTokens];
   for (int t = 0; t < kTokens; ++t)
@@ -71,6 +80,9 @@ void multiply(const Panel<Format>& panel, const Q8Block* first, int64_t stride, 
   for (int v = 0; v < kTileVectors; ++v)
     for (int t = 0; t < kTokens; ++t) acc[v][t] = zero_f32();
   for (int g = 0; g < kUnit / Format::kGroup; ++g) {
+    if (g < kBlockLines<Format>)
+      for (int t = 0; t < kTokens; ++t)
+        prefetch(reinterpret_cast<const char*>(blocks[t]) + ahead + 64 * g);
     I32x16 d[kTileVectors][kTokens];
     for (int t = 0; t < kTokens; ++t) {
       I32x16 start = zero_i32();
@@ -109,7 +121,8 @@ void multiply(const Panel<Format>& panel, const Q8Block* first, int64_t stride, 
       if constexpr (Format::kMins) {
         I32x16 offset = zero_i32();
         for (int pair = 0; pair < 4; ++pair)
-          offset = dot2(offset, load(panel.mins[v][pair]), splat2(blocks[t]->sums + 2 * pair));
+          offset =
+              dot2(offset, load(panel.mins[v][pair]), splat2(blocks[t]->group_sums + 8 + 2 * pair));
         total = fnma(mul(to_f32(offset), load(panel.min_scale[v])), sum_scale, total);
       }
       store(to, total);
@@ -117,16 +130,21 @@ void multiply(const Panel<Format>& panel, const Q8Block* first, int64_t stride, 
   }
 }
 
-// multiply<n> for n in 1..kTileTokens.
-template <class Format, int kTokens = kTileTokens>
-void multiply_last(int n, const Panel<Format>& panel, const Q8Block* first, int64_t stride,
+// The tokens that are too few for a tile.
+template <class Format>
+void multiply_rest(int tokens, const Panel<Format>& panel, const Q8Block* first, int64_t stride,
                    float* sums) {
-  if constexpr (kTokens > 0) {
-    if (n == kTokens)
-      multiply<Format, kTokens>(panel, first, stride, sums);
-    else
-      multiply_last<Format, kTokens - 1>(n, panel, first, stride, sums);
-  }
+  const auto at = [&](int t) {
+    return reinterpret_cast<const Q8Block*>(reinterpret_cast<const char*>(first) + t * stride);
+  };
+  int t = 0;
+  if constexpr (kTileTokens > 4)
+    if (tokens - t >= 4)
+      multiply<Format, 4>(panel, at(t), stride, 0, sums + t * kPanelRows), t += 4;
+  if constexpr (kTileTokens > 2)
+    if (tokens - t >= 2)
+      multiply<Format, 2>(panel, at(t), stride, 0, sums + t * kPanelRows), t += 2;
+  if (tokens - t >= 1) multiply<Format, 1>(panel, at(t), stride, 0, sums + t * kPanelRows);
 }
 
 // The sums of kPanelRows rows to their places; the last rows of a matrix may be fewer.
@@ -178,13 +196,19 @@ void panel_q8(const LinearTask* task, int64_t row_begin, int64_t row_end, void* 
         }
         const auto* blocks = reinterpret_cast<const Q8Block*>(activations) + c / kUnit;
         const int64_t stride = task->activation_stride;
+        // After the last tile of this column block comes the first one of the next.
+        const int64_t next_tile = kTileTokens * stride;
         int t = 0;
         for (; t + kTileTokens <= tokens; t += kTileTokens) {
-          multiply<Format, kTileTokens>(panel, blocks, stride, sums + t * kPanelRows);
-          blocks = reinterpret_cast<const Q8Block*>(reinterpret_cast<const char*>(blocks) +
-                                                    kTileTokens * stride);
+          const bool last = t + 2 * kTileTokens > tokens;
+          multiply<Format, kTileTokens>(
+              panel, blocks, stride,
+              last ? static_cast<int64_t>(sizeof(Q8Block)) - t * stride : next_tile,
+              sums + t * kPanelRows);
+          blocks =
+              reinterpret_cast<const Q8Block*>(reinterpret_cast<const char*>(blocks) + next_tile);
         }
-        multiply_last<Format>(tokens - t, panel, blocks, stride, sums + t * kPanelRows);
+        multiply_rest<Format>(tokens - t, panel, blocks, stride, sums + t * kPanelRows);
       }
       store_panel(sums, *task, row, rows, token, tokens);
     }

@@ -199,9 +199,11 @@ TEST_CASE(
         CHECK(b.offset32[g % 8] == -128 * sum);
         CHECK(b.offset16[g % 8 * 2] == -128 * sums16[0]);
         CHECK(b.offset16[g % 8 * 2 + 1] == -128 * sums16[1]);
-        CHECK(b.sum[g % 8] == b.scale[g % 8] * static_cast<float>(sum));
-        CHECK(std::fabs(b.sum_scale * static_cast<float>(b.sums[g % 8]) - b.sum[g % 8]) <=
-              2 * b.base);
+        CHECK(std::fabs(b.sum_scale * static_cast<float>(b.group_sums[8 + g % 8]) -
+                        b.scale[g % 8] * static_cast<float>(sum)) <= 2 * b.base);
+        CHECK(b.factor32[g % 8] == 1 << b.shift[g % 8]);
+        CHECK(b.factor16[g % 8 * 2 + 1] == 1 << b.shift[g % 8]);
+        CHECK(b.sums16[g % 8 * 2 + 1] == -16 * sums16[1]);
       }
     }
   }

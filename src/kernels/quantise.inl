@@ -39,19 +39,25 @@ inline void quantise_block(const float* x, Q8Block* block) {
       store_bytes(block->q + first, q);
       const int32_t sum16 = sum(q);
       block->offset16[2 * g + h] = -128 * sum16;
+      block->sums16[2 * g + h] = static_cast<int16_t>(-16 * sum16);
+      block->factor16[2 * g + h] = static_cast<int16_t>(1 << shift);
       sum32 += sum16;
     }
     block->shift[g] = shift;
     block->offset32[g] = -128 * sum32;
     block->scale[g] = scale;
-    block->sum[g] = scale * static_cast<float>(sum32);
+    block->factor32[g] = static_cast<int16_t>(1 << shift);
+    block->factor32[8 + g] = 1;
+    constexpr int kPlace[8] = {0, 2, 1, 3, 4, 6, 5, 7};
+    __builtin_memcpy(block->q_pairs + 32 * kPlace[g], block->q + 32 * g, 32);
     sums[g] = sum32 * (1 << shift);
     const int32_t size = sums[g] < 0 ? -sums[g] : sums[g];
     if (size > largest_sum) largest_sum = size;
   }
   // At most 32 * 127 * 32: a quarter of it fits into 16 bits.
   const int drop = largest_sum > 32767 ? 2 : 0;
-  for (int g = 0; g < 8; ++g) block->sums[g] = static_cast<int16_t>((sums[g] + drop) >> drop);
+  for (int g = 0; g < 8; ++g)
+    block->group_sums[8 + g] = static_cast<int16_t>((sums[g] + drop) >> drop);
   block->sum_scale = base * static_cast<float>(1 << drop);
 }
 

@@ -127,11 +127,7 @@ inline F32x16 spread(F32x16 a) {
   return {_mm256_permutevar8x32_ps(half, load32(&index)),
           _mm256_permutevar8x32_ps(half, load32(&index, 1))};
 }
-inline F32x16 twice(const float* p) {
-  const __m256 eight = _mm256_loadu_ps(p);
-  return {_mm256_permutevar8x32_ps(eight, _mm256_set_epi32(3, 3, 2, 2, 1, 1, 0, 0)),
-          _mm256_permutevar8x32_ps(eight, _mm256_set_epi32(7, 7, 6, 6, 5, 5, 4, 4))};
-}
+inline F32x16 load_first8(const float* p) { return {_mm256_loadu_ps(p), _mm256_setzero_ps()}; }
 inline F32x16 halves(float lo, float hi) { return {_mm256_set1_ps(lo), _mm256_set1_ps(hi)}; }
 
 // Integers
@@ -180,11 +176,6 @@ inline F32x16 bytes_to_f32(const uint8_t* p) {
 inline F32x16 bytes_to_f32(const int8_t* p) {
   return to_f32(I32x16{_mm256_cvtepi8_epi32(load8(p)), _mm256_cvtepi8_epi32(load8(p + 8))});
 }
-inline F32x16 bytes_to_f32(uint64_t lo, uint64_t hi) {
-  return to_f32(I32x16{_mm256_cvtepu8_epi32(_mm_cvtsi64_si128(static_cast<long long>(lo))),
-                       _mm256_cvtepu8_epi32(_mm_cvtsi64_si128(static_cast<long long>(hi)))});
-}
-
 // Sixteen-bit floats
 inline float half_to_float(uint16_t h) { return _cvtsh_ss(h); }
 inline F32x16 load_f16(const void* p) {
@@ -239,11 +230,12 @@ inline __m256i nibbles16(const uint8_t* p) {
       _mm256_inserti128_si256(_mm256_castsi128_si256(both), _mm_srli_epi16(both, 4), 1));
 }
 inline U8x64 nibbles16(const uint8_t* p, const uint8_t* q) { return {nibbles16(p), nibbles16(q)}; }
-inline U8x64 low_nibbles(const uint8_t* p) {
-  return {low_nibble(load32(p)), low_nibble(load32(p, 1))};
-}
-inline U8x64 high_nibbles(const uint8_t* p) {
-  return {high_nibble(load32(p)), high_nibble(load32(p, 1))};
+inline U8x64 low_nibbles(U8x64 a) { return {low_nibble(a.lo), low_nibble(a.hi)}; }
+inline U8x64 high_nibbles(U8x64 a) { return {high_nibble(a.lo), high_nibble(a.hi)}; }
+inline U8x64 load_once(const uint8_t* p) {
+  U8x64 a = load(p);
+  asm("" : "+x"(a.lo), "+x"(a.hi));
+  return a;
 }
 // Bit k of each byte moved to bit 4: to the left for k < 4, to the right above.
 template <int k>
@@ -258,10 +250,10 @@ inline U8x64 two_bits_as_high(const uint8_t* p) {
   const __m256i a = load32(p), mask = _mm256_set1_epi8(0x30);
   return {_mm256_and_si256(to_bit4<s>(a), mask), _mm256_and_si256(to_bit4<s + 2>(a), mask)};
 }
-template <int s>
+template <int a, int b>
 inline U8x64 bits_as_high(const uint8_t* p) {
-  const __m256i a = load32(p), mask = _mm256_set1_epi8(0x10);
-  return {_mm256_and_si256(to_bit4<s>(a), mask), _mm256_and_si256(to_bit4<s + 1>(a), mask)};
+  const __m256i bytes = load32(p), mask = _mm256_set1_epi8(0x10);
+  return {_mm256_and_si256(to_bit4<a>(bytes), mask), _mm256_and_si256(to_bit4<b>(bytes), mask)};
 }
 inline U8x64 operator|(U8x64 a, U8x64 b) {
   return {_mm256_or_si256(a.lo, b.lo), _mm256_or_si256(a.hi, b.hi)};
@@ -353,7 +345,78 @@ inline I32x16 dot2(I32x16 c, I16x32 a, I16x32 b) {
   return {_mm256_add_epi32(c.lo, _mm256_madd_epi16(a.lo, b.lo)),
           _mm256_add_epi32(c.hi, _mm256_madd_epi16(a.hi, b.hi))};
 }
+
+inline I16x32 pair_products(U8x64 w, I8x64 a) {
+  return {_mm256_maddubs_epi16(w.lo, a.lo), _mm256_maddubs_epi16(w.hi, a.hi)};
+}
+
 inline void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
+
+// Half a line
+struct I16x16 {
+  __m256i v;
+};
+struct I32x8 {
+  __m256i v;
+};
+struct F32x8 {
+  __m256 v;
+};
+inline I16x16 load_half(const int16_t* p) { return {load32(p)}; }
+inline I16x16 bytes_to_i16(const int8_t* p) { return {_mm256_cvtepi8_epi16(load16(p))}; }
+// Words of the 16 bytes: 0..3 and 8..11 of the packed 12 beside each other, then 4..7 and 8..11;
+// the top two bits of 0..7 belong to the second half of each.
+inline __m256i six_bit_words(__m256i twice) {
+  const __m256i places =
+      _mm256_setr_epi8(4, -1, 5, -1, 6, -1, 7, -1, 12, -1, 13, -1, 14, -1, 15, -1,  //
+                       8, -1, 9, -1, 10, -1, 11, -1, 12, -1, 13, -1, 14, -1, 15, -1);
+  return _mm256_shuffle_epi8(twice, places);
+}
+inline __m256i six_bit_tops(__m256i twice) {
+  const __m256i places =
+      _mm256_setr_epi8(-1, -1, -1, -1, -1, -1, -1, -1, 4, -1, 5, -1, 6, -1, 7, -1,  //
+                       -1, -1, -1, -1, -1, -1, -1, -1, 8, -1, 9, -1, 10, -1, 11, -1);
+  return _mm256_and_si256(_mm256_srli_epi16(_mm256_shuffle_epi8(twice, places), 2),
+                          _mm256_set1_epi16(0x30));
+}
+inline I16x16 unpack_six_bits(const uint8_t* p) {
+  const __m256i twice =
+      _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+  const __m256i words = six_bit_words(twice);
+  const __m256i shifted = _mm256_blend_epi32(words, _mm256_srli_epi16(words, 4), 0xc0);
+  const __m256i masks = _mm256_setr_epi64x(0x003f003f003f003f, 0x000f000f000f000f,
+                                           0x003f003f003f003f, 0x000f000f000f000f);
+  return {_mm256_or_si256(_mm256_and_si256(shifted, masks), six_bit_tops(twice))};
+}
+inline void store_half(int16_t* p, I16x16 a) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), a.v);
+}
+inline I16x16 mul(I16x16 a, I16x16 b) { return {_mm256_mullo_epi16(a.v, b.v)}; }
+inline I32x8 dot2(I16x16 a, I16x16 b) { return {_mm256_madd_epi16(a.v, b.v)}; }
+// Bytes of 16-bit lanes that bring lane `first` to the lower and lane `second` to the upper eight.
+template <int first, int second>
+inline __m256i eights(__m256i a) {
+  constexpr char f = 2 * (first % 8), g = 2 * (second % 8);
+  return _mm256_shuffle_epi8(
+      a, _mm256_set_epi8(g + 1, g, g + 1, g, g + 1, g, g + 1, g, g + 1, g, g + 1, g, g + 1, g,
+                         g + 1, g, f + 1, f, f + 1, f, f + 1, f, f + 1, f, f + 1, f, f + 1, f,
+                         f + 1, f, f + 1, f));
+}
+template <int g0, int g1, int g2, int g3>
+inline I16x32 spread_eights(I16x16 a) {
+  const __m256i both = _mm256_permute4x64_epi64(a.v, g0 < 8 ? 0x44 : 0xee);
+  return {eights<g0, g1>(both), eights<g2, g3>(both)};
+}
+inline I32x16 double_low(I32x8 a) { return {_mm256_slli_epi32(a.v, 1), _mm256_setzero_si256()}; }
+inline F32x16 to_f32(I16x16 a) {
+  return to_f32(I32x16{_mm256_cvtepi16_epi32(_mm256_castsi256_si128(a.v)),
+                       _mm256_cvtepi16_epi32(_mm256_extracti128_si256(a.v, 1))});
+}
+inline F32x8 zero_f32x8() { return {_mm256_setzero_ps()}; }
+inline F32x8 fma(I32x8 a, float x, F32x8 c) {
+  return {_mm256_fmadd_ps(_mm256_cvtepi32_ps(a.v), _mm256_set1_ps(x), c.v)};
+}
+inline float sum(F32x8 a) { return sum(F32x16{a.v, _mm256_setzero_ps()}); }
 
 }  // namespace
 }  // namespace issun::simd

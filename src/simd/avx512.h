@@ -72,11 +72,7 @@ inline F32x16 spread(F32x16 a) {
   alignas(64) static constexpr Index16 index = spread_index<run, first>();
   return {_mm512_permutexvar_ps(_mm512_load_si512(&index), a.v)};
 }
-inline F32x16 twice(const float* p) {
-  alignas(64) static constexpr Index16 index = spread_index<2, 0>();
-  return {
-      _mm512_permutexvar_ps(_mm512_load_si512(&index), _mm512_castps256_ps512(_mm256_loadu_ps(p)))};
-}
+inline F32x16 load_first8(const float* p) { return {_mm512_zextps256_ps512(_mm256_loadu_ps(p))}; }
 inline F32x16 halves(float lo, float hi) {
   return {_mm512_mask_broadcastss_ps(_mm512_set1_ps(lo), 0xff00, _mm_set_ss(hi))};
 }
@@ -112,11 +108,6 @@ inline F32x16 bytes_to_f32(const int8_t* p) {
   return {_mm512_cvtepi32_ps(
       _mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))))};
 }
-inline F32x16 bytes_to_f32(uint64_t lo, uint64_t hi) {
-  return {_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(
-      _mm_set_epi64x(static_cast<long long>(hi), static_cast<long long>(lo))))};
-}
-
 // Sixteen-bit floats
 inline float half_to_float(uint16_t h) { return _cvtsh_ss(h); }
 inline F32x16 load_f16(const void* p) {
@@ -165,29 +156,32 @@ inline U8x64 nibbles16(const uint8_t* p, const uint8_t* q) {
       _mm256_inserti128_si256(_mm256_castsi128_si256(b), _mm_srli_epi16(b, 4), 1);
   return {_mm512_and_si512(join(first, second), _mm512_set1_epi8(15))};
 }
-inline U8x64 low_nibbles(const uint8_t* p) {
-  return {_mm512_and_si512(_mm512_loadu_si512(p), _mm512_set1_epi8(15))};
+inline U8x64 low_nibbles(U8x64 a) { return {_mm512_and_si512(a.v, _mm512_set1_epi8(15))}; }
+inline U8x64 high_nibbles(U8x64 a) {
+  return {_mm512_and_si512(_mm512_srli_epi16(a.v, 4), _mm512_set1_epi8(15))};
 }
-inline U8x64 high_nibbles(const uint8_t* p) {
-  return {_mm512_and_si512(_mm512_srli_epi16(_mm512_loadu_si512(p), 4), _mm512_set1_epi8(15))};
+inline U8x64 load_once(const uint8_t* p) {
+  U8x64 a = load(p);
+  asm("" : "+v"(a.v));
+  return a;
 }
-// Bits k of 16-bit lanes moved to bit 4: to the left for k < 4, to the right above.
-template <int k>
-inline __m256i to_bit4(__m256i a) {
-  if constexpr (k <= 4)
-    return _mm256_slli_epi16(a, 4 - k);
-  else
-    return _mm256_srli_epi16(a, k - 4);
+// 32 bytes twice, shifted in 16-bit lanes: the first copy by `first`, the second by `second` bits,
+// to the left where positive. Both have the same direction.
+template <int first, int second>
+inline __m512i shifted_copies(const uint8_t* p) {
+  const __m512i twice = _mm512_broadcast_i64x4(load32(p));
+  constexpr short a = first < 0 ? -first : first, b = second < 0 ? -second : second;
+  const __m512i counts = join(_mm256_set1_epi16(a), _mm256_set1_epi16(b));
+  return first < 0 || second < 0 ? _mm512_srlv_epi16(twice, counts)
+                                 : _mm512_sllv_epi16(twice, counts);
 }
 template <int s>
 inline U8x64 two_bits_as_high(const uint8_t* p) {
-  const __m256i a = load32(p);
-  return {_mm512_and_si512(join(to_bit4<s>(a), to_bit4<s + 2>(a)), _mm512_set1_epi8(0x30))};
+  return {_mm512_and_si512(shifted_copies<4 - s, 2 - s>(p), _mm512_set1_epi8(0x30))};
 }
-template <int s>
+template <int a, int b>
 inline U8x64 bits_as_high(const uint8_t* p) {
-  const __m256i a = load32(p);
-  return {_mm512_and_si512(join(to_bit4<s>(a), to_bit4<s + 1>(a)), _mm512_set1_epi8(0x10))};
+  return {_mm512_and_si512(shifted_copies<4 - a, 4 - b>(p), _mm512_set1_epi8(0x10))};
 }
 inline U8x64 operator|(U8x64 a, U8x64 b) { return {_mm512_or_si512(a.v, b.v)}; }
 inline I8x64 as_signed(U8x64 a) { return {a.v}; }
@@ -250,7 +244,80 @@ inline I16x32 splat2(const int16_t* p) {
   return {_mm512_set1_epi32(word)};
 }
 inline I32x16 dot2(I32x16 c, I16x32 a, I16x32 b) { return {_mm512_dpwssd_epi32(c.v, a.v, b.v)}; }
+
+inline I16x32 pair_products(U8x64 w, I8x64 a) { return {_mm512_maddubs_epi16(w.v, a.v)}; }
+
 inline void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
+
+// Half a line
+struct I16x16 {
+  __m256i v;
+};
+struct I32x8 {
+  __m256i v;
+};
+struct F32x8 {
+  __m256 v;
+};
+inline I16x16 load_half(const int16_t* p) { return {load32(p)}; }
+inline I16x16 bytes_to_i16(const int8_t* p) {
+  return {_mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))};
+}
+// Words of the 16 bytes: 0..3 and 8..11 of the packed 12 beside each other, then 4..7 and 8..11;
+// the top two bits of 0..7 belong to the second half of each.
+inline __m256i six_bit_words(__m256i twice) {
+  const __m256i places =
+      _mm256_setr_epi8(4, -1, 5, -1, 6, -1, 7, -1, 12, -1, 13, -1, 14, -1, 15, -1,  //
+                       8, -1, 9, -1, 10, -1, 11, -1, 12, -1, 13, -1, 14, -1, 15, -1);
+  return _mm256_shuffle_epi8(twice, places);
+}
+inline __m256i six_bit_tops(__m256i twice) {
+  const __m256i places =
+      _mm256_setr_epi8(-1, -1, -1, -1, -1, -1, -1, -1, 4, -1, 5, -1, 6, -1, 7, -1,  //
+                       -1, -1, -1, -1, -1, -1, -1, -1, 8, -1, 9, -1, 10, -1, 11, -1);
+  return _mm256_and_si256(_mm256_srli_epi16(_mm256_shuffle_epi8(twice, places), 2),
+                          _mm256_set1_epi16(0x30));
+}
+inline I16x16 unpack_six_bits(const uint8_t* p) {
+  const __m256i twice =
+      _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+  const __m256i words = six_bit_words(twice);
+  const __m256i shifted = _mm256_srlv_epi16(words, _mm256_setr_epi64x(0, 0, 0, 0x0004000400040004));
+  const __m256i masks = _mm256_setr_epi64x(0x003f003f003f003f, 0x000f000f000f000f,
+                                           0x003f003f003f003f, 0x000f000f000f000f);
+  return {_mm256_or_si256(_mm256_and_si256(shifted, masks), six_bit_tops(twice))};
+}
+inline void store_half(int16_t* p, I16x16 a) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), a.v);
+}
+inline I16x16 mul(I16x16 a, I16x16 b) { return {_mm256_mullo_epi16(a.v, b.v)}; }
+inline I32x8 dot2(I16x16 a, I16x16 b) { return {_mm256_madd_epi16(a.v, b.v)}; }
+struct Index32 {
+  short lane[32];
+};
+template <int g0, int g1, int g2, int g3>
+constexpr Index32 eights_index() {
+  constexpr int kFrom[4] = {g0, g1, g2, g3};
+  Index32 r{};
+  for (int i = 0; i < 32; ++i) r.lane[i] = static_cast<short>(kFrom[i / 8]);
+  return r;
+}
+template <int g0, int g1, int g2, int g3>
+inline I16x32 spread_eights(I16x16 a) {
+  alignas(64) static constexpr Index32 index = eights_index<g0, g1, g2, g3>();
+  return {_mm512_permutexvar_epi16(_mm512_load_si512(&index), _mm512_castsi256_si512(a.v))};
+}
+inline I32x16 double_low(I32x8 a) { return {_mm512_zextsi256_si512(_mm256_slli_epi32(a.v, 1))}; }
+inline F32x16 to_f32(I16x16 a) { return {_mm512_cvtepi32_ps(_mm512_cvtepi16_epi32(a.v))}; }
+inline F32x8 zero_f32x8() { return {_mm256_setzero_ps()}; }
+inline F32x8 fma(I32x8 a, float x, F32x8 c) {
+  return {_mm256_fmadd_ps(_mm256_cvtepi32_ps(a.v), _mm256_set1_ps(x), c.v)};
+}
+inline float sum(F32x8 a) {
+  __m128 s = _mm_add_ps(_mm256_castps256_ps128(a.v), _mm256_extractf128_ps(a.v, 1));
+  s = _mm_add_ps(s, _mm_movehl_ps(s, s));
+  return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
+}
 
 }  // namespace
 }  // namespace issun::simd

@@ -117,10 +117,10 @@ inline F32x16 spread(F32x16 a) {
   EACH(16, r.v[i] = a.v[first + i / run])
   return r;
 }
-// Lane i is p[i / 2], from 8 floats.
-inline F32x16 twice(const float* p) {
-  F32x16 r;
-  EACH(16, r.v[i] = p[i / 2])
+// Eight floats, then zeros.
+inline F32x16 load_first8(const float* p) {
+  F32x16 r = zero_f32();
+  EACH(8, r.v[i] = p[i])
   return r;
 }
 // 8 lanes of lo, 8 of hi.
@@ -195,13 +195,6 @@ inline F32x16 bytes_to_f32(const int8_t* p) {
   EACH(16, r.v[i] = p[i])
   return r;
 }
-// The bytes of two words as 16 floats.
-inline F32x16 bytes_to_f32(uint64_t lo, uint64_t hi) {
-  F32x16 r;
-  EACH(16, r.v[i] = static_cast<float>((i < 8 ? lo >> 8 * i : hi >> 8 * (i - 8)) & 255))
-  return r;
-}
-
 // Sixteen-bit floats
 inline float half_to_float(uint16_t h) {
   const uint32_t sign = (h & 0x8000u) << 16, exponent = (h >> 10) & 31, mantissa = h & 1023;
@@ -300,16 +293,16 @@ inline U8x64 nibbles16(const uint8_t* p, const uint8_t* q) {
             r.v[48 + i] = q[i] >> 4))
   return r;
 }
-inline U8x64 low_nibbles(const uint8_t* p) {
-  U8x64 r;
-  EACH(64, r.v[i] = p[i] & 15)
-  return r;
+inline U8x64 low_nibbles(U8x64 a) {
+  EACH(64, a.v[i] &= 15)
+  return a;
 }
-inline U8x64 high_nibbles(const uint8_t* p) {
-  U8x64 r;
-  EACH(64, r.v[i] = p[i] >> 4)
-  return r;
+inline U8x64 high_nibbles(U8x64 a) {
+  EACH(64, a.v[i] >>= 4)
+  return a;
 }
+// load() that is not repeated for every use: unaligned lines are read at half speed.
+inline U8x64 load_once(const uint8_t* p) { return load(p); }
 // 32 bytes -> bits s, s+1 of each, then bits s+2, s+3 of each, as 0x30 (s = 0 or 4).
 template <int s>
 inline U8x64 two_bits_as_high(const uint8_t* p) {
@@ -318,12 +311,12 @@ inline U8x64 two_bits_as_high(const uint8_t* p) {
             r.v[32 + i] = static_cast<uint8_t>((p[i] >> (s + 2) & 3) << 4)))
   return r;
 }
-// 32 bytes -> bit s of each, then bit s+1 of each, as 0x10.
-template <int s>
+// 32 bytes -> bit a of each, then bit b of each, as 0x10 (both below 4, or neither).
+template <int a, int b>
 inline U8x64 bits_as_high(const uint8_t* p) {
   U8x64 r;
-  EACH(32, (r.v[i] = static_cast<uint8_t>((p[i] >> s & 1) << 4),
-            r.v[32 + i] = static_cast<uint8_t>((p[i] >> (s + 1) & 1) << 4)))
+  EACH(32, (r.v[i] = static_cast<uint8_t>((p[i] >> a & 1) << 4),
+            r.v[32 + i] = static_cast<uint8_t>((p[i] >> b & 1) << 4)))
   return r;
 }
 inline U8x64 operator|(U8x64 a, U8x64 b) {
@@ -389,7 +382,87 @@ inline I32x16 dot2(I32x16 c, I16x32 a, I16x32 b) {
   EACH(32, c.v[i / 2] += a.v[i] * b.v[i])
   return c;
 }
+
+// The products of neighbouring bytes added in pairs. w is 0..127, so that they fit.
+inline I16x32 pair_products(U8x64 w, I8x64 a) {
+  I16x32 r;
+  EACH(32, r.v[i] = static_cast<int16_t>(w.v[2 * i] * a.v[2 * i] + w.v[2 * i + 1] * a.v[2 * i + 1]))
+  return r;
+}
+
 inline void prefetch(const void* p) { __builtin_prefetch(p); }
+
+// Half a line: 16 small integers, and 8 sums.
+struct I16x16 {
+  int16_t v[16];
+};
+struct I32x8 {
+  int32_t v[8];
+};
+struct F32x8 {
+  float v[8];
+};
+inline I16x16 load_half(const int16_t* p) {
+  I16x16 r;
+  __builtin_memcpy(&r, p, 32);
+  return r;
+}
+inline I16x16 bytes_to_i16(const int8_t* p) {
+  I16x16 r;
+  EACH(16, r.v[i] = p[i])
+  return r;
+}
+// 12 bytes p[4..15] that hold 8 scales and 8 mins of six bits, as blocks with mins pack them; all
+// of p[0..15] may be read.
+inline I16x16 unpack_six_bits(const uint8_t* p) {
+  I16x16 r;
+  for (int g = 0; g < 4; ++g) {
+    r.v[g] = p[4 + g] & 63;
+    r.v[4 + g] = static_cast<int16_t>((p[12 + g] & 15) | (p[4 + g] >> 6) << 4);
+    r.v[8 + g] = p[8 + g] & 63;
+    r.v[12 + g] = static_cast<int16_t>(p[12 + g] >> 4 | (p[8 + g] >> 6) << 4);
+  }
+  return r;
+}
+inline void store_half(int16_t* p, I16x16 a) { __builtin_memcpy(p, &a, 32); }
+inline I16x16 mul(I16x16 a, I16x16 b) {
+  EACH(16, a.v[i] = static_cast<int16_t>(a.v[i] * b.v[i]))
+  return a;
+}
+inline I32x8 dot2(I16x16 a, I16x16 b) {
+  I32x8 r;
+  EACH(8, r.v[i] = a.v[2 * i] * b.v[2 * i] + a.v[2 * i + 1] * b.v[2 * i + 1])
+  return r;
+}
+// Eight lanes each of a[g0], a[g1], a[g2] and a[g3]; all below 8, or none.
+template <int g0, int g1, int g2, int g3>
+inline I16x32 spread_eights(I16x16 a) {
+  constexpr int kFrom[4] = {g0, g1, g2, g3};
+  I16x32 r;
+  EACH(32, r.v[i] = a.v[kFrom[i / 8]])
+  return r;
+}
+// Twice a in lanes 0..7, zero above.
+inline I32x16 double_low(I32x8 a) {
+  I32x16 r{};
+  EACH(8, r.v[i] = 2 * a.v[i])
+  return r;
+}
+inline F32x16 to_f32(I16x16 a) {
+  F32x16 r;
+  EACH(16, r.v[i] = a.v[i])
+  return r;
+}
+inline F32x8 zero_f32x8() { return {}; }
+// c + a * x
+inline F32x8 fma(I32x8 a, float x, F32x8 c) {
+  EACH(8, c.v[i] += static_cast<float>(a.v[i]) * x)
+  return c;
+}
+inline float sum(F32x8 a) {
+  for (int n = 4; n > 0; n /= 2) EACH(n, a.v[i] += a.v[i + n])
+  return a.v[0];
+}
 
 #undef EACH
 }  // namespace

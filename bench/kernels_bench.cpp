@@ -1,0 +1,244 @@
+// Speed of the kernels, one line of JSON a case. Usage: bench_kernels [isa] [part of a case's name]
+// One thread, by the processor time of the thread (so other programs disturb less), minimum of
+// several runs. Weights of the decode cases are larger than the caches; shares are of peaks
+// measured here.
+#include <fmt/format.h>
+#include <time.h>
+
+#include <cstring>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "kernels/dispatch.h"
+#include "kernels/linear.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+using namespace issun;
+using namespace issun::kernels;
+
+namespace {
+
+double thread_seconds() {
+  timespec t{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
+}
+
+template <class Body>
+double fastest(Body&& body, int least_runs = 5, double least_seconds = 0.4) {
+  double best = 1e9, total = 0;
+  for (int run = 0; run < least_runs || total < least_seconds; ++run) {
+    const double start = thread_seconds();
+    body();
+    const double seconds = thread_seconds() - start;
+    total += seconds;
+    if (run > 0) best = std::min(best, seconds);
+  }
+  return best;
+}
+
+// Multiply-and-adds of one instruction set's dot product (or, where there is none, of its floats)
+// per second.
+#if defined(__x86_64__)
+__attribute__((target("avx512f,avx512vnni"))) void spin_avx512(int64_t rounds) {
+  for (int64_t i = 0; i < rounds; ++i)
+    asm volatile(
+        "vpdpbusd %%zmm30,%%zmm31,%%zmm0\nvpdpbusd %%zmm30,%%zmm31,%%zmm1\nvpdpbusd "
+        "%%zmm30,%%zmm31,%%zmm2\n"
+        "vpdpbusd %%zmm30,%%zmm31,%%zmm3\nvpdpbusd %%zmm30,%%zmm31,%%zmm4\nvpdpbusd "
+        "%%zmm30,%%zmm31,%%zmm5\n"
+        "vpdpbusd %%zmm30,%%zmm31,%%zmm6\nvpdpbusd %%zmm30,%%zmm31,%%zmm7\nvpdpbusd "
+        "%%zmm30,%%zmm31,%%zmm8\n"
+        "vpdpbusd %%zmm30,%%zmm31,%%zmm9\nvpdpbusd %%zmm30,%%zmm31,%%zmm10\nvpdpbusd "
+        "%%zmm30,%%zmm31,%%zmm11\n" ::
+            : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9",
+              "xmm10", "xmm11");
+}
+__attribute__((target("avx2"))) void spin_avx2(int64_t rounds) {
+  for (int64_t i = 0; i < rounds; ++i)
+    asm volatile(
+        "vpmaddubsw %%ymm14,%%ymm15,%%ymm12\nvpmaddwd %%ymm14,%%ymm12,%%ymm12\nvpaddd "
+        "%%ymm12,%%ymm0,%%ymm0\n"
+        "vpmaddubsw %%ymm14,%%ymm15,%%ymm13\nvpmaddwd %%ymm14,%%ymm13,%%ymm13\nvpaddd "
+        "%%ymm13,%%ymm1,%%ymm1\n"
+        "vpmaddubsw %%ymm14,%%ymm15,%%ymm10\nvpmaddwd %%ymm14,%%ymm10,%%ymm10\nvpaddd "
+        "%%ymm10,%%ymm2,%%ymm2\n"
+        "vpmaddubsw %%ymm14,%%ymm15,%%ymm11\nvpmaddwd %%ymm14,%%ymm11,%%ymm11\nvpaddd "
+        "%%ymm11,%%ymm3,%%ymm3\n" ::
+            : "xmm0", "xmm1", "xmm2", "xmm3", "xmm10", "xmm11", "xmm12", "xmm13");
+}
+#endif
+
+double peak_gflops(const KernelTable& table) {
+#if defined(__x86_64__)
+  constexpr int64_t kRounds = 1000000;
+  if (std::strcmp(table.name, "avx512") == 0)
+    return 2e-9 * 12 * 64 * kRounds / fastest([&] { spin_avx512(kRounds); });
+  if (std::strcmp(table.name, "avx2") == 0)
+    return 2e-9 * 4 * 32 * kRounds / fastest([&] { spin_avx2(kRounds); });
+#endif
+  (void)table;
+  return 0;
+}
+
+double read_gigabytes(const AlignedBuffer& memory) {
+  volatile float sink = 0;
+  const auto floats = memory.as<const float>();
+  const KernelTable& table = *available_kernels().back();
+  return 1e-9 * static_cast<double>(memory.bytes()) / fastest([&] {
+           sink = sink + table.dot(floats.data(), floats.data(), static_cast<int>(floats.size()));
+         });
+}
+
+class Bench {
+ public:
+  Bench(const KernelTable& table, std::string filter) : table_(table), filter_(std::move(filter)) {
+    weights_ = std::move(*AlignedBuffer::create(kWeightBytes));
+    std::mt19937 random(1);
+    for (uint32_t& word : weights_.as<uint32_t>())
+      word = random() & 0x1fff1fff;  // small scales, no NaN
+    scratch_ = std::move(*AlignedBuffer::create(kScratchBytes));
+    out_ = std::move(*AlignedBuffer::create(int64_t{512} * 8192 * 4));
+    q8_ = std::move(*AlignedBuffer::create(q8_bytes(8192) * 512));
+    x_.resize(size_t{512} * 8192);
+    std::normal_distribution<float> normal;
+    for (float& x : x_) x = normal(random);
+    peak_ = peak_gflops(table);
+    read_ = read_gigabytes(weights_);
+  }
+
+  void products(DType type, bool q8, int rows, int columns, int tokens) {
+    const auto id = static_cast<size_t>(type);
+    const bool few = tokens <= 4;
+    const LinearKernel kernel = q8 ? (few ? table_.dot_q8[id] : table_.panel_q8[id])
+                                   : (few ? table_.dot_f32[id] : table_.panel_f32[id]);
+    const std::string name =
+        fmt::format("{}_{}_{}", few ? "dot" : "panel", q8 ? "q8" : "f32", issun::name(type));
+    if (kernel == nullptr || name.find(filter_) == std::string::npos) return;
+    LinearTask task{};
+    task.row_bytes = row_bytes(type, columns);
+    task.columns = columns;
+    task.tokens = tokens;
+    task.out = out_.as<float>().data();
+    task.out_stride = rows;
+    for (int t = 0; q8 && t < tokens; ++t)
+      table_.quantise(x_.data() + int64_t{t} * columns, columns,
+                      q8_.data() + t * q8_bytes(columns));
+    task.activations = q8 ? static_cast<const void*>(q8_.data()) : x_.data();
+    task.activation_stride = q8 ? q8_bytes(columns) : int64_t{4} * columns;
+    const int64_t bytes = rows * task.row_bytes;
+    // Decoding reads another part of the memory each time, as a model does.
+    const int64_t places = few ? weights_.bytes() / bytes : 1;
+    const double seconds = fastest([&] {
+                             for (int64_t place = 0; place < places; ++place) {
+                               task.weights = weights_.data() + place * bytes;
+                               kernel(&task, 0, rows, scratch_.data());
+                             }
+                           }) /
+                           static_cast<double>(places);
+    const double gflops = 2e-9 * rows * columns * tokens / seconds,
+                 gigabytes = 1e-9 * static_cast<double>(bytes) / seconds;
+    fmt::print(
+        "{{\"case\": \"{}\", \"isa\": \"{}\", \"rows\": {}, \"columns\": {}, \"tokens\": {}, "
+        "\"threads\": 1, "
+        "\"us\": {:.1f}, \"gflops\": {:.1f}, \"share_of_peak\": {:.2f}, \"gigabytes\": {:.1f}, "
+        "\"share_of_reading\": {:.2f}}}\n",
+        name, table_.name, rows, columns, tokens, seconds * 1e6, gflops,
+        peak_ > 0 ? gflops / peak_ : 0, gigabytes, gigabytes / read_);
+  }
+
+  // One key-value head: `tokens` new positions after `before` others, `heads` query heads that
+  // share it.
+  void attention(DType type, int before, int tokens, int heads, int width) {
+    const std::string name = fmt::format("attention_{}", issun::name(type));
+    if (name.find(filter_) == std::string::npos) return;
+    constexpr int kPageTokens = 64;
+    std::vector<const void*> pages;
+    for (int p = 0; p * kPageTokens < before + tokens; ++p)
+      pages.push_back(weights_.data() + p * kPageTokens * row_bytes(type, width));
+    std::vector<int> begin, end;
+    for (int t = 0; t < tokens; ++t)
+      for (int h = 0; h < heads; ++h) begin.push_back(0), end.push_back(before + t + 1);
+    const auto scratch = AlignedBuffer::create(table_.attention_scratch_bytes(width, width));
+    AttentionTask task{};
+    task.queries = x_.data();
+    task.query_stride = width;
+    task.rows = tokens * heads;
+    task.key_width = task.value_width = width;
+    task.key_pages = task.value_pages = pages.data();
+    task.page_tokens = kPageTokens;
+    task.visible_begin = begin.data();
+    task.visible_end = end.data();
+    task.scale = 0.125f;
+    task.out = out_.as<float>().data();
+    task.out_stride = width;
+    const double seconds =
+        fastest([&] { table_.attention[static_cast<size_t>(type)](&task, scratch->data()); });
+    double pairs = 0;
+    for (int e : end) pairs += e;
+    fmt::print(
+        "{{\"case\": \"{}\", \"isa\": \"{}\", \"before\": {}, \"tokens\": {}, \"heads\": {}, "
+        "\"width\": {}, \"threads\": 1, \"us\": {:.1f}, \"gflops\": {:.1f}}}\n",
+        name, table_.name, before, tokens, heads, width, seconds * 1e6,
+        4e-9 * pairs * width / seconds);
+  }
+
+  void quantise(int columns) {
+    if (std::string("quantise").find(filter_) == std::string::npos) return;
+    const double seconds = fastest([&] {
+      for (int t = 0; t < 512; ++t)
+        table_.quantise(x_.data() + int64_t{t} * columns, columns,
+                        q8_.data() + t * q8_bytes(columns));
+    });
+    fmt::print(
+        "{{\"case\": \"quantise\", \"isa\": \"{}\", \"columns\": {}, \"tokens\": 512, \"threads\": "
+        "1, \"us\": {:.1f}}}\n",
+        table_.name, columns, seconds * 1e6);
+  }
+
+  void limits() const {
+    fmt::print(
+        "{{\"case\": \"limits\", \"isa\": \"{}\", \"threads\": 1, \"gflops\": {:.1f}, "
+        "\"gigabytes\": {:.1f}}}\n",
+        table_.name, peak_, read_);
+  }
+
+ private:
+  static constexpr int64_t kWeightBytes = int64_t{256} << 20;
+  const KernelTable& table_;
+  std::string filter_;
+  AlignedBuffer weights_, scratch_, out_, q8_;
+  std::vector<float> x_;
+  double peak_ = 0, read_ = 0;
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::string isa = argc > 1 ? argv[1] : "";
+  for (const KernelTable* table : available_kernels()) {
+    if (!isa.empty() && isa != table->name) continue;
+    if (isa.empty() && table != available_kernels().back()) continue;
+    Bench bench(*table, argc > 2 ? argv[2] : "");
+    bench.limits();
+    for (DType type : {DType::Q4_K, DType::Q6_K, DType::Q8_0, DType::Q4_0, DType::Q5_K}) {
+      bench.products(type, true, 2048, 2048, 1);
+      bench.products(type, true, 2048, 2048, 4);
+      bench.products(type, true, 2048, 2048, 512);
+      bench.products(type, true, 2048, 8192, 512);
+    }
+    for (DType type : {DType::F16, DType::BF16, DType::F32, DType::Q4_K}) {
+      bench.products(type, false, 2048, 2048, 1);
+      bench.products(type, false, 2048, 2048, 128);
+    }
+    for (DType type : {DType::F16, DType::F32}) {
+      bench.attention(type, 0, 512, 4, 64);
+      bench.attention(type, 4096, 1, 4, 64);
+    }
+    bench.quantise(2048);
+  }
+}
