@@ -19,6 +19,16 @@ inline bool checked_mul(int64_t a, int64_t b, int64_t* product) {
 inline bool checked_add(int64_t a, int64_t b, int64_t* sum) {
   return !__builtin_add_overflow(a, b, sum);
 }
+// The same, held at the largest number when the result does not fit: sizes of memory that nobody
+// has.
+inline int64_t saturating_mul(int64_t a, int64_t b) {
+  int64_t product = 0;
+  return checked_mul(a, b, &product) ? product : INT64_MAX;
+}
+inline int64_t saturating_add(int64_t a, int64_t b) {
+  int64_t sum = 0;
+  return checked_add(a, b, &sum) ? sum : INT64_MAX;
+}
 // The smallest multiple of `unit` (a power of two) that is not below n.
 constexpr int64_t round_up(int64_t n, int64_t unit) { return (n + unit - 1) & -unit; }
 
@@ -30,8 +40,9 @@ class AlignedBuffer {
   AlignedBuffer(AlignedBuffer&& other) noexcept
       : data_(std::exchange(other.data_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}
   AlignedBuffer& operator=(AlignedBuffer&& other) noexcept {
-    std::swap(data_, other.data_);
-    std::swap(bytes_, other.bytes_);
+    AlignedBuffer taken(std::move(other));
+    std::swap(data_, taken.data_);
+    std::swap(bytes_, taken.bytes_);
     return *this;
   }
   ~AlignedBuffer();
@@ -56,11 +67,13 @@ class Arena {
   struct Part {
     int64_t offset = 0, bytes = 0;
   };
-  // Room for `count` values of T, starting on a cache line.
+  // Room for `count` values of T, starting on a cache line. More than can be counted stays the
+  // largest number, which allocate() then refuses.
   template <class T>
   Part reserve(int64_t count) {
-    const Part part{planned_, count * static_cast<int64_t>(sizeof(T))};
-    planned_ = round_up(planned_ + part.bytes, kCacheLine);
+    const Part part{planned_, saturating_mul(count, static_cast<int64_t>(sizeof(T)))};
+    const int64_t end = saturating_add(planned_, part.bytes);
+    planned_ = end > INT64_MAX - kCacheLine ? INT64_MAX : round_up(end, kCacheLine);
     return part;
   }
   int64_t planned_bytes() const { return planned_; }

@@ -20,8 +20,8 @@ int64_t PagedKv::lay_out(const KvShape& shape, int64_t pages, std::vector<Plane>
     made.offset = offset;
     made.row_bytes = row_bytes(type, width);
     made.head_bytes = round_up(made.row_bytes * kPageTokens, kCacheLine);
-    made.page_bytes = made.head_bytes * heads;
-    offset += made.page_bytes * pages;
+    made.page_bytes = saturating_mul(made.head_bytes, heads);
+    offset = saturating_add(offset, saturating_mul(made.page_bytes, pages));
     return made;
   };
   for (const KvLayerShape& layer : shape.layers) {
@@ -40,6 +40,10 @@ int64_t PagedKv::planned_bytes(const KvShape& shape, int64_t tokens) {
 Result<PagedKv> PagedKv::create(KvShape shape, int64_t tokens) {
   for (const DType type : {shape.key_type, shape.value_type}) {
     if (!is_cache_type(type)) return fail("cache type {}: expected F32 or F16", name(type));
+  }
+  if (shape.key_type != shape.value_type) {
+    return fail("cache types: expected the same for keys and values, found {} and {}",
+                name(shape.key_type), name(shape.value_type));
   }
   const int64_t pages = pages_for(tokens);
   PagedKv kv;
@@ -81,13 +85,18 @@ void PagedKv::release(int32_t page) {
   if (--references_[static_cast<size_t>(page)] == 0) free_.push_back(page);
 }
 
+int PagedKv::cuttable(const PageTable& table, int length) const {
+  const bool shared =
+      length % kPageTokens != 0 &&
+      references_[static_cast<size_t>(table.pages[static_cast<size_t>(length / kPageTokens)])] > 1;
+  return shared ? length - length % kPageTokens : length;
+}
+
 void PagedKv::truncate(PageTable& table, int length) {
   CHECK_THAT(length >= 0 && length <= table.length);
+  CHECK_THAT(cuttable(table, length) ==
+             length);  // a partial last page is going to be written again
   const size_t kept = static_cast<size_t>(pages_for(length));
-  // A partial last page is going to be written again: truncation inside a shared page is a bug of
-  // the caller, who has to fork() instead.
-  CHECK_THAT(length % kPageTokens == 0 ||
-             references_[static_cast<size_t>(table.pages[kept - 1])] == 1);
   while (table.pages.size() > kept) {
     release(table.pages.back());
     table.pages.pop_back();

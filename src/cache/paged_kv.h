@@ -36,10 +36,11 @@ struct PageTable {
 
 class PagedKv {
  public:
-  // Bytes that create() will ask for, to the byte.
+  // Bytes that create() will ask for, to the byte; the largest number when they cannot be counted.
   static int64_t planned_bytes(const KvShape& shape, int64_t tokens);
   // A cache for `tokens` positions in all sequences together (rounded up to whole pages).
-  // Error: a type that is no cache type, or memory that cannot be had.
+  // Error: a type that is no cache type, keys and values of different types (no kernel reads them
+  // yet), or memory that cannot be had.
   static Result<PagedKv> create(KvShape shape, int64_t tokens);
 
   PageTable new_table() const;
@@ -50,8 +51,11 @@ class PagedKv {
   // Makes room for `tokens` further positions and counts them as present; the caller fills them.
   // false, and nothing changed, when there are not enough free pages.
   bool extend(PageTable& table, int tokens);
-  // Forgets positions from `length` on.
+  // Forgets positions from `length` on. A length inside a page that another sequence shares is a
+  // bug: see cuttable().
   void truncate(PageTable& table, int length);
+  // The longest length up to `length` that truncate() may go to: a shared page cannot be cut.
+  int cuttable(const PageTable& table, int length) const;
   // `to` (empty) begins as the first `length` positions of `from`: full pages are shared, the
   // partial last one is copied. false when no page is free for that copy.
   bool fork(const PageTable& from, int length, PageTable& to);

@@ -12,7 +12,7 @@ namespace {
 KvShape small_shape() {
   KvShape shape;
   shape.layers = {{2, 8, 8}, {1, 16, 4}};
-  shape.key_type = DType::F32;
+  shape.key_type = shape.value_type = DType::F32;
   return shape;
 }
 
@@ -30,8 +30,8 @@ float get(const PagedKv& kv, const PageTable& table, int position) {
 }  // namespace
 
 TEST_CASE("The planned bytes are those of every row of every layer") {
-  // layer 0: 2 heads x (8 x 4 + 8 x 2) bytes; layer 1: 16 x 4 + 4 x 2 bytes; 128 positions
-  CHECK(PagedKv::planned_bytes(small_shape(), 100) == 128 * (2 * (32 + 16) + 64 + 8));
+  // layer 0: 2 heads x (8 + 8) floats; layer 1: 16 + 4 floats; 128 positions
+  CHECK(PagedKv::planned_bytes(small_shape(), 100) == 128 * 4 * (2 * (8 + 8) + 16 + 4));
 }
 
 TEST_CASE("A sequence takes pages as it grows and gives them back as it shrinks") {
@@ -69,7 +69,26 @@ TEST_CASE("A fork sees the same past, and writing to it leaves the other as it w
 
 TEST_CASE("A cache type that is none, and a cache too large to have, are errors") {
   KvShape shape = small_shape();
+  shape.key_type = shape.value_type = DType::F16;
+  CHECK(PagedKv::create(shape, 64));
+  shape.value_type = DType::F32;
+  CHECK(PagedKv::create(shape, 64).error().message.find("found F16 and F32") != std::string::npos);
   shape.value_type = DType::Q4_K;
   CHECK(PagedKv::create(shape, 64).error().message == "cache type Q4_K: expected F32 or F16");
   CHECK_FALSE(PagedKv::create(small_shape(), int64_t{1} << 50));
+  // More bytes than can be counted.
+  shape = small_shape();
+  shape.layers.assign(1 << 10, {1 << 10, 1 << 20, 1 << 20});
+  CHECK(PagedKv::planned_bytes(shape, int64_t{1} << 40) == INT64_MAX);
+  CHECK_FALSE(PagedKv::create(shape, int64_t{1} << 30));
+}
+
+TEST_CASE("A shared page is not cut: the length goes down to its beginning") {
+  PagedKv kv = *PagedKv::create(small_shape(), 4 * kPageTokens);
+  PageTable a = kv.new_table(), b = kv.new_table();
+  REQUIRE(kv.extend(a, 2 * kPageTokens));
+  CHECK(kv.cuttable(a, kPageTokens + 5) == kPageTokens + 5);
+  REQUIRE(kv.fork(a, 2 * kPageTokens, b));
+  CHECK(kv.cuttable(a, kPageTokens + 5) == kPageTokens);
+  CHECK(kv.cuttable(a, 2 * kPageTokens) == 2 * kPageTokens);
 }
