@@ -80,6 +80,7 @@ Result<Forward::Buffers> Forward::Buffers::make(const ModelConfig& config,
   layout.add(&b.cosines, rows * (config.rope.dimensions / 2));
   layout.add(&b.sines, rows * (config.rope.dimensions / 2));
   layout.add(&b.positions, rows);
+  layout.add(&b.pages, rows);
   layout.add(&b.first_item, options.max_sequences + 1);
   layout.add(&b.logits, int64_t{options.max_outputs} * config.vocabulary_size);
   const int64_t tile = kAttentionTokens * widths.group;

@@ -23,8 +23,8 @@ struct Forward::Buffers {
   // (max_rows, ...) each
   std::span<float> residual, normed, query, key, value, attended, gate, up, projected;
   std::span<std::byte> q8;
-  std::span<float> cosines, sines;  // (max_rows, rope pairs)
-  std::span<int32_t> positions;     // (max_rows)
+  std::span<float> cosines, sines;      // (max_rows, rope pairs)
+  std::span<int32_t> positions, pages;  // (max_rows): where each row stands, and in which page
   std::span<int64_t>
       first_item;           // (max_sequences + 1): where each sequence's attention work begins
   std::span<float> logits;  // (max_outputs, vocabulary)

@@ -80,6 +80,7 @@ TEST_CASE("Facts may differ from layer to layer") {
                                   .counts("llama.feed_forward_length", {96, 64, 32})
                                   .read();
   CHECK(config.layers[1].kv_heads == 2);
+  CHECK((*Facts().counts("llama.attention.head_count", {4, 2, 8}).read()).layers[2].kv_heads == 8);
   CHECK(config.layers[2].feed_forward_length == 32);
   CHECK(config.widest_feed_forward() == 96);
 }
@@ -106,6 +107,8 @@ TEST_CASE("Facts that no network can have are refused by the key") {
   CHECK(Facts().number("llama.rope.freq_base", 0).error().find("above 1") != std::string::npos);
   CHECK(Facts().text("llama.rope.scaling.type", "magic").error().find("found magic") !=
         std::string::npos);
+  CHECK(Facts().number("llama.attention.scale", -1).error().find("attention.scale") !=
+        std::string::npos);
   CHECK(Facts().count("llama.expert_count", 8).error().find("experts") != std::string::npos);
   CHECK(Facts().text("llama.context_length", "long").error().find("llama.context_length") !=
         std::string::npos);
@@ -122,13 +125,13 @@ TEST_CASE("Rope turns pair i by position x base^(-2i/d), slower when stretched")
   config.dimensions = 4;
   config.base = 100;
   float cos[2], sin[2];
-  Rope(config, {}).fill(3, cos, sin);
+  Rope::create(config, {})->fill(3, cos, sin);
   CHECK(cos[1] == doctest::Approx(std::cos(0.3)));
   CHECK(sin[0] == doctest::Approx(std::sin(3.0)));
   config.scaling = RopeScaling::Linear;
   config.factor = 2;
   const float factors[] = {1, 4};
-  Rope(config, factors).fill(3, cos, sin);
+  Rope::create(config, factors)->fill(3, cos, sin);
   CHECK(cos[0] == doctest::Approx(std::cos(1.5)));
   CHECK(sin[1] == doctest::Approx(std::sin(0.3 / 8)));
 }
@@ -141,9 +144,32 @@ TEST_CASE("YaRN leaves fast pairs, stretches slow ones, and raises the magnitude
   config.factor = 4;
   config.original_context = 1024;
   std::vector<float> cos(32), sin(32);
-  const Rope rope(config, {});
+  const Rope rope = *Rope::create(config, {});
   rope.fill(5, cos.data(), sin.data());
   const double magnitude = 0.1 * std::log(4.0) + 1;
   CHECK(cos[0] == doctest::Approx(std::cos(5.0) * magnitude));
   CHECK(sin[31] == doctest::Approx(std::sin(5.0 * std::pow(10000.0, -62.0 / 64) / 4) * magnitude));
+}
+
+TEST_CASE("Frequencies that are no positive numbers are refused at load") {
+  RopeConfig config;
+  config.pairing = RopePairing::Adjacent;
+  config.dimensions = 4;
+  for (const float bad : {0.0f, -1.0f, NAN}) {
+    const float factors[] = {1, bad};
+    CHECK(Rope::create(config, factors).error().message.find("pair 1") != std::string::npos);
+  }
+  config.attention_factor = 0;
+  CHECK(Rope::create(config, {}).error().message.find("magnitude") != std::string::npos);
+}
+
+TEST_CASE("YaRN's own keys are read, and a mix that is not done is refused") {
+  Facts facts;
+  facts.text("llama.rope.scaling.type", "yarn").number("llama.rope.scaling.factor", 4);
+  facts.number("llama.rope.scaling.yarn_beta_fast", 16)
+      .number("llama.rope.scaling.yarn_beta_slow", 2);
+  CHECK(facts.read()->rope.beta_fast == 16);
+  CHECK(facts.read()->rope.beta_slow == 2);
+  CHECK(facts.number("llama.rope.scaling.yarn_ext_factor", 0.5).error().find("yarn_ext_factor") !=
+        std::string::npos);
 }

@@ -31,6 +31,8 @@ class Decoder {
   virtual int max_rows() const = 0;
   virtual int max_sequences() const = 0;
   virtual int max_outputs() const = 0;
+  // The longest a sequence may become, in tokens.
+  virtual int64_t context() const = 0;
   // (outputs, vocabulary); valid until the next run. Cannot fail: all was checked at load.
   virtual Matrix<const float> run(const Batch& batch, cache::PagedKv& cache) = 0;
 };

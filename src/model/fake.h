@@ -38,6 +38,7 @@ class FakeDecoder final : public Decoder {
   int max_rows() const override { return max_rows_; }
   int max_sequences() const override { return max_sequences_; }
   int max_outputs() const override { return max_sequences_; }
+  int64_t context() const override { return int64_t{1} << 20; }
   int runs() const { return runs_; }
   int rows_run() const { return rows_run_; }
 

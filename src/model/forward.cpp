@@ -28,23 +28,48 @@ int64_t Forward::planned_bytes(const ModelConfig& config, const kernels::KernelT
 
 Forward::Forward(const ModelConfig& config, const Weights& weights,
                  const kernels::KernelTable& kernels, Workers& workers,
-                 const ForwardOptions& options)
+                 const ForwardOptions& options, Rope rope)
     : config_(config),
       weights_(weights),
       kernels_(kernels),
       workers_(workers),
       options_(options),
-      rope_(config.rope, weights.rope_factors
-                             ? std::span(weights.rope_factors.floats(),
-                                         static_cast<size_t>(weights.rope_factors.columns()))
-                             : std::span<const float>()) {}
+      rope_(std::move(rope)) {}
 
 Forward::~Forward() = default;
+
+namespace {
+
+// Whether these kernels can compute with every matrix of the network.
+Result<void> check_computable(const Weights& weights, const kernels::KernelTable& kernels) {
+  const char* why = nullptr;
+  std::string_view which;
+  const auto check = [&](const Tensor& matrix) {
+    const char* found = kernels::why_not_computable(kernels, matrix.type, matrix.columns());
+    if (why == nullptr && found != nullptr) {
+      why = found;
+      which = matrix.name;
+    }
+  };
+  check(weights.token_embedding);
+  check(weights.output.weight);
+  weights.each_layer_matrix(check);
+  if (why == nullptr) return {};
+  return fail("{}: cannot be computed with: {}", which, why);
+}
+
+}  // namespace
 
 Result<std::unique_ptr<Forward>> Forward::create(const ModelConfig& config, const Weights& weights,
                                                  const kernels::KernelTable& kernels,
                                                  Workers& workers, const ForwardOptions& options) {
-  std::unique_ptr<Forward> forward(new Forward(config, weights, kernels, workers, options));
+  TRY(check_computable(weights, kernels));
+  const Tensor& factors = weights.rope_factors;
+  Rope rope = TRY(Rope::create(
+      config.rope, factors ? std::span(factors.floats(), static_cast<size_t>(factors.columns()))
+                           : std::span<const float>()));
+  std::unique_ptr<Forward> forward(
+      new Forward(config, weights, kernels, workers, options, std::move(rope)));
   auto buffers = Buffers::make(config, kernels, options, workers.count(), true);
   if (!buffers) {
     return fail("working memory for batches of {} tokens: {}", options.max_rows,
@@ -67,6 +92,7 @@ Matrix<const float> Forward::run(const Batch& batch, cache::PagedKv& cache) {
   CHECK_THAT(static_cast<int>(batch.tokens.size()) <= options_.max_rows);
   CHECK_THAT(static_cast<int>(batch.sequences.size()) <= options_.max_sequences);
   CHECK_THAT(static_cast<int>(batch.outputs.size()) <= options_.max_outputs);
+  CHECK_THAT(cache.shape().layers.size() == config_.layers.size());
   embed(batch);
   place(batch);
   for (int l = 0; l < static_cast<int>(config_.layers.size()); ++l) {
@@ -90,12 +116,17 @@ void Forward::place(const Batch& batch) {
   int64_t row = 0, items = 0;
   for (size_t s = 0; s < batch.sequences.size(); ++s) {
     const SequenceRows& sequence = batch.sequences[s];
+    CHECK_THAT(sequence.table->length <= options_.context);
     buffers_->first_item[s] = items;
     items += (sequence.rows + kAttentionTokens - 1) / kAttentionTokens;
-    for (int i = 0; i < sequence.rows; ++i) {
-      buffers_->positions[static_cast<size_t>(row++)] = sequence.table->length - sequence.rows + i;
+    for (int i = 0; i < sequence.rows; ++i, ++row) {
+      const int position = sequence.table->length - sequence.rows + i;
+      buffers_->positions[static_cast<size_t>(row)] = position;
+      buffers_->pages[static_cast<size_t>(row)] =
+          sequence.table->pages[static_cast<size_t>(position / cache::kPageTokens)];
     }
   }
+  CHECK_THAT(row == static_cast<int64_t>(batch.tokens.size()));
   buffers_->first_item[batch.sequences.size()] = items;
   const int pairs = rope_.pairs();
   each_row(row, [&](int64_t t) {
@@ -157,7 +188,7 @@ void Forward::attention_block(int l, const Batch& batch, cache::PagedKv& cache) 
   add_bias(weights.key.bias, key);
   add_bias(weights.value.bias, value);
 
-  remember(l, batch, cache);
+  remember(l, static_cast<int>(rows), cache);
   attend(l, batch, cache);
 
   const Matrix<float> attended =
@@ -171,37 +202,29 @@ void Forward::attention_block(int l, const Batch& batch, cache::PagedKv& cache) 
 }
 
 // Rotates queries and keys, and puts keys and values into the cache.
-void Forward::remember(int l, const Batch& batch, cache::PagedKv& cache) {
+void Forward::remember(int l, int rows, cache::PagedKv& cache) {
   const LayerConfig& layer = config_.layers[static_cast<size_t>(l)];
   const int pairs = rope_.pairs();
   const auto rotate = config_.rope.pairing == RopePairing::Adjacent ? kernels_.rope_neighbours
                                                                     : kernels_.rope_halves;
-  const auto store_key = kernels_.encode_row[static_cast<int>(cache.shape().key_type)];
-  const auto store_value = kernels_.encode_row[static_cast<int>(cache.shape().value_type)];
-  int64_t first = 0;
-  for (const SequenceRows& sequence : batch.sequences) {
-    each_row(sequence.rows, [&](int64_t i) {
-      const int64_t t = first + i;
-      const int position = buffers_->positions[static_cast<size_t>(t)];
-      const int32_t page =
-          sequence.table->pages[static_cast<size_t>(position / cache::kPageTokens)];
-      const int slot = position % cache::kPageTokens;
-      const float* cosines = buffers_->cosines.data() + t * pairs;
-      const float* sines = buffers_->sines.data() + t * pairs;
-      float* query = buffers_->query.data() + t * layer.heads * layer.key_width;
-      float* key = buffers_->key.data() + t * layer.kv_heads * layer.key_width;
-      const float* value = buffers_->value.data() + t * layer.kv_heads * layer.value_width;
-      for (int h = 0; h < layer.heads; ++h)
-        rotate(query + h * layer.key_width, cosines, sines, pairs);
-      for (int h = 0; h < layer.kv_heads; ++h) {
-        rotate(key + h * layer.key_width, cosines, sines, pairs);
-        store_key(key + h * layer.key_width, layer.key_width, cache.key_row(l, h, page, slot));
-        store_value(value + h * layer.value_width, layer.value_width,
-                    cache.value_row(l, h, page, slot));
-      }
-    });
-    first += sequence.rows;
-  }
+  const auto store = kernels_.encode_row[static_cast<int>(cache.shape().key_type)];
+  each_row(rows, [&](int64_t t) {
+    const int32_t page = buffers_->pages[static_cast<size_t>(t)];
+    const int slot = buffers_->positions[static_cast<size_t>(t)] % cache::kPageTokens;
+    const float* cosines = buffers_->cosines.data() + t * pairs;
+    const float* sines = buffers_->sines.data() + t * pairs;
+    float* query = buffers_->query.data() + t * layer.heads * layer.key_width;
+    float* key = buffers_->key.data() + t * layer.kv_heads * layer.key_width;
+    const float* value = buffers_->value.data() + t * layer.kv_heads * layer.value_width;
+    for (int h = 0; h < layer.heads; ++h) {
+      rotate(query + h * layer.key_width, cosines, sines, pairs);
+    }
+    for (int h = 0; h < layer.kv_heads; ++h) {
+      rotate(key + h * layer.key_width, cosines, sines, pairs);
+      store(key + h * layer.key_width, layer.key_width, cache.key_row(l, h, page, slot));
+      store(value + h * layer.value_width, layer.value_width, cache.value_row(l, h, page, slot));
+    }
+  });
 }
 
 // One piece of work is a tile of tokens of one sequence against one kv head.
@@ -294,11 +317,11 @@ Matrix<const float> Forward::logits(const Batch& batch) {
   const Matrix<float> residual =
       view(buffers_->residual, static_cast<int64_t>(batch.tokens.size()), config_.embedding_length);
   const Matrix<float> normed = view(buffers_->normed, rows, config_.embedding_length);
-  for (int64_t i = 0; i < rows; ++i) {
-    const Matrix<float> from(residual.row(batch.outputs[static_cast<size_t>(i)]), 1,
-                             residual.columns);
-    norm(from, weights_.output_norm, Matrix<float>(normed.row(i), 1, normed.columns));
-  }
+  each_row(rows, [&](int64_t i) {
+    kernels_.rms_norm(residual.row(batch.outputs[static_cast<size_t>(i)]),
+                      weights_.output_norm.floats(), config_.embedding_length,
+                      static_cast<float>(config_.norm_epsilon), normed.row(i));
+  });
   const Matrix<float> out = view(buffers_->logits, rows, config_.vocabulary_size);
   if (rows > 0) {
     const Product product[] = {{weights_.output.weight, out}};

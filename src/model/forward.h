@@ -39,18 +39,19 @@ class Forward final : public Decoder {
   int max_rows() const override { return options_.max_rows; }
   int max_sequences() const override { return options_.max_sequences; }
   int max_outputs() const override { return options_.max_outputs; }
+  int64_t context() const override { return options_.context; }
   Matrix<const float> run(const Batch& batch, cache::PagedKv& cache) override;
 
  private:
   struct Buffers;
   Forward(const ModelConfig& config, const Weights& weights, const kernels::KernelTable& kernels,
-          Workers& workers, const ForwardOptions& options);
+          Workers& workers, const ForwardOptions& options, Rope rope);
 
   // The steps of run(), in order. Rows are those of the batch.
   void embed(const Batch& batch);
   void place(const Batch& batch);
   void attention_block(int layer, const Batch& batch, cache::PagedKv& cache);
-  void remember(int layer, const Batch& batch, cache::PagedKv& cache);
+  void remember(int layer, int rows, cache::PagedKv& cache);
   void attend(int layer, const Batch& batch, const cache::PagedKv& cache);
   void feed_forward_block(int layer, int rows);
   Matrix<const float> logits(const Batch& batch);

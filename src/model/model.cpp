@@ -4,8 +4,7 @@ namespace issun::model {
 
 namespace {
 
-Result<std::unique_ptr<Model>> open_parts(Result<gguf::GgufFile> opened) {
-  gguf::GgufFile file = TRY(std::move(opened));
+Result<std::unique_ptr<Model>> open_parts(gguf::GgufFile file) {
   ModelConfig config = TRY(read_config(file));
   Weights weights = TRY(Weights::bind(file, config));
   tokenizer::Tokenizer tokenizer = TRY(tokenizer::Tokenizer::create(file.metadata()));
@@ -22,19 +21,19 @@ Result<std::unique_ptr<Model>> open_parts(Result<gguf::GgufFile> opened) {
 // Every error of a file begins with its path.
 Result<std::unique_ptr<Model>> named(const std::string& path,
                                      Result<std::unique_ptr<Model>> opened) {
-  if (opened || opened.error().message.starts_with(path)) return opened;
+  if (opened) return opened;
   return fail("{}: {}", path, opened.error().message);
 }
 
 }  // namespace
 
 Result<std::unique_ptr<Model>> Model::open(const std::string& path) {
-  return named(path, open_parts(gguf::GgufFile::open(path)));
+  return named(path, open_parts(TRY(gguf::GgufFile::open(path))));
 }
 
 Result<std::unique_ptr<Model>> Model::from_memory(std::span<const std::byte> bytes,
                                                   const std::string& name) {
-  return named(name, open_parts(gguf::GgufFile::parse(bytes, name)));
+  return named(name, open_parts(TRY(gguf::GgufFile::parse(bytes, name))));
 }
 
 }  // namespace issun::model

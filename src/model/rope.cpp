@@ -22,8 +22,9 @@ double magnitude(double factor, double multiplier) {
 
 }  // namespace
 
-Rope::Rope(const RopeConfig& config, std::span<const float> factors)
-    : magnitude_(config.attention_factor) {
+Result<Rope> Rope::create(const RopeConfig& config, std::span<const float> factors) {
+  Rope rope;
+  rope.magnitude_ = config.attention_factor;
   const int pairs = config.pairing == RopePairing::None ? 0 : config.dimensions / 2;
   const bool yarn = config.scaling == RopeScaling::Yarn;
   double low = 0, high = 0;
@@ -31,7 +32,7 @@ Rope::Rope(const RopeConfig& config, std::span<const float> factors)
     low = std::max(0.0, std::floor(pair_of_rotations(config, config.beta_fast)));
     high =
         std::min(config.dimensions - 1.0, std::ceil(pair_of_rotations(config, config.beta_slow)));
-    magnitude_ *=
+    rope.magnitude_ *=
         magnitude(config.factor, 1) /
         (config.log_multiplier != 0 ? magnitude(config.factor, config.log_multiplier) : 1.0);
   }
@@ -45,8 +46,15 @@ Rope::Rope(const RopeConfig& config, std::span<const float> factors)
     } else if (config.scaling == RopeScaling::Linear) {
       frequency = stretched;
     }
-    frequencies_.push_back(frequency);
+    if (!std::isfinite(frequency) || frequency <= 0) {
+      return fail("rope: expected a positive frequency for pair {}, found {}", i, frequency);
+    }
+    rope.frequencies_.push_back(frequency);
   }
+  if (!std::isfinite(rope.magnitude_) || rope.magnitude_ <= 0) {
+    return fail("rope: expected a positive magnitude, found {}", rope.magnitude_);
+  }
+  return rope;
 }
 
 void Rope::fill(int position, float* cos, float* sin) const {

@@ -11,9 +11,9 @@ namespace issun::model {
 
 class Rope {
  public:
-  Rope() = default;
-  // `factors` divide the frequencies (Llama 3.1 and later); empty for none.
-  Rope(const RopeConfig& config, std::span<const float> factors);
+  // `factors` divide the frequencies (Llama 3.1 and later); empty for none. Error: factors or
+  // scaling that make a frequency or the magnitude anything but a positive number.
+  static Result<Rope> create(const RopeConfig& config, std::span<const float> factors);
 
   int pairs() const { return static_cast<int>(frequencies_.size()); }
   // cos and sin (each `pairs()` long) of one position, times the magnitude.

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <set>
+
 namespace issun::model {
 
 namespace {
@@ -19,7 +21,7 @@ class Binder {
     return check_floats(TRY(check(TRY(require(name)), 1, columns)));
   }
   Result<Tensor> optional_vector(const std::string& name, int64_t columns) const {
-    const Tensor found = file_.find(name);
+    const Tensor found = find(name);
     return found ? check_floats(TRY(check(found, 1, columns))) : Result<Tensor>(found);
   }
   // prefix.weight, and prefix.bias if there is one.
@@ -29,9 +31,27 @@ class Binder {
   }
   bool has(const std::string& name) const { return static_cast<bool>(file_.find(name)); }
 
+  // Error: a tensor that nothing asked for. To leave one out would give other answers in silence.
+  Result<void> all_used() const {
+    for (const Tensor& tensor : file_.tensors()) {
+      // Old converters wrote the rotations, which follow from the facts.
+      if (used_.contains(tensor.name) || tensor.name.ends_with(".attn_rot_embd") ||
+          tensor.name == "rope.freqs") {
+        continue;
+      }
+      return fail("{}: expected no such tensor in this architecture", tensor.name);
+    }
+    return {};
+  }
+
  private:
-  Result<Tensor> require(const std::string& name) const {
+  Tensor find(const std::string& name) const {
     const Tensor found = file_.find(name);
+    if (found) used_.insert(found.name);
+    return found;
+  }
+  Result<Tensor> require(const std::string& name) const {
+    const Tensor found = find(name);
     if (!found) return fail("{}: expected this tensor, found none", name);
     return found;
   }
@@ -54,6 +74,7 @@ class Binder {
     return tensor;
   }
   const gguf::GgufFile& file_;
+  mutable std::set<std::string_view> used_;  // names asked for
 };
 
 // Rows [first, first + count) of a tensor that holds several matrices one below the other.
@@ -105,15 +126,6 @@ Result<LayerWeights> bind_layer(const Binder& bind, const ModelConfig& config, i
   return weights;
 }
 
-// Visits every matrix of a layer.
-template <class Visit>
-void each_matrix(const LayerWeights& layer, Visit&& visit) {
-  for (const Linear* linear : {&layer.query, &layer.key, &layer.value, &layer.output, &layer.gate,
-                               &layer.up, &layer.down}) {
-    visit(linear->weight);
-  }
-}
-
 }  // namespace
 
 Result<Weights> Weights::bind(const gguf::GgufFile& file, const ModelConfig& config) {
@@ -132,22 +144,19 @@ Result<Weights> Weights::bind(const gguf::GgufFile& file, const ModelConfig& con
   for (int l = 0; l < static_cast<int>(config.layers.size()); ++l) {
     weights.layers.push_back(TRY(bind_layer(bind, config, l)));
   }
+  TRY(bind.all_used());
   return weights;
 }
 
 int64_t Weights::bytes_per_token() const {
   int64_t bytes = output.weight.bytes() + token_embedding.row_bytes();
-  for (const LayerWeights& layer : layers) {
-    each_matrix(layer, [&](const Tensor& matrix) { bytes += matrix.bytes(); });
-  }
+  each_layer_matrix([&](const Tensor& matrix) { bytes += matrix.bytes(); });
   return bytes;
 }
 
 int64_t Weights::products_per_token(bool with_output) const {
   int64_t products = with_output ? output.weight.rows() * output.weight.columns() : 0;
-  for (const LayerWeights& layer : layers) {
-    each_matrix(layer, [&](const Tensor& matrix) { products += matrix.rows() * matrix.columns(); });
-  }
+  each_layer_matrix([&](const Tensor& matrix) { products += matrix.rows() * matrix.columns(); });
   return products;
 }
 

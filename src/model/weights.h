@@ -35,6 +35,17 @@ struct Weights {
   std::vector<LayerWeights> layers;
   bool tied_output = false;
 
+  // Every matrix of the layers, in order.
+  template <class Visit>
+  void each_layer_matrix(Visit&& visit) const {
+    for (const LayerWeights& layer : layers) {
+      for (const Linear* linear : {&layer.query, &layer.key, &layer.value, &layer.output,
+                                   &layer.gate, &layer.up, &layer.down}) {
+        visit(linear->weight);
+      }
+    }
+  }
+
   // Error: a tensor that is missing, of another shape, or of a type that has no kernels here.
   static Result<Weights> bind(const gguf::GgufFile& file, const ModelConfig& config);
   // Weights that one token's forward pass reads: all but the embedding, of which it reads a row.

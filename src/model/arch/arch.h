@@ -23,6 +23,7 @@ class Keys {
   // Finite numbers only.
   Result<double> number(std::string_view key) const;
   Result<double> number_or(std::string_view key, double otherwise) const;
+  Result<bool> flag_or(std::string_view key, bool otherwise) const;
   Result<std::string> text_or(std::string_view key, std::string_view otherwise) const;
   std::string full(std::string_view key) const { return prefix_ + std::string(key); }
 

@@ -39,8 +39,19 @@ Result<RopeConfig> read_rope(const Keys& keys, int key_width, int64_t context_le
     return fail("{}: expected a length, found {}",
                 keys.full("rope.scaling.original_context_length"), rope.original_context);
   }
+  rope.beta_fast = TRY(keys.number_or("rope.scaling.yarn_beta_fast", rope.beta_fast));
+  rope.beta_slow = TRY(keys.number_or("rope.scaling.yarn_beta_slow", rope.beta_slow));
+  if (rope.beta_fast <= 0 || rope.beta_slow <= 0) {
+    return fail("{}: expected positive numbers, found {} and {}",
+                keys.full("rope.scaling.yarn_beta_fast and _slow"), rope.beta_fast, rope.beta_slow);
+  }
+  if (const double mix = TRY(keys.number_or("rope.scaling.yarn_ext_factor", 1)); mix != 1) {
+    return fail("{}: expected 1, found {}, which this version cannot do",
+                keys.full("rope.scaling.yarn_ext_factor"), mix);
+  }
   rope.log_multiplier = TRY(keys.number_or("rope.scaling.yarn_log_multiplier", 0));
-  rope.attention_factor = TRY(keys.number_or("rope.scaling.attn_factor", 1));
+  rope.attention_factor = TRY(keys.number_or(
+      "rope.scaling.attn_factor", TRY(keys.number_or("rope.scaling.yarn_attn_factor", 1))));
   return rope;
 }
 
@@ -57,8 +68,11 @@ Result<void> read_common(const Keys& keys, ModelConfig* config) {
   if (feed_forward[0] == 0)
     return fail("{}: expected this key, found none", keys.full("feed_forward_length"));
   const auto kv_heads =
-      TRY(keys.per_layer("attention.head_count_kv", layers, 1, kMaxWidth, heads[0]));
-  if (!keys.has("attention.key_length") && config->embedding_length % heads[0] != 0) {
+      keys.has("attention.head_count_kv")
+          ? TRY(keys.per_layer("attention.head_count_kv", layers, 1, kMaxWidth, 0))
+          : heads;
+  const bool widths_given = keys.has("attention.key_length") && keys.has("attention.value_length");
+  if (!widths_given && config->embedding_length % heads[0] != 0) {
     return fail("{}: expected a multiple of {} heads, found {}", keys.full("embedding_length"),
                 heads[0], config->embedding_length);
   }
@@ -83,9 +97,12 @@ Result<void> read_common(const Keys& keys, ModelConfig* config) {
     layer.feed_forward_length = feed_forward[i];
     config->layers.push_back(layer);
   }
-  config->attention_scale = TRY(keys.number_or("attention.scale", 0));
-  if (config->attention_scale == 0)
-    config->attention_scale = 1.0 / std::sqrt(static_cast<double>(key_width));
+  const double usual_scale = 1.0 / std::sqrt(static_cast<double>(key_width));
+  config->attention_scale = TRY(keys.number_or("attention.scale", usual_scale));
+  if (config->attention_scale <= 0) {
+    return fail("{}: expected a positive number, found {}", keys.full("attention.scale"),
+                config->attention_scale);
+  }
   config->rope = TRY(read_rope(keys, key_width, config->context_length));
   return {};
 }

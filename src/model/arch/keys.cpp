@@ -47,6 +47,10 @@ Result<double> Keys::number_or(std::string_view key, double otherwise) const {
   return has(key) ? number(key) : Result<double>(otherwise);
 }
 
+Result<bool> Keys::flag_or(std::string_view key, bool otherwise) const {
+  return metadata_.value_or<bool>(full(key), otherwise);
+}
+
 Result<std::string> Keys::text_or(std::string_view key, std::string_view otherwise) const {
   if (!has(key)) return std::string(otherwise);
   return std::string(TRY(metadata_.require<std::string_view>(full(key))));

@@ -11,6 +11,10 @@ Result<void> read_llama(const Keys& keys, ModelConfig* config) {
         "{}: expected a dense model, found one with experts, which this version cannot run yet",
         keys.full("expert_count"));
   }
+  if (!TRY(keys.flag_or("attention.causal", true))) {
+    return fail("{}: expected a model that generates, found one that reads both ways",
+                keys.full("attention.causal"));
+  }
   config->rope.pairing = RopePairing::Adjacent;
   const int key_width = config->layers[0].key_width;
   if (config->rope.dimensions != key_width) {
