@@ -1,5 +1,3 @@
-#include <unistd.h>
-
 #include <nlohmann/json.hpp>
 #include <random>
 
@@ -7,6 +5,7 @@
 #include "apps/run_report.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/streams.h"
 #include "base/terminal.h"
 #include "engine/conversation.h"
 #include "engine/engine.h"
@@ -91,7 +90,7 @@ Result<void> Chat::answer(const std::string& text) {
   request.sampling = flags_.sampling;
   request.stop = flags_.stop;
   request.ignore_end = flags_.ignore_eos;
-  request.drop_leading_space = conversation_.drops_leading_space();
+  request.drop_leading_space = conversation_.drops_leading_space(text);
   const engine::RequestId id = TRY(engine_.submit(std::move(request)));
   std::string answer;
   int prompt_done = 0;
@@ -101,28 +100,33 @@ Result<void> Chat::answer(const std::string& text) {
       if (!flags_.json) write_out(event.text);
       answer += event.text;
       report_.finish = event.finish;
+      report_.statistics = event.statistics;
     }
     TRY(runtime_->model().file.still_whole());
     const auto statistics = engine_.statistics(id);
-    if (statistics.generated_tokens == 0) {
+    if (!engine_.idle() && statistics.generated_tokens == 0) {
       prompt_done = std::min(statistics.prompt_tokens, prompt_done + runtime_->options().max_rows);
       show_progress(statistics, prompt_done);
     }
     if (interrupts_.take()) {
-      engine_.cancel(id);
+      report_.statistics = engine_.cancel(id).statistics;
       report_.finish = engine::Finish::Cancelled;
     }
   }
   hide_progress();
-  conversation_.answered(answer);
+  conversation_.answered(text, answer);
   report_.logits_hash = engine_.last_logits_hash();
   report_.text = std::move(answer);
-  report_.statistics = engine_.statistics(id);
   return {};
 }
 
 // What the person should know although they did not ask for statistics.
 void explain_end(const Chat& chat) {
+  if (chat.report().finish == engine::Finish::BrokenLogits) {
+    say("the model's logits are not numbers: its weights are broken, or `issun verify` finds them "
+        "sound "
+        "and this is a bug");
+  }
   if (chat.report().finish == engine::Finish::ContextFull) {
     say(fmt::format("the context of {} tokens is full; -c makes it larger",
                     chat.runtime().options().context));

@@ -20,27 +20,20 @@ Result<Conversation> Conversation::create(const model::Model& model, std::string
   return conversation;
 }
 
-Result<std::vector<int32_t>> Conversation::ask(std::string_view text) {
-  if (continues_text()) {
-    text_ += text;
-    return model_->tokenizer.encode(text_);
-  }
-  turns_.push_back({"user", std::string(text)});
-  auto prompt = render();
-  if (!prompt) {
-    turns_.pop_back();
-    return tl::unexpected(prompt.error());
-  }
+Result<std::vector<int32_t>> Conversation::ask(std::string_view text) const {
+  if (continues_text()) return model_->tokenizer.encode(text_ + std::string(text));
+  const std::string prompt = TRY(render(text));
   // Most templates write the token that begins a text themselves; it stands there exactly once.
   const tokenizer::Token bos = model_->tokenizer.bos();
-  const bool begun = bos >= 0 && prompt->starts_with(model_->tokenizer.token_text(bos));
-  return model_->tokenizer.encode(*prompt, {.add_special = !begun, .parse_special = true});
+  const bool begun = bos >= 0 && prompt.starts_with(model_->tokenizer.token_text(bos));
+  return model_->tokenizer.encode(prompt, {.add_special = !begun, .parse_special = true});
 }
 
-Result<std::string> Conversation::render() const {
+Result<std::string> Conversation::render(std::string_view question) const {
   tokenizer::ChatInput input;
   if (!system_.empty()) input.add({"system", system_, ""});
   for (const Turn& turn : turns_) input.add({turn.role, turn.content, ""});
+  input.add({"user", std::string(question), ""});
   const auto text_of = [&](tokenizer::Token token) {
     return token < 0 ? std::string() : std::string(model_->tokenizer.token_text(token));
   };
@@ -49,11 +42,13 @@ Result<std::string> Conversation::render() const {
   return TRY(template_->apply(input)).text;
 }
 
-void Conversation::answered(std::string_view text) {
+void Conversation::answered(std::string_view text, std::string_view answer) {
   if (continues_text()) {
     text_ += text;
+    text_ += answer;
   } else {
-    turns_.push_back({"assistant", std::string(text)});
+    turns_.push_back({"user", std::string(text)});
+    turns_.push_back({"assistant", std::string(answer)});
   }
 }
 
@@ -62,8 +57,9 @@ void Conversation::clear() {
   text_.clear();
 }
 
-bool Conversation::drops_leading_space() const {
-  return model_->tokenizer.model() == "llama" && (!continues_text() || text_.empty());
+bool Conversation::drops_leading_space(std::string_view text) const {
+  const bool from_nothing = text_.empty() && text.empty();
+  return model_->tokenizer.model() == "llama" && (!continues_text() || from_nothing);
 }
 
 std::string Conversation::transcript() const {

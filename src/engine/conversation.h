@@ -20,15 +20,15 @@ class Conversation {
 
   // No template: what is asked is the text to continue.
   bool continues_text() const { return !template_.has_value(); }
-  // Adds what the person says and gives the tokens of the whole prompt. Error: the template
-  // refuses.
-  Result<std::vector<int32_t>> ask(std::string_view text);
-  // Adds what the model said.
-  void answered(std::string_view text);
+  // The tokens of the whole prompt if the person says this next; the talk stays as it is until
+  // answered(). Error: the template refuses.
+  Result<std::vector<int32_t>> ask(std::string_view text) const;
+  // Adds what the person said and what the model answered.
+  void answered(std::string_view text, std::string_view answer);
   // Forgets all but the system text.
   void clear();
-  // Whether a space that begins the answer belongs to the vocabulary, not to the text.
-  bool drops_leading_space() const;
+  // Whether a space that begins the answer to this belongs to the vocabulary, not to the text.
+  bool drops_leading_space(std::string_view text) const;
   // What was said, readable.
   std::string transcript() const;
 
@@ -38,7 +38,7 @@ class Conversation {
   };
   Conversation(const model::Model& model, std::string system)
       : model_(&model), system_(std::move(system)) {}
-  Result<std::string> render() const;
+  Result<std::string> render(std::string_view question) const;
 
   const model::Model* model_;
   std::string system_;

@@ -39,7 +39,7 @@ TEST_CASE(
   Conversation talk = *Conversation::create(model, "be brief", false);
   CHECK_FALSE(talk.continues_text());
   CHECK(prompt(model, *talk.ask("hi")) == "<|begin|>[system]be brief[user]hi[assistant]");
-  talk.answered("yes");
+  talk.answered("hi", "yes");
   CHECK(prompt(model, *talk.ask("why")) ==
         "<|begin|>[system]be brief[user]hi[assistant]yes[user]why[assistant]");
   talk.clear();
@@ -58,9 +58,10 @@ TEST_CASE("Without a template, or with raw text, the text goes on") {
     Conversation talk = *Conversation::create(model, "", raw);
     CHECK(talk.continues_text());
     CHECK(prompt(model, *talk.ask("Once")) == "<|begin|>Once");
-    talk.answered(" upon");
+    talk.answered("Once", " upon");
     CHECK(prompt(model, *talk.ask(" a")) == "<|begin|>Once upon a");
-    CHECK(talk.transcript() == "Once upon a\n");
+    talk.answered(" a", " time");
+    CHECK(talk.transcript() == "Once upon a time\n");
   }
 }
 

@@ -1,6 +1,7 @@
 #include "engine/engine.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/check.h"
 #include "base/clock.h"
@@ -48,6 +49,8 @@ const char* name(Finish finish) {
       return "context";
     case Finish::Cancelled:
       return "cancelled";
+    case Finish::BrokenLogits:
+      return "broken";
   }
   return "";
 }
@@ -55,6 +58,9 @@ const char* name(Finish finish) {
 Engine::Engine(model::Decoder& decoder, const tokenizer::Tokenizer& tokenizer, cache::PagedKv cache,
                const EngineOptions& options)
     : decoder_(decoder), tokenizer_(tokenizer), cache_(std::move(cache)), options_(options) {
+  CHECK_THAT(options_.prompt_rows >= 1 && decoder.max_rows() >= 1);
+  CHECK_THAT(decoder.max_outputs() >= decoder.max_sequences());
+  options_.context = std::min(options_.context, decoder.context());
   options_.prompt_rows = std::min(options_.prompt_rows, decoder.max_rows());
   tokens_.reserve(static_cast<size_t>(decoder.max_rows()));
 }
@@ -85,12 +91,14 @@ Result<RequestId> Engine::submit(Request request) {
       std::make_unique<Session>(std::move(request), decoder_.vocabulary_size(), cache_.new_table());
   session->id = next_id_++;
   session->statistics.prompt_tokens = static_cast<int>(length);
+  last_logits_ = {};
   adopt_prefix(*session);
   running_.push_back(std::move(session));
   return running_.back()->id;
 }
 
-// Takes over the cache of a finished request that begins alike: what is equal needs no computing.
+// Begins with what a finished request left in the cache, as far as both are alike: what is equal
+// needs no computing.
 void Engine::adopt_prefix(Session& session) {
   size_t best = kept_.size();
   int longest = 0;
@@ -108,10 +116,16 @@ void Engine::adopt_prefix(Session& session) {
     }
   }
   if (best == kept_.size()) return;
-  session.table = std::move(kept_[best].table);
-  cache_.truncate(session.table, longest);
+  Kept& kept = kept_[best];
+  // Where the other goes on differently both live on, as long as there is room.
+  const bool continued = longest == kept.table.length;
+  if (continued || !cache_.fork(kept.table, longest, session.table)) {
+    longest = cache_.cuttable(kept.table, longest);
+    session.table = std::move(kept.table);
+    cache_.truncate(session.table, longest);
+    kept_.erase(kept_.begin() + static_cast<std::ptrdiff_t>(best));
+  }
   session.statistics.cached_tokens = longest;
-  kept_.erase(kept_.begin() + static_cast<std::ptrdiff_t>(best));
 }
 
 Engine::Session* Engine::find(RequestId request) const {
@@ -121,56 +135,71 @@ Engine::Session* Engine::find(RequestId request) const {
   return nullptr;
 }
 
-void Engine::cancel(RequestId request) {
+Event Engine::cancel(RequestId request) {
+  Event event{.request = request};
   if (Session* session = find(request)) {
-    Event event{request, -1, "", Finish::Running};
     finish(*session, Finish::Cancelled, event);
+    event.statistics = session->statistics;
     std::erase_if(running_, [](const auto& s) { return s->finished; });
   }
+  return event;
 }
 
 std::span<const Event> Engine::step() {
   events_.clear();
+  const double start = seconds_now();
   plan_batch();
   if (!planned_.empty()) {
-    const double start = seconds_now();
     const Matrix<const float> logits = decoder_.run({tokens_, sequences_, outputs_}, cache_);
-    const double seconds = seconds_now() - start;
     int64_t output = 0;
     for (Session* session : planned_) {
-      (session->generating() ? session->statistics.generation_seconds
-                             : session->statistics.prompt_seconds) += seconds;
       if (session->pending() > 0) continue;
       take_result(*session, {logits.row(output++), static_cast<size_t>(logits.columns)});
     }
   }
+  const double seconds = seconds_now() - start;
+  for (Session* session : planned_) {
+    RequestStatistics& statistics = session->statistics;
+    // The first token is chosen in the step that ends the prompt.
+    (statistics.generated_tokens > 1 ? statistics.generation_seconds : statistics.prompt_seconds) +=
+        seconds;
+  }
+  for (Event& event : events_) event.statistics = find(event.request)->statistics;
   std::erase_if(running_, [](const auto& s) { return s->finished; });
   return events_;
 }
 
-// Requests that generate come first, one row each; prompts share the rows that are left.
+// Requests that generate come first, one row each, and prompts share the rows that are left; unless
+// there are more requests than rows: then whose turn it is counts alone.
 void Engine::plan_batch() {
   tokens_.clear();
   outputs_.clear();
   sequences_.clear();
   planned_.clear();
+  const size_t count = running_.size();
+  const bool crowded = count > static_cast<size_t>(options_.prompt_rows);
+  ++turn_;
   for (const bool generating : {true, false}) {
-    for (const auto& session : running_) {
-      if (session->generating() != generating) continue;
-      const int room = options_.prompt_rows - static_cast<int>(tokens_.size());
-      const int rows = std::min(session->pending(), room);
-      if (rows > 0 && !add_rows(*session, rows)) {
-        Event event{session->id, -1, "", Finish::Running};
-        finish(*session, Finish::ContextFull, event);
-        events_.push_back(std::move(event));
-      }
+    for (size_t i = 0; i < count; ++i) {
+      Session& session = *running_[(turn_ + i) % count];
+      if (crowded ? generating : session.generating() != generating) continue;
+      plan_rows(session, crowded ? 1 : options_.prompt_rows);
     }
   }
 }
 
+void Engine::plan_rows(Session& session, int most_rows) {
+  const int room = options_.prompt_rows - static_cast<int>(tokens_.size());
+  const int rows = std::min({session.pending(), room, most_rows});
+  if (rows <= 0 || add_rows(session, rows)) return;
+  Event event{.request = session.id};
+  finish(session, Finish::ContextFull, event);
+  events_.push_back(std::move(event));
+}
+
 bool Engine::add_rows(Session& session, int rows) {
   while (!cache_.extend(session.table, rows)) {
-    if (!free_a_page()) return false;
+    if (!forget_oldest()) return false;
   }
   const size_t first = static_cast<size_t>(session.table.length - rows);
   tokens_.insert(tokens_.end(), session.history.begin() + static_cast<std::ptrdiff_t>(first),
@@ -182,7 +211,7 @@ bool Engine::add_rows(Session& session, int rows) {
 }
 
 // Gives up what the oldest finished request left behind. false: there is none.
-bool Engine::free_a_page() {
+bool Engine::forget_oldest() {
   if (kept_.empty()) return false;
   cache_.truncate(kept_.front().table, 0);
   kept_.erase(kept_.begin());
@@ -190,7 +219,7 @@ bool Engine::free_a_page() {
 }
 
 void Engine::take_result(Session& session, std::span<const float> logits) {
-  Event event{session.id, -1, "", Finish::Running};
+  Event event{.request = session.id};
   last_logits_ = logits;
   if (session.request.max_tokens == 0) {
     finish(session, Finish::MaxTokens, event);
@@ -198,6 +227,11 @@ void Engine::take_result(Session& session, std::span<const float> logits) {
     return;
   }
   const int32_t token = session.sampler.sample(logits, session.history);
+  if (!std::isfinite(logits[static_cast<size_t>(token)])) {
+    finish(session, Finish::BrokenLogits, event);
+    events_.push_back(std::move(event));
+    return;
+  }
   const bool end = tokenizer_.is_end(token) && !session.request.ignore_end;
   RequestStatistics& statistics = session.statistics;
   ++statistics.generated_tokens;
@@ -223,13 +257,14 @@ void Engine::finish(Session& session, Finish reason, Event& event) {
   if (reason != Finish::StopText) session.text.finish(event.text);
   event.finish = reason;
   session.finished = true;
-  finished_statistics_ = session.statistics;
-  kept_.push_back({std::move(session.history), std::move(session.table)});
+  if (session.table.length > 0) {
+    kept_.push_back({std::move(session.history), std::move(session.table)});
+  }
 }
 
 RequestStatistics Engine::statistics(RequestId request) const {
   const Session* session = find(request);
-  return session != nullptr ? session->statistics : finished_statistics_;
+  return session != nullptr ? session->statistics : RequestStatistics();
 }
 
 uint64_t Engine::last_logits_hash() const {

@@ -27,8 +27,16 @@ struct Request {
   bool drop_leading_space = false;
 };
 
-enum class Finish { Running, EndToken, StopText, MaxTokens, ContextFull, Cancelled };
+enum class Finish { Running, EndToken, StopText, MaxTokens, ContextFull, Cancelled, BrokenLogits };
 const char* name(Finish finish);
+
+struct RequestStatistics {
+  int prompt_tokens = 0;
+  int cached_tokens = 0;  // of the prompt, found in the cache
+  int generated_tokens = 0;
+  // Whole steps, choosing the token and making it text included.
+  double prompt_seconds = 0, generation_seconds = 0;
+};
 
 // What one step did to one request.
 struct Event {
@@ -36,13 +44,7 @@ struct Event {
   int32_t token = -1;  // generated in this step; -1: none
   std::string text;    // to show
   Finish finish = Finish::Running;
-};
-
-struct RequestStatistics {
-  int prompt_tokens = 0;
-  int cached_tokens = 0;  // of the prompt, found in the cache
-  int generated_tokens = 0;
-  double prompt_seconds = 0, generation_seconds = 0;
+  RequestStatistics statistics;  // of the request so far
 };
 
 struct EngineOptions {
@@ -60,15 +62,17 @@ class Engine {
   // Error: an empty prompt, a token outside the vocabulary, a prompt that leaves no room in the
   // context (both numbers named), too many requests at once, a sampling number out of range.
   Result<RequestId> submit(Request request);
-  // Ends a request; what it computed stays in the cache for a later one that begins alike.
-  void cancel(RequestId request);
+  // Ends a request; what it computed stays in the cache for a later one that begins alike. The
+  // event holds what was not shown yet. A request that is not running is left alone: a Running
+  // event.
+  Event cancel(RequestId request);
   bool idle() const { return running_.empty(); }
 
   // Runs one batch: a token for every request that is generating, and a piece of prompt for those
   // that are not yet. The events are valid until the next call.
   std::span<const Event> step();
 
-  // Of a running request, or of the one that finished last.
+  // Of a running request; when it ends, its last event has them.
   RequestStatistics statistics(RequestId request) const;
   // FNV-1a of the bits of the logits that the latest token was chosen from: equal hashes mean equal
   // arithmetic.
@@ -79,8 +83,9 @@ class Engine {
   struct Session;
   struct Kept;  // the cache of a finished request
   void plan_batch();
+  void plan_rows(Session& session, int most_rows);
   bool add_rows(Session& session, int rows);
-  bool free_a_page();
+  bool forget_oldest();
   void take_result(Session& session, std::span<const float> logits);
   void finish(Session& session, Finish reason, Event& event);
   void adopt_prefix(Session& session);
@@ -94,12 +99,12 @@ class Engine {
   std::vector<std::unique_ptr<Session>> running_;
   std::vector<Kept> kept_;  // oldest first
   std::vector<Event> events_;
-  RequestStatistics finished_statistics_;
   std::span<const float> last_logits_;  // inside the decoder, until its next run
   // The batch being built.
   std::vector<int32_t> tokens_, outputs_;
   std::vector<model::SequenceRows> sequences_;
   std::vector<Session*> planned_;  // one a sequence of the batch
+  size_t turn_ = 0;                // who comes first, so that everybody does
 };
 
 }  // namespace issun::engine

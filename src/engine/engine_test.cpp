@@ -35,6 +35,7 @@ struct Setting {
     std::vector<int32_t> tokens;
     std::string text;
     Finish finish = Finish::Running;
+    RequestStatistics statistics;
   };
   std::map<RequestId, Answer> run() {
     std::map<RequestId, Answer> answers;
@@ -44,6 +45,7 @@ struct Setting {
         if (event.token >= 0) answer.tokens.push_back(event.token);
         answer.text += event.text;
         answer.finish = event.finish;
+        answer.statistics = event.statistics;
       }
     }
     return answers;
@@ -107,9 +109,10 @@ TEST_CASE("A request that begins like a finished one computes only what is new")
   longer.push_back(13);
   const int before = setting.decoder.rows_run();
   const RequestId second = *setting.engine.submit(Setting::greedy(longer, 1));
-  CHECK(setting.run().at(second).tokens == Setting::expected(longer, 1));
+  const auto answer_two = setting.run().at(second);
+  CHECK(answer_two.tokens == Setting::expected(longer, 1));
   CHECK(setting.decoder.rows_run() - before == 2);  // the last answered token and the new one
-  CHECK(setting.engine.statistics(second).cached_tokens == static_cast<int>(longer.size()) - 2);
+  CHECK(answer_two.statistics.cached_tokens == static_cast<int>(longer.size()) - 2);
 }
 
 TEST_CASE("The same prompt again still computes one token, for its logits") {
@@ -118,8 +121,9 @@ TEST_CASE("The same prompt again still computes one token, for its logits") {
   const RequestId first = *setting.engine.submit(Setting::greedy(prompt, 1));
   const auto once = setting.run().at(first).tokens;
   const RequestId second = *setting.engine.submit(Setting::greedy(prompt, 1));
-  CHECK(setting.run().at(second).tokens == once);
-  CHECK(setting.engine.statistics(second).cached_tokens == 2);
+  const auto twice = setting.run().at(second);
+  CHECK(twice.tokens == once);
+  CHECK(twice.statistics.cached_tokens == 2);
 }
 
 TEST_CASE("An answer ends when the context is full, and says so") {
@@ -154,8 +158,40 @@ TEST_CASE("A cancelled request ends, and its past serves the next") {
   setting.engine.cancel(id);
   CHECK(setting.engine.idle());
   const RequestId again = *setting.engine.submit(Setting::greedy(prompt, 3));
-  CHECK(setting.run().at(again).tokens == Setting::expected(prompt, 3));
-  CHECK(setting.engine.statistics(again).cached_tokens == 4);
+  const auto answer = setting.run().at(again);
+  CHECK(answer.tokens == Setting::expected(prompt, 3));
+  CHECK(answer.statistics.cached_tokens == 4);
+}
+
+TEST_CASE("A request that only begins like a finished one leaves that one its cache") {
+  Setting setting(16, 2, 256);
+  std::vector<int32_t> talk = {1, 5, 9, 3, 4, 20, 7};
+  const RequestId first = *setting.engine.submit(Setting::greedy(talk, 3));
+  const auto answer = setting.run().at(first).tokens;
+  const RequestId other = *setting.engine.submit(Setting::greedy({1, 17, 18}, 3));
+  CHECK(setting.run().at(other).tokens == Setting::expected({1, 17, 18}, 3));
+  talk.insert(talk.end(), answer.begin(), answer.end());
+  talk.push_back(8);
+  const RequestId again = *setting.engine.submit(Setting::greedy(talk, 2));
+  const auto second = setting.run().at(again);
+  CHECK(second.tokens == Setting::expected(talk, 2));
+  CHECK(second.statistics.cached_tokens == static_cast<int>(talk.size()) - 2);
+}
+
+TEST_CASE("More requests than a batch has rows all get their turn") {
+  Setting setting(2, 5, 128);
+  std::map<RequestId, std::vector<int32_t>> prompts;
+  for (int32_t i = 0; i < 5; ++i) {
+    const std::vector<int32_t> prompt = {1, 5 + i, 9};
+    prompts[*setting.engine.submit(Setting::greedy(prompt, 20))] = prompt;
+  }
+  int steps = 0;
+  std::map<RequestId, std::vector<int32_t>> answers;
+  while (!setting.engine.idle() && ++steps < 1000) {
+    for (const Event& event : setting.engine.step()) answers[event.request].push_back(event.token);
+  }
+  for (const auto& [id, prompt] : prompts) CHECK(answers[id] == Setting::expected(prompt, 20));
+  CHECK(steps <= 5 * 23 / 2 + 5);
 }
 
 TEST_CASE("What finished requests left behind gives way when pages run out") {

@@ -25,6 +25,11 @@ Result<RuntimeOptions> resolve(RuntimeOptions options, const model::ModelConfig&
   if (options.max_rows < 1 || options.max_rows > 1 << 16) {
     return fail("batch: expected 1 to {} tokens, found {}", 1 << 16, options.max_rows);
   }
+  if (options.max_sequences < 1 || options.max_sequences > 1 << 12) {
+    return fail("sequences: expected 1 to {}, found {}", 1 << 12, options.max_sequences);
+  }
+  // Every sequence may finish its prompt in the same batch.
+  options.max_outputs = std::max(options.max_outputs, options.max_sequences);
   options.max_rows = static_cast<int>(
       std::min<int64_t>(options.max_rows, options.context * options.max_sequences));
   return options;

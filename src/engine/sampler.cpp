@@ -29,9 +29,10 @@ Result<void> check(const SamplerOptions& o) {
 }
 
 Sampler::Sampler(const SamplerOptions& options, int vocabulary_size)
-    : options_(options), candidates_(static_cast<size_t>(vocabulary_size)), state_(options.seed) {
-  penalised_.reserve(static_cast<size_t>(vocabulary_size));
-}
+    : options_(options),
+      candidates_(static_cast<size_t>(vocabulary_size)),
+      penalised_(static_cast<size_t>(vocabulary_size)),
+      state_(options.seed) {}
 
 int32_t Sampler::sample(std::span<const float> logits, std::span<const int32_t> history) {
   const bool penalise_any = options_.repeat_penalty != 1.0f && options_.repeat_last_n != 0;
@@ -51,17 +52,14 @@ void Sampler::penalise(std::span<const int32_t> history) {
   if (options_.repeat_last_n > 0 && history.size() > static_cast<size_t>(options_.repeat_last_n)) {
     history = history.last(static_cast<size_t>(options_.repeat_last_n));
   }
-  penalised_.clear();
   for (const int32_t token : history) {
-    if (penalised_.size() == candidates_.size()) break;
-    penalised_.push_back(token);
-  }
-  std::sort(penalised_.begin(), penalised_.end());
-  penalised_.erase(std::unique(penalised_.begin(), penalised_.end()), penalised_.end());
-  for (const int32_t token : penalised_) {
-    float& logit = candidates_[static_cast<size_t>(token)].logit;
+    const size_t i = static_cast<size_t>(token);
+    if (penalised_[i]) continue;
+    penalised_[i] = true;
+    float& logit = candidates_[i].logit;
     logit = logit > 0 ? logit / options_.repeat_penalty : logit * options_.repeat_penalty;
   }
+  for (const int32_t token : history) penalised_[static_cast<size_t>(token)] = false;
 }
 
 // Afterwards the kept candidates are sorted, best first.

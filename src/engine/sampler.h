@@ -45,8 +45,8 @@ class Sampler {
 
   SamplerOptions options_;
   std::vector<Candidate> candidates_;
-  std::vector<int32_t> penalised_;  // distinct recent tokens
-  uint64_t state_;                  // of the generator
+  std::vector<bool> penalised_;  // (vocabulary), false between calls
+  uint64_t state_;               // of the generator
 };
 
 // The first of the largest; NaN never wins.

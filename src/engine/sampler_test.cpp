@@ -93,6 +93,15 @@ TEST_CASE(
         1);  // -1 * 2 < -1.5
 }
 
+TEST_CASE("Of a past longer than the vocabulary all recent tokens are penalised, the newest too") {
+  SamplerOptions options;
+  options.temperature = 0;
+  options.repeat_penalty = 2;
+  options.repeat_last_n = -1;
+  Sampler sampler(options, 6);
+  CHECK(sampler.sample(kLogits, std::vector<int32_t>{0, 0, 0, 0, 0, 0, 0, 0, 1, 4}) == 2);
+}
+
 TEST_CASE("Logits of minus infinity are never drawn, and all of them do no harm") {
   const float never = -std::numeric_limits<float>::infinity();
   Sampler sampler(open_options(5), 3);
