@@ -1,6 +1,7 @@
 """Logits of the program against those of the most used engine, for every case whose
 architecture and weights can be computed here."""
 import json
+import math
 
 import program
 from program import ProgramTest
@@ -8,7 +9,9 @@ from program import ProgramTest
 # How the names of the cases begin.
 FAMILIES = ("llama",)
 COMPUTABLE = {"F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_K", "Q5_K", "Q6_K"}
-F32_CACHE = ("--cache-type", "f32")
+EXACT = ("--exact", "--cache-type", "f32")
+# The prompt as a whole on all cores, in pieces that do not divide it, and one token after the other.
+BATCHES = (("--batch", 512), ("--batch", 7, "-t", 1), ("--batch", 1, "-t", 1))
 
 
 def cases():
@@ -38,10 +41,9 @@ class Conformance(ProgramTest):
 
     def test_exact_logits_meet_the_strict_tolerance_in_every_batch_shape(self):
         for case, model, main, golden, isa in self.each():
-            for batch in (512, 7, 1):
+            for batch in BATCHES:
                 with self.subTest(case=case["name"], isa=isa, batch=batch):
-                    values = self.logits(model, case["tokens"], "--exact", *F32_CACHE,
-                                         "--batch", batch, isa=isa)
+                    values = self.logits(model, case["tokens"], *EXACT, *batch, isa=isa)
                     limit = case["tolerance"]["strict"]["nmse"]
                     self.assertLessEqual(program.nmse(values, golden), limit)
                     rows = rows_of(values, main["cols"])
@@ -50,22 +52,32 @@ class Conformance(ProgramTest):
 
     def test_fast_logits_meet_the_loose_tolerance_in_every_batch_shape(self):
         for case, model, _, golden, isa in self.each():
-            for batch in (512, 1):
+            for batch in BATCHES:
                 with self.subTest(case=case["name"], isa=isa, batch=batch):
-                    values = self.logits(model, case["tokens"], "--batch", batch, isa=isa)
+                    values = self.logits(model, case["tokens"], *batch, isa=isa)
                     limit = case["tolerance"]["loose"]["nmse"]
                     self.assertLessEqual(program.nmse(values, golden), limit)
 
-    def test_the_greedy_ids_that_every_mode_shares_are_ours_too(self):
+    def test_greedy_ids_are_the_golden_ones_up_to_rounding(self):
         # Fed with the golden ids, each row must have the next golden id as its best token: the same
-        # as generating them one after the other.
-        for case, model, main, _, isa in self.each():
+        # as generating them one after the other. With F32 throughout all are equal. With rounded
+        # activations an id may differ only where F32 has both closer together than three standard
+        # deviations of what the loose tolerance lets their difference move.
+        for case, model, main, golden, isa in self.each():
             ids = main["greedy_ref"][:main["greedy_agree"]]
-            for mode in (("--exact", *F32_CACHE), ("--batch", 1), ("--batch", 512)):
-                with self.subTest(case=case["name"], isa=isa, mode=mode):
-                    values = self.logits(model, case["tokens"] + ids[:-1], *mode, isa=isa)
-                    rows = rows_of(values, main["cols"])[-len(ids):]
-                    self.assertEqual([program.argmax(row) for row in rows], ids)
+            fed = case["tokens"] + ids[:-1]
+            exact = rows_of(self.logits(model, fed, *EXACT, *BATCHES[0], isa=isa),
+                            main["cols"])[-len(ids):]
+            with self.subTest(case=case["name"], isa=isa, mode="exact"):
+                self.assertEqual([program.argmax(row) for row in exact], ids)
+            mean_square = sum(value * value for value in golden) / len(golden)
+            movable = 3 * math.sqrt(2 * case["tolerance"]["loose"]["nmse"] * mean_square)
+            for batch in BATCHES:
+                with self.subTest(case=case["name"], isa=isa, mode=batch):
+                    fast = rows_of(self.logits(model, fed, *batch, isa=isa), main["cols"])
+                    for row, true, wanted in zip(fast[-len(ids):], exact, ids):
+                        best = program.argmax(row)
+                        self.assertLessEqual(true[wanted] - true[best], movable)
 
     def test_a_model_with_weights_that_cannot_be_computed_is_refused_by_the_type(self):
         for case, folder in cases():

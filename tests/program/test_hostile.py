@@ -1,4 +1,5 @@
 """Files that lie, end early or shrink: one clear error and exit 1, never a signal."""
+import pathlib
 import subprocess
 import time
 
@@ -67,8 +68,8 @@ class Hostile(ProgramTest):
                               stderr=subprocess.PIPE, env=program.environment()) as process:
             # It waits for the prompt with the file mapped.
             until = time.monotonic() + 60
-            maps = f"/proc/{process.pid}/maps"
-            while str(path) not in open(maps, encoding="utf-8").read():
+            maps = pathlib.Path(f"/proc/{process.pid}/maps")
+            while str(path) not in maps.read_text(encoding="utf-8"):
                 self.assertLess(time.monotonic(), until, "the file is never mapped")
                 time.sleep(0.01)
             with open(path, "r+b") as file:
