@@ -66,6 +66,7 @@ class Chat {
   RunReport report_;
   Interrupts interrupts_;
   bool progress_shown_ = false;
+  std::string note_said_;
 };
 
 void Chat::show_progress(const engine::RequestStatistics& statistics, int tokens_done) {
@@ -86,6 +87,9 @@ Result<void> Chat::answer(const std::string& text) {
   request.prompt = TRY(conversation_.ask(text));
   if (request.prompt.empty())
     return fail("prompt: expected a text, since this vocabulary has no token that begins one");
+  if (!conversation_.note().empty() && conversation_.note() != note_said_)
+    say(conversation_.note());
+  note_said_ = conversation_.note();
   request.max_tokens = flags_.predict;
   request.sampling = flags_.sampling;
   request.stop = flags_.stop;

@@ -20,7 +20,7 @@ Result<Conversation> Conversation::create(const model::Model& model, std::string
   return conversation;
 }
 
-Result<std::vector<int32_t>> Conversation::ask(std::string_view text) const {
+Result<std::vector<int32_t>> Conversation::ask(std::string_view text) {
   if (continues_text()) return model_->tokenizer.encode(text_ + std::string(text));
   const std::string prompt = TRY(render(text));
   // Most templates write the token that begins a text themselves; it stands there exactly once.
@@ -29,7 +29,7 @@ Result<std::vector<int32_t>> Conversation::ask(std::string_view text) const {
   return model_->tokenizer.encode(prompt, {.add_special = !begun, .parse_special = true});
 }
 
-Result<std::string> Conversation::render(std::string_view question) const {
+Result<std::string> Conversation::render(std::string_view question) {
   tokenizer::ChatInput input;
   if (!system_.empty()) input.add({"system", system_, ""});
   for (const Turn& turn : turns_) input.add({turn.role, turn.content, ""});
@@ -39,7 +39,11 @@ Result<std::string> Conversation::render(std::string_view question) const {
   };
   input.bos_token = text_of(model_->tokenizer.bos());
   input.eos_token = text_of(model_->tokenizer.eos());
-  return TRY(template_->apply(input)).text;
+  tokenizer::ChatPrompt prompt = TRY(template_->apply(input));
+  note_ = prompt.changes.system_moved ? "this model's template has no place for a system text: it "
+                                        "stands before the first question"
+                                      : "";
+  return std::move(prompt.text);
 }
 
 void Conversation::answered(std::string_view text, std::string_view answer) {

@@ -22,13 +22,16 @@ class Conversation {
   bool continues_text() const { return !template_.has_value(); }
   // The tokens of the whole prompt if the person says this next; the talk stays as it is until
   // answered(). Error: the template refuses.
-  Result<std::vector<int32_t>> ask(std::string_view text) const;
+  Result<std::vector<int32_t>> ask(std::string_view text);
   // Adds what the person said and what the model answered.
   void answered(std::string_view text, std::string_view answer);
   // Forgets all but the system text.
   void clear();
   // Whether a space that begins the answer to this belongs to the vocabulary, not to the text.
   bool drops_leading_space(std::string_view text) const;
+  // What the template could not take as it was said and had to be changed, for the person to know;
+  // empty if nothing. Of the last ask().
+  const std::string& note() const { return note_; }
   // What was said, readable.
   std::string transcript() const;
 
@@ -38,13 +41,14 @@ class Conversation {
   };
   Conversation(const model::Model& model, std::string system)
       : model_(&model), system_(std::move(system)) {}
-  Result<std::string> render(std::string_view question) const;
+  Result<std::string> render(std::string_view question);
 
   const model::Model* model_;
   std::string system_;
   std::optional<tokenizer::ChatTemplate> template_;
   std::vector<Turn> turns_;
   std::string text_;  // of a talk without a template
+  std::string note_;
 };
 
 }  // namespace issun::engine

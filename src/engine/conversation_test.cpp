@@ -83,3 +83,16 @@ TEST_CASE("A question that the template refuses leaves the talk as it was") {
   CHECK(talk.ask("no").error().message.find("refused") != std::string::npos);
   CHECK(prompt(model, *talk.ask("yes")) == "<|begin|>[user]yes[assistant]");
 }
+
+TEST_CASE(
+    "A system text that the template has no place for goes before the question, and that is told") {
+  const model::Model model = talker(
+      "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no system') }}{% "
+      "endif %}"
+      "[{{ m.role }}]{{ m.content }}{% endfor %}");
+  Conversation talk = *Conversation::create(model, "be brief", false);
+  const std::string asked = prompt(model, *talk.ask("hi"));
+  CHECK(asked.find("be brief") != std::string::npos);
+  CHECK(asked.find("[user]") != std::string::npos);
+  CHECK(talk.note().find("no place for a system text") != std::string::npos);
+}
