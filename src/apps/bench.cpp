@@ -5,6 +5,7 @@
 #include "apps/default_model.h"
 #include "apps/version.h"
 #include "base/clock.h"
+#include "base/streams.h"
 #include "base/terminal.h"
 #include "measure/bench_report.h"
 

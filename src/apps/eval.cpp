@@ -6,6 +6,7 @@
 #include "apps/version.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/streams.h"
 #include "base/terminal.h"
 #include "measure/perplexity.h"
 

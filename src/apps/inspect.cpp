@@ -3,7 +3,7 @@
 
 #include "apps/commands.h"
 #include "apps/default_model.h"
-#include "base/terminal.h"
+#include "base/streams.h"
 
 namespace issun::apps {
 

@@ -2,6 +2,7 @@
 
 #include "apps/commands.h"
 #include "base/clock.h"
+#include "base/streams.h"
 #include "base/terminal.h"
 #include "measure/synth.h"
 

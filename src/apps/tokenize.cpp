@@ -2,7 +2,7 @@
 
 #include "apps/commands.h"
 #include "base/file.h"
-#include "base/terminal.h"
+#include "base/streams.h"
 #include "gguf/reader.h"
 
 namespace issun::apps {

@@ -1,7 +1,7 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/commands.h"
-#include "base/terminal.h"
+#include "base/streams.h"
 #include "gguf/verify.h"
 
 namespace issun::apps {

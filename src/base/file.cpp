@@ -7,6 +7,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <utility>
+
+#include "base/terminal.h"
+
 namespace issun {
 
 namespace {
@@ -36,8 +40,9 @@ File::File(File&& other) noexcept
     : path_(std::move(other.path_)), descriptor_(std::exchange(other.descriptor_, -1)) {}
 
 File& File::operator=(File&& other) noexcept {
-  std::swap(path_, other.path_);
-  std::swap(descriptor_, other.descriptor_);
+  File taken(std::move(other));
+  std::swap(path_, taken.path_);
+  std::swap(descriptor_, taken.descriptor_);
   return *this;
 }
 
@@ -87,40 +92,27 @@ Result<void> File::finish() {
   return {};
 }
 
+Result<File> File::standard_input() {
+  const int descriptor = ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
+  if (descriptor < 0) return system_failure("cannot read", "standard input");
+  return File("standard input", descriptor);
+}
+
 Result<std::string> read_text(const std::string& path, int64_t limit) {
-  File file =
-      path == "-" ? TRY(File::open_for_reading("/dev/stdin")) : TRY(File::open_for_reading(path));
+  const File file = TRY(path == "-" ? File::standard_input() : File::open_for_reading(path));
   std::string text;
   std::string piece(1 << 16, '\0');
   for (;;) {
+    if (Interrupts::pending()) return fail("{}: interrupted", file.path());
     const ssize_t got = ::read(file.descriptor(), piece.data(), piece.size());
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return system_failure("cannot read", path);
+    if (got < 0) return system_failure("cannot read", file.path());
     if (got == 0) return text;
     if (static_cast<int64_t>(text.size()) + got > limit) {
-      return fail("{}: expected at most {} bytes of text", path, limit);
+      return fail("{}: expected at most {} bytes of text", file.path(), limit);
     }
     text.append(piece, 0, static_cast<size_t>(got));
   }
-}
-
-Result<void> write_atomically(const std::string& path, std::string_view content) {
-  const std::string beside = path + ".part" + std::to_string(::getpid());
-  const auto written = [&]() -> Result<void> {
-    File file = TRY(File::create(beside));
-    TRY(file.write(content));
-    return file.finish();
-  }();
-  if (!written) {
-    ::unlink(beside.c_str());
-    return written;
-  }
-  if (::rename(beside.c_str(), path.c_str()) != 0) {
-    const auto failure = system_failure("cannot put in place", path);
-    ::unlink(beside.c_str());
-    return failure;
-  }
-  return {};
 }
 
 }  // namespace issun

@@ -1,4 +1,4 @@
-// Files: read, map, write atomically. The only place that opens one.
+// Files: read, map, write atomically. The only place that opens one by a name from outside.
 #pragma once
 
 #include <cstddef>
@@ -16,6 +16,8 @@ class File {
  public:
   File() = default;  // none
   static Result<File> open_for_reading(const std::string& path);
+  // Another hold on the stream itself, from where it stands: it may be a pipe or a socket.
+  static Result<File> standard_input();
   // A new or emptied file.
   static Result<File> create(const std::string& path);
   File(File&& other) noexcept;
@@ -64,10 +66,36 @@ class MappedFile {
   int slot_ = -1;  // in the table that the SIGBUS handler reads
 };
 
-// Whole file as text, at most `limit` bytes (an error beyond). "-" is standard input.
+// Whole file as text, at most `limit` bytes (an error beyond). "-" is standard input, from where it
+// stands. Error too when Ctrl-C interrupts (base/terminal.h).
 Result<std::string> read_text(const std::string& path, int64_t limit = int64_t{1} << 30);
 
-// The file appears whole or not at all: written beside, synced, renamed.
+// A file that appears under its name whole or not at all: it grows beside that name and finish()
+// puts it there. Unfinished, it goes when this goes. Where the name is that of a device or a pipe,
+// which cannot be replaced, that is written to as it is; a symbolic link stays one.
+class AtomicFile {
+ public:
+  static Result<AtomicFile> create(const std::string& path);
+  AtomicFile(AtomicFile&& other) noexcept;
+  AtomicFile& operator=(AtomicFile&& other) noexcept;
+  ~AtomicFile() { discard(); }
+
+  // False once finished or discarded.
+  bool unfinished() const { return file_.descriptor() >= 0; }
+  Result<void> write(std::span<const std::byte> bytes) { return file_.write(bytes); }
+  Result<void> write(std::string_view text) { return file_.write(text); }
+  // To the disk, then under its name. Error: the disk; nothing appears then.
+  Result<void> finish();
+  // Leaves nothing behind.
+  void discard();
+
+ private:
+  AtomicFile(std::string path, File file) : path_(std::move(path)), file_(std::move(file)) {}
+  std::string path_;  // where it goes
+  File file_;         // under the name it has until then
+};
+
+// As AtomicFile.
 Result<void> write_atomically(const std::string& path, std::string_view content);
 
 }  // namespace issun

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <stdio.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -33,26 +32,25 @@ Interrupts::Interrupts() {
   ::sigaction(SIGINT, &action, &previous_action);
 }
 
-Interrupts::~Interrupts() { ::sigaction(SIGINT, &previous_action, nullptr); }
+Interrupts::~Interrupts() {
+  ::sigaction(SIGINT, &previous_action, nullptr);
+  interrupts.store(0);
+}
 
 bool Interrupts::take() { return interrupts.exchange(0) != 0; }
-bool Interrupts::pending() const { return interrupts.load() != 0; }
+bool Interrupts::pending() { return interrupts.load() != 0; }
 
 std::optional<std::string> read_line() {
   std::string line;
   for (;;) {
     char c = 0;
     const ssize_t got = ::read(STDIN_FILENO, &c, 1);
+    if (got < 0 && errno == EINTR && !Interrupts::pending()) continue;
     if (got < 0) return std::nullopt;
     if (got == 0) return line.empty() ? std::nullopt : std::optional(line);
     if (c == '\n') return line;
     line.push_back(c);
   }
-}
-
-void write_out(std::string_view text) {
-  ::fwrite(text.data(), 1, text.size(), stdout);
-  ::fflush(stdout);
 }
 
 }  // namespace issun

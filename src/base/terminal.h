@@ -3,7 +3,6 @@
 
 #include <optional>
 #include <string>
-#include <string_view>
 
 namespace issun {
 
@@ -21,14 +20,12 @@ class Interrupts {
   Interrupts& operator=(const Interrupts&) = delete;
   // Whether Ctrl-C was pressed; forgets it.
   bool take();
-  bool pending() const;
+  // Whether one waits to be taken; never without an Interrupts.
+  static bool pending();
 };
 
 // A line from standard input without its end; nullopt at the end of input, or when Ctrl-C
 // interrupts.
 std::optional<std::string> read_line();
-
-// To standard output at once, whole.
-void write_out(std::string_view text);
 
 }  // namespace issun

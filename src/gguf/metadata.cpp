@@ -2,7 +2,7 @@
 
 #include <limits>
 
-#include "gguf/quote.h"
+#include "base/quote.h"
 
 namespace issun::gguf {
 

@@ -6,7 +6,7 @@
 #include "base/memory.h"
 #include "gguf/cursor.h"
 #include "gguf/limits.h"
-#include "gguf/quote.h"
+#include "base/quote.h"
 #include "gguf/value_reader.h"
 
 namespace issun::gguf {

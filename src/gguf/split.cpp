@@ -1,7 +1,7 @@
 // The other parts of a split file.
 #include <utility>
 
-#include "gguf/quote.h"
+#include "base/quote.h"
 #include "gguf/reader.h"
 #include "gguf/split_name.h"
 

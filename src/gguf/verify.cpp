@@ -6,7 +6,7 @@
 
 #include "base/memory.h"
 #include "gguf/content_hash.h"
-#include "gguf/quote.h"
+#include "base/quote.h"
 #include "gguf/soundness.h"
 
 namespace issun::gguf {

@@ -1,15 +1,10 @@
 #include "gguf/writer.h"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
 #include <utility>
 
 #include "base/memory.h"
-#include "gguf/quote.h"
+#include "base/quote.h"
 #include "gguf/value_writer.h"
 
 namespace issun::gguf {
@@ -21,28 +16,18 @@ constexpr size_t kGathered = 1 << 20;
 
 }  // namespace
 
-void GgufWriter::Remover::operator()(const std::string* path) const {
-  std::remove(path->c_str());
-  delete path;
-}
-
-GgufWriter::GgufWriter(std::string path, std::string beside, File file, int64_t alignment)
-    : path_(std::move(path)),
-      beside_(new std::string(std::move(beside))),
-      file_(std::move(file)),
-      alignment_(alignment) {}
+GgufWriter::GgufWriter(std::string path, AtomicFile file, int64_t alignment)
+    : path_(std::move(path)), file_(std::move(file)), alignment_(alignment) {}
 
 Result<GgufWriter> GgufWriter::create(const std::string& path, int64_t alignment) {
   if (const Result<void> sound = check_alignment(alignment); !sound) {
     return fail("{}: {}", path, sound.error().message);
   }
-  std::string beside = fmt::format("{}.part{}", path, ::getpid());
-  File file = TRY(File::create(beside));
-  return GgufWriter(path, std::move(beside), std::move(file), alignment);
+  return GgufWriter(path, TRY(AtomicFile::create(path)), alignment);
 }
 
 Result<void> GgufWriter::check_kept() const {
-  if (beside_ != nullptr) return {};
+  if (file_.unfinished()) return {};
   return fail(
       "{}: expected a file still being written, found it finished or given up after an error",
       path_);
@@ -139,7 +124,7 @@ int64_t GgufWriter::missing_bytes() const {
 Result<void> GgufWriter::append(std::span<const std::byte> bytes) {
   TRY(check_kept());
   const Result<void> appended = append_to_current(bytes);
-  if (!appended) beside_.reset();
+  if (!appended) file_.discard();
   return appended;
 }
 
@@ -165,7 +150,7 @@ Result<void> GgufWriter::append_to_current(std::span<const std::byte> bytes) {
 Result<void> GgufWriter::finish() {
   TRY(check_kept());
   const Result<void> finished = finish_all();
-  beside_.reset();  // after the rename nothing stands under that name any more
+  file_.discard();
   return finished;
 }
 
@@ -176,11 +161,7 @@ Result<void> GgufWriter::finish_all() {
                 missing_bytes());
   }
   TRY(flush());
-  TRY(file_.finish());
-  if (std::rename(beside_->c_str(), path_.c_str()) != 0) {
-    return fail("{}: cannot put in place: {}", path_, std::strerror(errno));
-  }
-  return {};
+  return file_.finish();
 }
 
 Result<void> GgufWriter::write(std::string_view bytes) {

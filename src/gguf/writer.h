@@ -1,9 +1,7 @@
 // Writes a GGUF file from front to back: metadata, the tensor table, then the tensors' bytes in
-// that order. The file appears under its name whole or not at all: it grows beside it and is
-// renamed by finish().
+// that order. The file appears under its name whole or not at all, as AtomicFile has it.
 #pragma once
 
-#include <memory>
 #include <set>
 #include <span>
 #include <string>
@@ -45,14 +43,11 @@ class GgufWriter {
   Result<void> finish();
 
  private:
-  struct Remover {
-    void operator()(const std::string* path) const;
-  };
   struct Planned {
     std::string name;
     int64_t bytes;
   };
-  GgufWriter(std::string path, std::string beside, File file, int64_t alignment);
+  GgufWriter(std::string path, AtomicFile file, int64_t alignment);
   Result<void> check_kept() const;
   Result<void> check_open(std::string_view what) const;
   Result<void> append_to_current(std::span<const std::byte> bytes);
@@ -63,9 +58,7 @@ class GgufWriter {
   Result<void> pad();
 
   std::string path_;
-  std::unique_ptr<const std::string, Remover>
-      beside_;  // the unfinished file, removed unless finished
-  File file_;
+  AtomicFile file_;
   int64_t alignment_;
   std::set<std::string, std::less<>> keys_, names_;
   std::string metadata_bytes_, table_bytes_;  // as in the file
