@@ -49,13 +49,16 @@ __attribute__((always_inline)) inline void dot_integer_scales(
   const I16x16 integers = Format::integers(unit);
   I16x16 scale[kTokens];
   I32x16 d[kTokens];
+  F32x4 factors[kTokens];  // of the scales and of the mins
   for (int t = 0; t < kTokens; ++t) {
     scale[t] =
         mul(integers, load_half(Format::kGroup == 32 ? blocks[t]->factor32 : blocks[t]->factor16));
     d[t] = zero_i32();
-    if constexpr (Format::kMins)
+    if constexpr (Format::kMins) {
+      factors[t] = mul(two_halves(unit), load_f32x4(&blocks[t]->base));
       sums.offsets[t] = fma(dot2(integers, load_half(blocks[t]->group_sums)),
-                            Format::min_scale(unit) * blocks[t]->sum_scale, sums.offsets[t]);
+                            splat_second(factors[t]), sums.offsets[t]);
+    }
     if constexpr (Format::kZero == 32)
       d[t] = double_low(dot2(scale[t], load_half(blocks[t]->sums16)));
   }
@@ -73,9 +76,11 @@ __attribute__((always_inline)) inline void dot_integer_scales(
       }
     });
   });
-  for (int t = 0; t < kTokens; ++t)
-    sums.products[t] =
-        fma(to_f32(d[t]), splat(Format::scale(unit) * blocks[t]->base), sums.products[t]);
+  for (int t = 0; t < kTokens; ++t) {
+    const F32x16 factor =
+        Format::kMins ? splat_first(factors[t]) : splat(Format::scale(unit) * blocks[t]->base);
+    sums.products[t] = fma(to_f32(d[t]), factor, sums.products[t]);
+  }
 }
 
 template <class Format, int kTokens>

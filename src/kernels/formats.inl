@@ -7,14 +7,14 @@
 //   kGroup           weights that share a scale: 32 or 16
 //   kSigned          weights<c>() are signed bytes; otherwise they are 0..127 and
 //   kZero            stands for zero
-//   kMins            each group also has an offset that is subtracted
-//   scales(unit)     16 floats: a scale for each group and, with kMins, 8 offsets in the upper half
-//   weights<c>(unit) integers of the columns [64 c, 64 c + 64)
-//   kIntegerScales   scales are a number times small integers:
-//   integers(unit)   16 of them: a scale for each group and, with kMins, 8 mins in the upper half
-//   scale(unit)      what the scales are multiples of; with kMins, min_scale(unit) of the mins
-//   halves<h>(unit, w)  128 weights as w[0] and w[1]: the columns [128 h + 64 i, ...) of w[i], but
-//   with kMins
+//   kPairSums        sums of so many pairs of products (of weights that are not signed) fit into 16
+//   bits kMins            each group also has an offset that is subtracted scales(unit)     16
+//   floats: a scale for each group and, with kMins, 8 offsets in the upper half weights<c>(unit)
+//   integers of the columns [64 c, 64 c + 64) kIntegerScales   scales are a number times small
+//   integers: integers(unit)   16 of them: a scale for each group and, with kMins, 8 mins in the
+//   upper half scale(unit)      what the scales are multiples of; with kMins, min_scale(unit) of
+//   the mins halves<h>(unit, w)  128 weights as w[0] and w[1]: the columns [128 h + 64 i, ...) of
+//   w[i], but with kMins
 //                    in the order of Q8Block::q_pairs
 #pragma once
 
@@ -53,6 +53,7 @@ struct Q8_0 {
 struct Q4_0 {
   static constexpr DType kType = DType::Q4_0;
   static constexpr int kBlock = 32, kBytes = 18, kGroup = 32, kZero = 8;
+  static constexpr int kPairSums = 8;  // 8 * 2 * 15 * 127 = 30480
   static constexpr bool kSigned = false, kMins = false, kIntegerScales = false;
   static F32x16 scales(const uint8_t* unit) {
     uint16_t d[8];
@@ -79,7 +80,7 @@ struct WithMins {
 
 struct Q4_K : WithMins {
   static constexpr DType kType = DType::Q4_K;
-  static constexpr int kBytes = sizeof(BlockQ4_K);
+  static constexpr int kBytes = sizeof(BlockQ4_K), kPairSums = 8;
   template <int c>
   static U8x64 weights(const uint8_t* unit) {
     return nibbles(unit + 16 + 32 * c);
@@ -94,7 +95,7 @@ struct Q4_K : WithMins {
 
 struct Q5_K : WithMins {
   static constexpr DType kType = DType::Q5_K;
-  static constexpr int kBytes = sizeof(BlockQ5_K);
+  static constexpr int kBytes = sizeof(BlockQ5_K), kPairSums = 4;  // 4 * 2 * 31 * 127
   template <int c>
   static U8x64 weights(const uint8_t* unit) {
     return nibbles(unit + 48 + 32 * c) | bits_as_high<2 * c, 2 * c + 1>(unit + 16);
@@ -110,6 +111,7 @@ struct Q5_K : WithMins {
 struct Q6_K {
   static constexpr DType kType = DType::Q6_K;
   static constexpr int kBlock = 256, kBytes = sizeof(BlockQ6_K), kGroup = 16, kZero = 32;
+  static constexpr int kPairSums = 2;  // 2 * 2 * 63 * 127 = 32004
   static constexpr bool kSigned = false, kMins = false, kIntegerScales = true;
   static F32x16 scales(const uint8_t* unit) {
     return mul(bytes_to_f32(reinterpret_cast<const int8_t*>(unit + 192)),

@@ -93,19 +93,42 @@ void multiply(const Panel<Format>& panel, const Q8Block* first, int64_t stride, 
       }
       for (int v = 0; v < kTileVectors; ++v) d[v][t] = start;
     }
-    unrolled<kQuads>([&]<int q>() __attribute__((always_inline)) {
-      U8x64 w[kTileVectors];
-      for (int v = 0; v < kTileVectors; ++v) w[v] = load(panel.quads[v][kQuads * g + q]);
-      for (int t = 0; t < kTokens; ++t) {
-        const I8x64 a = splat4(blocks[t]->q + Format::kGroup * g + 4 * q);
-        for (int v = 0; v < kTileVectors; ++v) {
-          if constexpr (Format::kSigned && !kWideDot)
-            d[v][t] = dot4(d[v][t], as_signed(w[v]), a);
-          else
-            d[v][t] = dot4(d[v][t], w[v], a);
+    if constexpr (kWideDot || Format::kSigned) {
+      unrolled<kQuads>([&]<int q>() __attribute__((always_inline)) {
+        U8x64 w[kTileVectors];
+        for (int v = 0; v < kTileVectors; ++v) w[v] = load(panel.quads[v][kQuads * g + q]);
+        for (int t = 0; t < kTokens; ++t) {
+          const I8x64 a = splat4(blocks[t]->q + Format::kGroup * g + 4 * q);
+          for (int v = 0; v < kTileVectors; ++v) {
+            if constexpr (Format::kSigned && !kWideDot)
+              d[v][t] = dot4(d[v][t], as_signed(w[v]), a);
+            else
+              d[v][t] = dot4(d[v][t], w[v], a);
+          }
         }
-      }
-    });
+      });
+    } else {
+      // Without an instruction that adds four products, pairs are added up in 16 bits as long as
+      // they fit.
+      unrolled<kQuads / Format::kPairSums>([&]<int part>() __attribute__((always_inline)) {
+        I16x32 pairs[kTileVectors][kTokens];
+        unrolled<Format::kPairSums>([&]<int i>() __attribute__((always_inline)) {
+          constexpr int q = part * Format::kPairSums + i;
+          U8x64 w[kTileVectors];
+          for (int v = 0; v < kTileVectors; ++v) w[v] = load(panel.quads[v][kQuads * g + q]);
+          for (int t = 0; t < kTokens; ++t) {
+            const I8x64 a = splat4(blocks[t]->q + Format::kGroup * g + 4 * q);
+            for (int v = 0; v < kTileVectors; ++v) {
+              const I16x32 products = pair_products(w[v], a);
+              pairs[v][t] = i == 0 ? products : add(pairs[v][t], products);
+              keep(pairs[v][t]);
+            }
+          }
+        });
+        for (int t = 0; t < kTokens; ++t)
+          for (int v = 0; v < kTileVectors; ++v) d[v][t] = dot2(d[v][t], pairs[v][t], splat_i16(1));
+      });
+    }
     F32x16 s[kTileVectors];
     for (int v = 0; v < kTileVectors; ++v) s[v] = load(panel.scale[v][g]);
     for (int t = 0; t < kTokens; ++t)
@@ -147,6 +170,16 @@ void multiply_rest(int tokens, const Panel<Format>& panel, const Q8Block* first,
   if (tokens - t >= 1) multiply<Format, 1>(panel, at(t), stride, 0, sums + t * kPanelRows);
 }
 
+// Reads memory once from front to back. Unpacking goes along many rows at a time, which the
+// processor does not see as streams; this brings them near first (Q4_K, 2048 columns, 12 tokens:
+// 107 -> 167 GFLOP/s).
+inline void touch(const uint8_t* from, int64_t bytes) {
+  for (int64_t i = 0; i < bytes; i += 64) {
+    const uint8_t byte = from[i];
+    asm volatile("" ::"r"(byte));
+  }
+}
+
 // The sums of kPanelRows rows to their places; the last rows of a matrix may be fewer.
 inline void store_panel(const float* sums, const LinearTask& task, int64_t row, int rows, int token,
                         int tokens) {
@@ -178,6 +211,7 @@ void panel_q8(const LinearTask* task, int64_t row_begin, int64_t row_end, void* 
     for (int64_t row = row_begin; row < row_end; row += kPanelRows) {
       const int rows = row_end - row < kPanelRows ? static_cast<int>(row_end - row) : kPanelRows;
       const uint8_t* unit = static_cast<const uint8_t*>(task->weights) + row * task->row_bytes;
+      touch(unit, rows * task->row_bytes);
       __builtin_memset(sums, 0, sizeof(float) * static_cast<size_t>(tokens * kPanelRows));
       for (int c = 0; c < task->columns; c += kUnit, unit += kUnitBytes<Format>) {
         for (int v = 0; v < kTileVectors && 16 * v < rows; ++v) {

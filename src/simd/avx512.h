@@ -249,6 +249,11 @@ inline I16x32 pair_products(U8x64 w, I8x64 a) { return {_mm512_maddubs_epi16(w.v
 
 inline void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
 
+inline I16x32 add(I16x32 a, I16x32 b) { return {_mm512_add_epi16(a.v, b.v)}; }
+inline I16x32 splat_i16(int x) { return {_mm512_set1_epi16(static_cast<short>(x))}; }
+
+inline void keep(I16x32& a) { asm("" : "+v"(a.v)); }
+
 // Half a line
 struct I16x16 {
   __m256i v;
@@ -310,8 +315,22 @@ inline I16x32 spread_eights(I16x16 a) {
 inline I32x16 double_low(I32x8 a) { return {_mm512_zextsi256_si512(_mm256_slli_epi32(a.v, 1))}; }
 inline F32x16 to_f32(I16x16 a) { return {_mm512_cvtepi32_ps(_mm512_cvtepi16_epi32(a.v))}; }
 inline F32x8 zero_f32x8() { return {_mm256_setzero_ps()}; }
-inline F32x8 fma(I32x8 a, float x, F32x8 c) {
-  return {_mm256_fmadd_ps(_mm256_cvtepi32_ps(a.v), _mm256_set1_ps(x), c.v)};
+struct F32x4 {
+  __m128 v;
+};
+inline F32x4 load_f32x4(const float* p) { return {_mm_loadu_ps(p)}; }
+inline F32x4 two_halves(const uint8_t* p) {
+  int both;
+  __builtin_memcpy(&both, p, 4);
+  return {_mm_cvtph_ps(_mm_cvtsi32_si128(both))};
+}
+inline F32x4 mul(F32x4 a, F32x4 b) { return {_mm_mul_ps(a.v, b.v)}; }
+inline F32x16 splat_first(F32x4 a) { return {_mm512_broadcastss_ps(a.v)}; }
+inline F32x8 splat_second(F32x4 a) {
+  return {_mm256_permutevar8x32_ps(_mm256_castps128_ps256(a.v), _mm256_set1_epi32(1))};
+}
+inline F32x8 fma(I32x8 a, F32x8 b, F32x8 c) {
+  return {_mm256_fmadd_ps(_mm256_cvtepi32_ps(a.v), b.v, c.v)};
 }
 inline float sum(F32x8 a) {
   __m128 s = _mm_add_ps(_mm256_castps256_ps128(a.v), _mm256_extractf128_ps(a.v, 1));

@@ -392,6 +392,20 @@ inline I16x32 pair_products(U8x64 w, I8x64 a) {
 
 inline void prefetch(const void* p) { __builtin_prefetch(p); }
 
+inline I16x32 add(I16x32 a, I16x32 b) {
+  EACH(32, a.v[i] = static_cast<int16_t>(a.v[i] + b.v[i]))
+  return a;
+}
+inline I16x32 splat_i16(int x) {
+  I16x32 r;
+  EACH(32, r.v[i] = static_cast<int16_t>(x))
+  return r;
+}
+
+// Sums that are computed where they stand: compilers may otherwise move additions behind so many
+// products that registers run out.
+inline void keep(I16x32&) {}
+
 // Half a line: 16 small integers, and 8 sums.
 struct I16x16 {
   int16_t v[16];
@@ -454,9 +468,32 @@ inline F32x16 to_f32(I16x16 a) {
   return r;
 }
 inline F32x8 zero_f32x8() { return {}; }
-// c + a * x
-inline F32x8 fma(I32x8 a, float x, F32x8 c) {
-  EACH(8, c.v[i] += static_cast<float>(a.v[i]) * x)
+// Two floats of interest; what the others hold does not matter.
+struct F32x4 {
+  float v[4];
+};
+inline F32x4 load_f32x4(const float* p) {
+  F32x4 r;
+  __builtin_memcpy(&r, p, 16);
+  return r;
+}
+inline F32x4 two_halves(const uint8_t* p) {
+  uint16_t h[2];
+  __builtin_memcpy(h, p, 4);
+  return {{half_to_float(h[0]), half_to_float(h[1]), 0, 0}};
+}
+inline F32x4 mul(F32x4 a, F32x4 b) {
+  EACH(2, a.v[i] *= b.v[i])
+  return a;
+}
+inline F32x16 splat_first(F32x4 a) { return splat(a.v[0]); }
+inline F32x8 splat_second(F32x4 a) {
+  F32x8 r;
+  EACH(8, r.v[i] = a.v[1])
+  return r;
+}
+inline F32x8 fma(I32x8 a, F32x8 b, F32x8 c) {
+  EACH(8, c.v[i] += static_cast<float>(a.v[i]) * b.v[i])
   return c;
 }
 inline float sum(F32x8 a) {
