@@ -61,8 +61,8 @@ Result<void> run_cases(const ModelFlags& model, const BenchFlags& flags,
 Result<void> add_peaks(std::vector<measure::BenchFigures>& figures) {
   const kernels::KernelTable& table = *TRY(kernels::choose_kernels());
   for (measure::BenchFigures& found : figures) {
-    Workers workers(found.options.threads);
-    found.peaks = TRY(measure::machine_peaks(workers, table, measure::Effort::Thorough));
+    const auto workers = TRY(Workers::create(found.options.threads));
+    found.peaks = TRY(measure::machine_peaks(*workers, table, measure::Effort::Thorough));
   }
   return {};
 }

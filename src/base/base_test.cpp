@@ -1,4 +1,6 @@
 #include <doctest/doctest.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -54,7 +56,9 @@ TEST_CASE("Memory that cannot be had is an error, not an abort") {
 
 TEST_CASE("Every index is handed out exactly once, for any number of workers and any chunk") {
   for (const int count : {1, 2, 3, 5}) {
-    Workers workers(count);
+    const auto pool = *Workers::create(count);
+    Workers& workers = *pool;
+    CHECK(workers.count() == count);
     for (const int64_t chunk : {1, 3, 64}) {
       for (int round = 0; round < 50; ++round) {
         std::vector<std::atomic<int>> seen(97);
@@ -69,7 +73,8 @@ TEST_CASE("Every index is handed out exactly once, for any number of workers and
 }
 
 TEST_CASE("Idle workers use no CPU time") {
-  Workers workers(4);
+  const auto pool = *Workers::create(4);
+  Workers& workers = *pool;
   std::atomic<int> sum{0};
   workers.for_each(8, 1, [&](int64_t begin, int64_t, int) { sum += static_cast<int>(begin); });
   CHECK(sum == 28);
@@ -77,6 +82,27 @@ TEST_CASE("Idle workers use no CPU time") {
   const double before = cpu_seconds();
   std::this_thread::sleep_for(std::chrono::milliseconds(200));
   CHECK(cpu_seconds() - before < 0.01);
+}
+
+TEST_CASE("Threads that the system refuses are an error, not an abort") {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    // The limit binds nobody who may change it.
+    if (::getuid() == 0 && ::setuid(65534) != 0) ::_exit(2);
+    const rlimit none{0, 0};
+    if (::setrlimit(RLIMIT_NPROC, &none) != 0) ::_exit(2);
+    const auto workers = Workers::create(3);
+    if (workers) ::_exit(1);
+    ::_exit(workers.error().message.starts_with("threads: cannot start number 2 of 3: ") ? 0 : 3);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  REQUIRE(WIFEXITED(status));
+  if (WEXITSTATUS(status) == 2) {
+    MESSAGE("skipped: this process cannot give up its rights");
+    return;
+  }
+  CHECK(WEXITSTATUS(status) == 0);
 }
 
 TEST_CASE("A file appears whole, and reads back; a missing or short one says so") {

@@ -1,12 +1,15 @@
 #include "base/cpu.h"
 
+#include <errno.h>
 #include <sched.h>
 
 #include <algorithm>
 #include <fstream>
+#include <memory>
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -58,23 +61,43 @@ void ask_processor(CpuFacts* facts) {
 void ask_processor(CpuFacts* facts) { facts->name = "unnamed processor"; }
 #endif
 
-// Cores this process may run on; two hardware threads of one core count once as physical.
+struct FreeSet {
+  void operator()(cpu_set_t* set) const { CPU_FREE(set); }
+};
+
+// The CPUs this process may run on. The system refuses a set smaller than its own, whose size it
+// does not tell.
+std::vector<int> allowed_cpus() {
+  for (int room = CPU_SETSIZE; room <= 1 << 20; room *= 2) {
+    const std::unique_ptr<cpu_set_t, FreeSet> set(CPU_ALLOC(static_cast<size_t>(room)));
+    if (set == nullptr) return {};
+    const size_t bytes = CPU_ALLOC_SIZE(static_cast<size_t>(room));
+    CPU_ZERO_S(bytes, set.get());
+    if (::sched_getaffinity(0, bytes, set.get()) != 0) {
+      if (errno == EINVAL) continue;
+      return {};
+    }
+    std::vector<int> cpus;
+    for (int cpu = 0; cpu < room; ++cpu) {
+      if (CPU_ISSET_S(static_cast<size_t>(cpu), bytes, set.get())) cpus.push_back(cpu);
+    }
+    return cpus;
+  }
+  return {};
+}
+
+// Two hardware threads of one core count once as physical.
 void count_cores(CpuFacts* facts) {
-  cpu_set_t allowed;
-  CPU_ZERO(&allowed);
-  if (::sched_getaffinity(0, sizeof(allowed), &allowed) != 0) return;
+  const std::vector<int> cpus = allowed_cpus();
   std::set<std::pair<int, int>> cores;
-  int logical = 0;
-  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
-    if (!CPU_ISSET(cpu, &allowed)) continue;
-    ++logical;
+  for (const int cpu : cpus) {
     const std::string folder = "/sys/devices/system/cpu/cpu" + std::to_string(cpu) + "/topology/";
     int package = 0, core = cpu;
     std::ifstream(folder + "physical_package_id") >> package;
     std::ifstream(folder + "core_id") >> core;
     cores.insert({package, core});
   }
-  facts->logical_cores = std::max(1, logical);
+  facts->logical_cores = std::max(1, static_cast<int>(cpus.size()));
   facts->physical_cores = std::max(1, static_cast<int>(cores.size()));
 }
 

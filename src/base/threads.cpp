@@ -1,9 +1,12 @@
 #include "base/threads.h"
 
+#include <string.h>
+
 #include <algorithm>
 
 #include "base/check.h"
 #include "base/cpu.h"
+#include "base/cpu_quota.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -27,18 +30,35 @@ void pause() {
 
 }  // namespace
 
-Workers::Workers(int count) : count_(std::max(1, count)) {
-  threads_.reserve(static_cast<size_t>(count_ - 1));
-  for (int worker = 1; worker < count_; ++worker) {
-    threads_.emplace_back([this, worker] { loop(worker); });
+// Not std::thread: it throws where the system has no thread to give, and nothing here may throw.
+Result<std::unique_ptr<Workers>> Workers::create(int count) {
+  std::unique_ptr<Workers> workers(new Workers(std::max(1, count)));
+  workers->starts_.reserve(static_cast<size_t>(workers->count_));
+  for (int worker = 1; worker < workers->count_; ++worker) {
+    workers->starts_.push_back({workers.get(), worker});
+    pthread_t thread;
+    const int failure =
+        ::pthread_create(&thread, nullptr, &Workers::start_loop, &workers->starts_.back());
+    if (failure != 0) {
+      return fail("threads: cannot start number {} of {}: {}", worker + 1, workers->count_,
+                  ::strerror(failure));
+    }
+    workers->threads_.push_back(thread);
   }
+  return workers;
+}
+
+void* Workers::start_loop(void* start) {
+  const Start& own = *static_cast<const Start*>(start);
+  own.workers->loop(own.worker);
+  return nullptr;
 }
 
 Workers::~Workers() {
   stop_.store(true);
   epoch_.fetch_add(1);
   epoch_.notify_all();
-  for (std::thread& thread : threads_) thread.join();
+  for (const pthread_t thread : threads_) ::pthread_join(thread, nullptr);
 }
 
 void Workers::run(int64_t total, int64_t chunk, Call call, void* body) {
@@ -98,6 +118,10 @@ void Workers::loop(int worker) {
   }
 }
 
-int default_thread_count() { return cpu_facts().physical_cores; }
+int default_thread_count() {
+  static const int quota = cpu_quota();
+  const int cores = cpu_facts().physical_cores;
+  return quota > 0 ? std::min(quota, cores) : cores;
+}
 
 }  // namespace issun

@@ -1,11 +1,15 @@
 // Threads are born here only: a fork-join pool for computing, made for many short regions.
 #pragma once
 
+#include <pthread.h>
+
 #include <atomic>
 #include <cstdint>
 #include <memory>
-#include <thread>
+#include <type_traits>
 #include <vector>
+
+#include "base/result.h"
 
 namespace issun {
 
@@ -16,7 +20,8 @@ namespace issun {
 // construction.
 class Workers {
  public:
-  explicit Workers(int count);
+  // At least one. Error: the system lets no more threads be.
+  static Result<std::unique_ptr<Workers>> create(int count);
   ~Workers();
   Workers(const Workers&) = delete;
   Workers& operator=(const Workers&) = delete;
@@ -36,13 +41,20 @@ class Workers {
   }
 
  private:
+  explicit Workers(int count) : count_(count) {}
   using Call = void (*)(void* body, int64_t begin, int64_t end, int worker);
   void run(int64_t total, int64_t chunk, Call call, void* body);
   void work(int worker);
   void loop(int worker);
+  static void* start_loop(void* start);
 
   const int count_;
-  std::vector<std::thread> threads_;
+  struct Start {
+    Workers* workers;
+    int worker;
+  };
+  std::vector<Start> starts_;
+  std::vector<pthread_t> threads_;
   // The region being run; written by the owner before the epoch moves, read by workers after it.
   int64_t total_ = 0, chunk_ = 1;
   Call call_ = nullptr;
@@ -55,7 +67,7 @@ class Workers {
 };
 
 // How many workers a machine like this is best served with: the physical cores this process may
-// use.
+// use, and no more than its CPU quota.
 int default_thread_count();
 
 }  // namespace issun

@@ -80,7 +80,7 @@ Result<std::unique_ptr<Runtime>> Runtime::start(std::unique_ptr<model::Model> mo
   std::unique_ptr<Runtime> runtime(new Runtime());
   runtime->kernels_ = TRY(kernels::choose_kernels());
   runtime->options_ = TRY(resolve(options, model->config));
-  runtime->workers_ = std::make_unique<Workers>(runtime->options_.threads);
+  runtime->workers_ = TRY(Workers::create(runtime->options_.threads));
   runtime->plan_ = plan_memory(*model, *runtime->kernels_, runtime->options_);
   runtime->forward_ =
       TRY(model::Forward::create(model->config, model->weights, *runtime->kernels_,

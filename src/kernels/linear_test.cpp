@@ -16,7 +16,8 @@ struct Run {
 
 Run multiply(const KernelTable& table, int workers, const Weights& first, const Weights& second,
              const std::vector<float>& x, int tokens, bool exact) {
-  Workers pool(workers);
+  const auto threads = *Workers::create(workers);
+  Workers& pool = *threads;
   const LinearScratch scratch = std::move(*LinearScratch::create(workers));
   const auto q8 = AlignedBuffer::create(q8_bytes(first.columns) * tokens);
   Activations activations;

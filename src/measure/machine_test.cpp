@@ -11,7 +11,8 @@ using namespace issun;
 using namespace issun::measure;
 
 TEST_CASE("peaks are those of a machine that can exist, and asked for once") {
-  Workers workers(1);
+  const auto pool = *Workers::create(1);
+  Workers& workers = *pool;
   const kernels::KernelTable& table = *kernels::available_kernels().back();
   const auto peaks = machine_peaks(workers, table, Effort::Quick);
   REQUIRE(peaks.has_value());

@@ -150,7 +150,8 @@ TEST_CASE("every window begins anew, with the begin token in front, whatever the
     model::FakeDecoder decoder(kVocabulary, rows, 8);
     auto cache = cache::PagedKv::create(model::FakeDecoder::kv_shape(), kContext);
     REQUIRE(cache.has_value());
-    Workers workers(2);
+    const auto pool = *Workers::create(2);
+    Workers& workers = *pool;
     const auto surprise = measure_surprise(
         decoder, *cache, workers, tokens, [](int32_t token) { return token; }, options);
     REQUIRE_MESSAGE(surprise.has_value(), surprise.error().message);
@@ -181,7 +182,8 @@ TEST_CASE("the figures follow from the sums") {
 TEST_CASE("a token outside the vocabulary is refused") {
   model::FakeDecoder decoder(11, 8, 8);
   auto cache = cache::PagedKv::create(model::FakeDecoder::kv_shape(), 64);
-  Workers workers(1);
+  const auto pool = *Workers::create(1);
+  Workers& workers = *pool;
   const std::vector<int32_t> tokens = {1, 2, 11};
   CHECK_FALSE(measure_surprise(
                   decoder, *cache, workers, tokens, [](int32_t) { return 1; }, strided(64, 32))

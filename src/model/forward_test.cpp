@@ -54,7 +54,8 @@ struct How {
 
 // The logits of every position, (tokens, vocabulary).
 std::vector<float> logits(const Model& model, std::span<const int32_t> tokens, const How& how) {
-  Workers workers(how.threads);
+  const auto pool = *Workers::create(how.threads);
+  Workers& workers = *pool;
   ForwardOptions options;
   options.max_rows = options.max_outputs = how.rows;
   options.context = static_cast<int64_t>(tokens.size());
@@ -147,7 +148,8 @@ TEST_CASE("Two sequences in one batch get what each gets alone") {
   const kernels::KernelTable& table = *kernels::available_kernels().back();
   const auto first = some_tokens(7, 500);
   std::vector<int32_t> second = {1, 300, 200, 100};
-  Workers workers(2);
+  const auto pool = *Workers::create(2);
+  Workers& workers = *pool;
   ForwardOptions options{.max_rows = 32, .max_sequences = 2, .max_outputs = 2, .context = 64};
   const auto forward = *Forward::create(model->config, model->weights, table, workers, options);
   auto cache = *cache::PagedKv::create(model->config.kv_shape(DType::F32, DType::F32), 256);
@@ -175,7 +177,8 @@ TEST_CASE("Generating a token allocates nothing") {
   for (const std::string& path : paths) {
     const auto model = *Model::open(path);
     const kernels::KernelTable& table = *kernels::available_kernels().back();
-    Workers workers(2);
+    const auto pool = *Workers::create(2);
+    Workers& workers = *pool;
     ForwardOptions options{.max_rows = 64, .context = 300};
     const auto forward = *Forward::create(model->config, model->weights, table, workers, options);
     auto cache = *cache::PagedKv::create(model->config.kv_shape(DType::F16, DType::F16), 300);
