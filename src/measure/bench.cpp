@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "measure/random_rows.h"
+#include "model/sequence.h"
 
 namespace issun::measure {
 
@@ -15,44 +16,33 @@ namespace {
 
 constexpr uint64_t kTokenSeed = 1;
 
-// A sequence in the cache that grows by batches.
-class Sequence {
+// Random tokens, computed as far as asked.
+class Text {
  public:
-  Sequence(model::Decoder& decoder, cache::PagedKv& cache, int64_t tokens)
-      : decoder_(decoder), cache_(cache), table_(cache.new_table()) {
+  Text(model::Decoder& decoder, cache::PagedKv& cache, int64_t tokens) : sequence_(decoder, cache) {
     Random random(kTokenSeed);
     for (int64_t t = 0; t < tokens; ++t) {
       tokens_.push_back(
           static_cast<int32_t>(random.next() % static_cast<uint64_t>(decoder.vocabulary_size())));
     }
   }
-  ~Sequence() { cache_.truncate(table_, 0); }
-  Sequence(const Sequence&) = delete;
-  Sequence& operator=(const Sequence&) = delete;
 
-  void truncate(int length) { cache_.truncate(table_, length); }
+  void truncate(int length) { sequence_.truncate(length); }
 
-  // Until the sequence is `length` long, at most `rows` tokens at a time; logits for the last, or
-  // for none.
+  // Until `length` tokens are computed, at most `rows` at a time; logits for the last, or for none.
   void grow(int length, int rows, bool wants_logits) {
-    while (table_.length < length) {
-      const int begin = table_.length, count = std::min(rows, length - begin);
-      CHECK_THAT(cache_.extend(table_, count));
-      const model::SequenceRows sequence{&table_, count};
-      const int32_t last = count - 1;
-      model::Batch batch;
-      batch.tokens =
-          std::span(tokens_).subspan(static_cast<size_t>(begin), static_cast<size_t>(count));
-      batch.sequences = {&sequence, 1};
-      if (wants_logits && begin + count == length) batch.outputs = {&last, 1};
-      decoder_.run(batch, cache_);
+    while (sequence_.length() < length) {
+      const int begin = sequence_.length(), count = std::min(rows, length - begin);
+      const bool last = wants_logits && begin + count == length;
+      const auto computed = sequence_.append(
+          std::span(tokens_).subspan(static_cast<size_t>(begin), static_cast<size_t>(count)),
+          last ? model::Wanted::Last : model::Wanted::None);
+      CHECK_THAT(computed.has_value());  // run_bench has asked for room
     }
   }
 
  private:
-  model::Decoder& decoder_;
-  cache::PagedKv& cache_;
-  cache::PageTable table_;
+  model::Sequence sequence_;
   std::vector<int32_t> tokens_;
 };
 
@@ -89,16 +79,16 @@ Result<BenchTimes> run_bench(model::Decoder& decoder, cache::PagedKv& cache,
     return fail("{}: expected a context of at least {} tokens, found {}", name(bench_case), end,
                 room);
 
-  Sequence sequence(decoder, cache, end);
+  Text text(decoder, cache, end);
   const int length = static_cast<int>(end), depth = bench_case.depth;
   BenchTimes times;
   times.bench_case = bench_case;
-  sequence.grow(depth, decoder.max_rows(), false);
-  const auto prompt = [&] { sequence.grow(length, decoder.max_rows(), true); };
+  text.grow(depth, decoder.max_rows(), false);
+  const auto prompt = [&] { text.grow(length, decoder.max_rows(), true); };
   const auto generation = [&] {
     for (int t = depth; t < length; ++t) {
       const double start = seconds_now();
-      sequence.grow(t + 1, 1, true);
+      text.grow(t + 1, 1, true);
       times.token_seconds.push_back(seconds_now() - start);
     }
   };
@@ -108,7 +98,7 @@ Result<BenchTimes> run_bench(model::Decoder& decoder, cache::PagedKv& cache,
   times.token_seconds.clear();
   const Usage before = usage_now();
   for (int repetition = 0; repetition < repetitions; ++repetition) {
-    sequence.truncate(depth);
+    text.truncate(depth);
     const double start = seconds_now();
     run();
     times.seconds.push_back(seconds_now() - start);

@@ -4,7 +4,8 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <numbers>
-#include <numeric>
+
+#include "model/sequence.h"
 
 namespace issun::measure {
 
@@ -16,51 +17,35 @@ class Reader {
   Reader(model::Decoder& decoder, cache::PagedKv& cache, Workers& workers,
          std::span<const int32_t> tokens, const PerplexityOptions& options)
       : decoder_(decoder),
-        cache_(cache),
         workers_(workers),
         tokens_(tokens),
         options_(options),
-        table_(cache.new_table()),
-        surprises_(static_cast<size_t>(decoder.max_outputs())),
-        outputs_(static_cast<size_t>(decoder.max_outputs())) {
-    std::iota(outputs_.begin(), outputs_.end(), 0);
-  }
-  ~Reader() { cache_.truncate(table_, 0); }
-  Reader(const Reader&) = delete;
-  Reader& operator=(const Reader&) = delete;
+        sequence_(decoder, cache),
+        surprises_(static_cast<size_t>(decoder.max_outputs())) {}
 
   Result<void> read(const Window& window, Surprise* sum) {
-    cache_.truncate(table_, 0);
+    sequence_.truncate(0);
     window_.assign(tokens_.begin() + window.begin, tokens_.begin() + window.end);
     if (options_.bos >= 0) window_[0] = options_.bos;
     // The row at t gives the distribution of token t + 1; the last token is read by nobody.
     const int first = static_cast<int>(window.first_scored - window.begin) - 1;
     const int last = static_cast<int>(window_.size()) - 1;
     for (int t = 0; t < first; t += decoder_.max_rows())
-      TRY(run(t, std::min(decoder_.max_rows(), first - t), false));
+      TRY(run(t, std::min(decoder_.max_rows(), first - t), model::Wanted::None));
     const int rows = std::min(decoder_.max_rows(), decoder_.max_outputs());
     for (int t = first; t < last; t += rows) {
       const int count = std::min(rows, last - t);
-      TRY(score(t, TRY(run(t, count, true)), sum, window.begin));
+      TRY(score(t, TRY(run(t, count, model::Wanted::All)), sum, window.begin));
     }
     ++sum->windows;
     return {};
   }
 
  private:
-  Result<Matrix<const float>> run(int begin, int count, bool wants_logits) {
-    if (!cache_.extend(table_, count)) {
-      return fail("perplexity: expected a cache of {} tokens, found {}", window_.size(),
-                  int64_t{cache_.page_count()} * cache::kPageTokens);
-    }
-    const model::SequenceRows sequence{&table_, count};
-    model::Batch batch;
-    batch.tokens = std::span<const int32_t>(window_).subspan(static_cast<size_t>(begin),
-                                                             static_cast<size_t>(count));
-    batch.sequences = {&sequence, 1};
-    if (wants_logits)
-      batch.outputs = std::span<const int32_t>(outputs_).first(static_cast<size_t>(count));
-    return decoder_.run(batch, cache_);
+  Result<Matrix<const float>> run(int begin, int count, model::Wanted wanted) {
+    return sequence_.append(std::span<const int32_t>(window_).subspan(static_cast<size_t>(begin),
+                                                                      static_cast<size_t>(count)),
+                            wanted);
   }
 
   Result<void> score(int begin, const Matrix<const float>& logits, Surprise* sum,
@@ -84,14 +69,12 @@ class Reader {
   }
 
   model::Decoder& decoder_;
-  cache::PagedKv& cache_;
   Workers& workers_;
   const std::span<const int32_t> tokens_;
   const PerplexityOptions& options_;
-  cache::PageTable table_;
+  model::Sequence sequence_;
   std::vector<int32_t> window_;
   std::vector<double> surprises_;  // of one batch
-  std::vector<int32_t> outputs_;   // 0, 1, 2, ...
 };
 
 }  // namespace

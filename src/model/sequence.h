@@ -1,0 +1,37 @@
+// One sequence that grows by batches, for those who need logits and no engine: comparisons,
+// perplexity, benchmarks.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "model/decoder.h"
+
+namespace issun::model {
+
+// Whose logits append() returns.
+enum class Wanted { None, Last, All };
+
+class Sequence {
+ public:
+  // The decoder and the cache must outlive the sequence, which gives its pages back when it goes.
+  Sequence(Decoder& decoder, cache::PagedKv& cache);
+  ~Sequence() { cache_.truncate(table_, 0); }
+  Sequence(const Sequence&) = delete;
+  Sequence& operator=(const Sequence&) = delete;
+
+  int length() const { return table_.length; }
+  void truncate(int length) { cache_.truncate(table_, length); }
+  // Computes these tokens after what is there: at most decoder.max_rows(), and
+  // decoder.max_outputs() if all their logits are wanted. (wanted rows, vocabulary), valid until
+  // the next run. Error: the cache is full.
+  Result<Matrix<const float>> append(std::span<const int32_t> tokens, Wanted wanted);
+
+ private:
+  Decoder& decoder_;
+  cache::PagedKv& cache_;
+  cache::PageTable table_;
+  std::vector<int32_t> rows_;  // 0, 1, 2, ...
+};
+
+}  // namespace issun::model
