@@ -86,22 +86,24 @@ void dot_f32(const LinearTask* task, int64_t row_begin, int64_t row_end, void*) 
   if (t < task->tokens) dot_f32_tokens<Format, 1>(*task, row_begin, row_end, t);
 }
 
-// out[t][v * 16 ..] += panel column c times the token's value c, for `columns` columns of a panel
-// that has `panel_stride` floats from column to column. Also how attention multiplies.
-template <int kVectors, int kTokens>
-__attribute__((always_inline)) inline void outer_products(const float* panel, int64_t panel_stride,
+// acc[v][t] += numbers [16 v, 16 v + 16) of panel row c times the token's value c, for `columns`
+// rows of a panel that lie `row_bytes` apart. Also how attention multiplies.
+template <class Format, int kVectors, int kTokens>
+__attribute__((always_inline)) inline void outer_products(const uint8_t* panel, int64_t row_bytes,
                                                           const float* const (&tokens)[kTokens],
                                                           int columns,
                                                           F32x16 (&acc)[kVectors][kTokens]) {
-  for (int c = 0; c < columns; ++c) {
+  for (int c = 0; c < columns; ++c, panel += row_bytes) {
     F32x16 w[kVectors];
-    for (int v = 0; v < kVectors; ++v) w[v] = load(panel + c * panel_stride + 16 * v);
+    for (int v = 0; v < kVectors; ++v) w[v] = Format::load16(panel + 16 * v * Format::kBytes);
     for (int t = 0; t < kTokens; ++t) {
       const F32x16 x = splat(tokens[t][c]);
       for (int v = 0; v < kVectors; ++v) acc[v][t] = fma(w[v], x, acc[v][t]);
     }
   }
 }
+
+inline const uint8_t* bytes_of(const float* p) { return reinterpret_cast<const uint8_t*>(p); }
 
 template <int kTokens>
 void multiply_f32(const float* panel, int columns, const float* first, int64_t stride,
@@ -112,7 +114,7 @@ void multiply_f32(const float* panel, int columns, const float* first, int64_t s
     tokens[t] = reinterpret_cast<const float*>(reinterpret_cast<const char*>(first) + t * stride);
     for (int v = 0; v < kTileVectors; ++v) acc[v][t] = load(sums + t * kPanelRows + 16 * v);
   }
-  outer_products<kTileVectors, kTokens>(panel, kPanelRows, tokens, columns, acc);
+  outer_products<F32, kTileVectors, kTokens>(bytes_of(panel), kPanelRows * 4, tokens, columns, acc);
   for (int t = 0; t < kTokens; ++t)
     for (int v = 0; v < kTileVectors; ++v) store(sums + t * kPanelRows + 16 * v, acc[v][t]);
 }
