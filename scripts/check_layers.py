@@ -30,9 +30,11 @@ def violations(layers):
             if not match or "/" not in match[1]:
                 continue
             target = match[1].split("/")[0]
-            if target == folder or target not in layers:
+            if target == folder:
                 continue
-            if target == ONLY_KERNELS and folder != "kernels":
+            if target not in layers:
+                yield f"{path}:{number}: {target} is not in src/LAYERS"
+            elif target == ONLY_KERNELS and folder != "kernels":
                 yield f"{path}:{number}: simd is visible to kernels only"
             elif layers[target] >= layers[folder]:
                 yield (f"{path}:{number}: {folder} (layer {layers[folder]}) may not include "
