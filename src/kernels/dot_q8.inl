@@ -93,35 +93,61 @@ __attribute__((always_inline)) inline void dot_unit(const uint8_t* unit,
     dot_floats_scales<Format, kTokens>(unit, blocks, sums);
 }
 
-template <class Format, int kTokens>
-void dot_q8_tokens(const LinearTask& task, int64_t row_begin, int64_t row_end, int token) {
-  const uint8_t* row = static_cast<const uint8_t*>(task.weights) + row_begin * task.row_bytes;
-  for (int64_t r = row_begin; r < row_end; ++r, row += task.row_bytes) {
+// kStreams rows at a time, rows_apart rows from one to the next. Each is a long stream of memory of
+// its own: while one waits at the end of a page the others go on.
+template <class Format, int kTokens, int kStreams>
+void dot_q8_rows(const LinearTask& task, int64_t first_row, int64_t rows_apart, int64_t rows,
+                 int token) {
+  const uint8_t* row[kStreams];
+  for (int s = 0; s < kStreams; ++s)
+    row[s] =
+        static_cast<const uint8_t*>(task.weights) + (first_row + s * rows_apart) * task.row_bytes;
+  for (int64_t r = first_row; r < first_row + rows; ++r) {
     const Q8Block* blocks[kTokens];
-    DotSums<kTokens> sums;
-    for (int t = 0; t < kTokens; ++t) {
+    DotSums<kTokens> sums[kStreams];
+    const uint8_t* unit[kStreams];
+    for (int t = 0; t < kTokens; ++t)
       blocks[t] = reinterpret_cast<const Q8Block*>(static_cast<const uint8_t*>(task.activations) +
                                                    (token + t) * task.activation_stride);
-      sums.products[t] = zero_f32();
-      sums.offsets[t] = zero_f32x8();
+    for (int s = 0; s < kStreams; ++s) {
+      unit[s] = row[s];
+      for (int t = 0; t < kTokens; ++t) {
+        sums[s].products[t] = zero_f32();
+        sums[s].offsets[t] = zero_f32x8();
+      }
     }
-    const uint8_t* unit = row;
     for (int n = task.columns / kUnit; n > 0; --n) {
-      dot_unit<Format, kTokens>(unit, blocks, sums);
-      unit += kUnitBytes<Format>;
+      for (int s = 0; s < kStreams; ++s) {
+        dot_unit<Format, kTokens>(unit[s], blocks, sums[s]);
+        unit[s] += kUnitBytes<Format>;
+      }
       for (int t = 0; t < kTokens; ++t) ++blocks[t];
     }
-    if constexpr (Format::kBlock < kUnit)
-      if (task.columns % kUnit != 0) {
-        const TailUnit<Format> tail(unit, task.columns % kUnit);
-        dot_unit<Format, kTokens>(tail.bytes, blocks, sums);
+    for (int s = 0; s < kStreams; ++s) {
+      if constexpr (Format::kBlock < kUnit)
+        if (task.columns % kUnit != 0) {
+          const TailUnit<Format> tail(unit[s], task.columns % kUnit);
+          dot_unit<Format, kTokens>(tail.bytes, blocks, sums[s]);
+        }
+      for (int t = 0; t < kTokens; ++t) {
+        float result = sum(sums[s].products[t]);
+        if constexpr (Format::kMins) result -= sum(sums[s].offsets[t]);
+        task.out[(token + t) * task.out_stride + r + s * rows_apart] = result;
       }
-    for (int t = 0; t < kTokens; ++t) {
-      float result = sum(sums.products[t]);
-      if constexpr (Format::kMins) result -= sum(sums.offsets[t]);
-      task.out[(token + t) * task.out_stride + r] = result;
+      row[s] += task.row_bytes;
     }
   }
+}
+
+template <class Format, int kTokens>
+void dot_q8_tokens(const LinearTask& task, int64_t row_begin, int64_t row_end, int token) {
+  // From memory that two cores share, llama-3.2-1b Q4_K_M: 27.6 -> 31.1 tokens/s; 8 streams are
+  // slower.
+  constexpr int kStreams = kTokens == 1 ? 4 : 1;
+  const int64_t apart = (row_end - row_begin) / kStreams;
+  dot_q8_rows<Format, kTokens, kStreams>(task, row_begin, apart, apart, token);
+  const int64_t done = row_begin + kStreams * apart;
+  dot_q8_rows<Format, kTokens, 1>(task, done, 0, row_end - done, token);
 }
 
 template <class Format>
