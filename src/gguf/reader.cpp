@@ -4,9 +4,9 @@
 #include <utility>
 
 #include "base/memory.h"
+#include "base/quote.h"
 #include "gguf/cursor.h"
 #include "gguf/limits.h"
-#include "base/quote.h"
 #include "gguf/value_reader.h"
 
 namespace issun::gguf {

@@ -5,8 +5,8 @@
 #include <span>
 
 #include "base/memory.h"
-#include "gguf/content_hash.h"
 #include "base/quote.h"
+#include "gguf/content_hash.h"
 #include "gguf/soundness.h"
 
 namespace issun::gguf {

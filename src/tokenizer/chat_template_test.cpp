@@ -132,9 +132,9 @@ TEST_CASE("what a template can take is found out as the reference finds it") {
 
 TEST_CASE("a conversation is adjusted to its template as the reference does") {
   if (!have_shared("conformance/chat")) return;
-  // Where the reference has code of its own for one template: another end token (gpt-oss), an answer
-  // dropped because it has reasoning (Devstral), a generation prompt although none is asked for
-  // (rwkv), tool results packed into the call (the older gemma-4).
+  // Where the reference has code of its own for one template: another end token (gpt-oss), an
+  // answer dropped because it has reasoning (Devstral), a generation prompt although none is asked
+  // for (rwkv), tool results packed into the call (the older gemma-4).
   const std::map<std::string, int> differing = {{"openai-gpt-oss-120b.json", 3},
                                                 {"unsloth-mistral-Devstral-Small-2507.json", 3},
                                                 {"llama-cpp-rwkv-world.json", 4},

@@ -15,7 +15,7 @@ struct Stage {
     Regex,      // matches of `pattern`, see pattern.h
     Thousands,  // runs of digits in groups of three counted from the right; text before a run stays
                 // with its first group, as in the reference engine, and is left to the next stage
-    Trailing,  // the whitespace at the end of a piece
+    Trailing,   // the whitespace at the end of a piece
   };
   Kind kind = Regex;
   std::string_view pattern;
