@@ -83,6 +83,7 @@ constexpr Stage kYoutu[] = {
 constexpr Stage kKimi[] = {
     {.pattern = "\\p{Han}+|[^\\r\\n\\p{L}\\p{N}]?[\\p{L}--\\p{Han}]+(?:" CONTRACTIONS ")?"
                 "|\\p{N}{1,3}" OTHERS SPACES_TO_LINE_END}};
+// clang-format off: it never agrees with itself about these letters
 constexpr Stage kDeepSeekLlm[] = {
     kLineEnd,
     {.pattern = "\\s?[A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿǄ-ʓʕ-ʯͰ-ͳͶͷͻ-ͽͿΆΈ-ΊΌΎ-ΡΣ-ϵϷ-ҁҊ-ԯԱ-ՖႠ-ჅᎠ-"
@@ -99,6 +100,7 @@ constexpr Stage kDeepSeekLlm[] = {
     kTrailing,
     kEastAsian,
     kDigits};
+// clang-format on
 constexpr Stage kDeepSeekCoder[] = {
     kLineEnd, {.pattern = "\\s?\\p{L}+"}, {.pattern = "\\s?\\p{P}+"}, kEastAsian, kDigit};
 constexpr Stage kDeepSeek3[] = {
