@@ -83,7 +83,8 @@ constexpr Stage kYoutu[] = {
 constexpr Stage kKimi[] = {
     {.pattern = "\\p{Han}+|[^\\r\\n\\p{L}\\p{N}]?[\\p{L}--\\p{Han}]+(?:" CONTRACTIONS ")?"
                 "|\\p{N}{1,3}" OTHERS SPACES_TO_LINE_END}};
-// clang-format off: it never agrees with itself about these letters
+// The formatter never agrees with itself about these letters.
+// clang-format off
 constexpr Stage kDeepSeekLlm[] = {
     kLineEnd,
     {.pattern = "\\s?[A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿǄ-ʓʕ-ʯͰ-ͳͶͷͻ-ͽͿΆΈ-ΊΌΎ-ΡΣ-ϵϷ-ҁҊ-ԯԱ-ՖႠ-ჅᎠ-"
