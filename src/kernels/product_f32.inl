@@ -13,69 +13,63 @@ inline const float* float_row(const LinearTask& task, int token) {
                                         token * task.activation_stride);
 }
 
-// acc[r][t] += rows of weights . tokens over `columns` columns, from floats or straight from a
-// float format.
-template <class Format, int kRows, int kTokens>
-__attribute__((always_inline)) inline void dot_floats(const uint8_t* const (&rows)[kRows],
-                                                      const float* const (&tokens)[kTokens],
-                                                      int columns, F32x16 (&acc)[kRows][kTokens]) {
-  int c = 0;
-  for (; c + 16 <= columns; c += 16) {
-    F32x16 w[kRows];
-    for (int r = 0; r < kRows; ++r) w[r] = Format::load16(rows[r] + c * Format::kBytes);
-    for (int t = 0; t < kTokens; ++t) {
-      const F32x16 x = load(tokens[t] + c);
-      for (int r = 0; r < kRows; ++r) acc[r][t] = fma(w[r], x, acc[r][t]);
-    }
-  }
-  if (c < columns) {
-    for (int r = 0; r < kRows; ++r) {
-      uint8_t tail[16 * Format::kBytes] = {};
-      __builtin_memcpy(tail, rows[r] + c * Format::kBytes,
-                       static_cast<size_t>((columns - c) * Format::kBytes));
-      const F32x16 w = Format::load16(tail);
-      for (int t = 0; t < kTokens; ++t)
-        acc[r][t] = fma(w, load_first(tokens[t] + c, columns - c), acc[r][t]);
-    }
-  }
-}
+inline const uint8_t* bytes_of(const float* p) { return reinterpret_cast<const uint8_t*>(p); }
 
-template <class Format, int kRows, int kTokens>
-void dot_f32_tile(const LinearTask& task, int64_t row, int token) {
-  const uint8_t* rows[kRows];
-  const float* tokens[kTokens];
-  F32x16 acc[kRows][kTokens];
-  for (int r = 0; r < kRows; ++r) {
-    rows[r] = static_cast<const uint8_t*>(task.weights) + (row + r) * task.row_bytes;
-    for (int t = 0; t < kTokens; ++t) acc[r][t] = zero_f32();
-  }
-  for (int t = 0; t < kTokens; ++t) tokens[t] = float_row(task, token + t);
-  if constexpr (kIsFloat<Format>) {
-    dot_floats<Format, kRows, kTokens>(rows, tokens, task.columns, acc);
-  } else {
-    alignas(64) float decoded[kRows][kUnit];
-    const uint8_t* floats[kRows];
-    for (int r = 0; r < kRows; ++r) floats[r] = reinterpret_cast<const uint8_t*>(decoded[r]);
-    for (int c = 0; c < task.columns; c += kUnit) {
-      const int columns = task.columns - c < kUnit ? task.columns - c : kUnit;
-      for (int r = 0; r < kRows; ++r) {
-        decode_some<Format>(rows[r], columns, decoded[r]);
-        rows[r] += kUnitBytes<Format>;
-      }
-      dot_floats<F32, kRows, kTokens>(floats, tokens, columns, acc);
-      for (int t = 0; t < kTokens; ++t) tokens[t] += columns;
+// One row at a time, as dot_q8.inl says; two sums for each token, since a product waits for the sum
+// before it.
+template <int kTokens>
+struct FloatSums {
+  F32x16 even[kTokens], odd[kTokens];
+};
+
+// sums += row . tokens over `columns` columns.
+template <class Format, int kTokens>
+__attribute__((always_inline)) inline void dot_floats(const uint8_t* row,
+                                                      const float* const (&tokens)[kTokens],
+                                                      int columns, FloatSums<kTokens>& sums) {
+  int c = 0;
+  for (; c + 32 <= columns; c += 32) {
+    const F32x16 first = Format::load16(row + c * Format::kBytes);
+    const F32x16 second = Format::load16(row + (c + 16) * Format::kBytes);
+    for (int t = 0; t < kTokens; ++t) {
+      sums.even[t] = fma(first, load(tokens[t] + c), sums.even[t]);
+      sums.odd[t] = fma(second, load(tokens[t] + c + 16), sums.odd[t]);
     }
   }
-  for (int r = 0; r < kRows; ++r)
+  for (; c < columns; c += 16) {
+    const int n = columns - c < 16 ? columns - c : 16;
+    uint8_t tail[16 * Format::kBytes] = {};
+    __builtin_memcpy(tail, row + c * Format::kBytes, static_cast<size_t>(n * Format::kBytes));
+    const F32x16 w = Format::load16(tail);
     for (int t = 0; t < kTokens; ++t)
-      task.out[(token + t) * task.out_stride + row + r] = sum(acc[r][t]);
+      sums.even[t] = fma(w, load_first(tokens[t] + c, n), sums.even[t]);
+  }
 }
 
 template <class Format, int kTokens>
 void dot_f32_tokens(const LinearTask& task, int64_t row_begin, int64_t row_end, int token) {
-  int64_t r = row_begin;
-  for (; r + 4 <= row_end; r += 4) dot_f32_tile<Format, 4, kTokens>(task, r, token);
-  for (; r < row_end; ++r) dot_f32_tile<Format, 1, kTokens>(task, r, token);
+  for (int64_t r = row_begin; r < row_end; ++r) {
+    const auto* row = static_cast<const uint8_t*>(task.weights) + r * task.row_bytes;
+    const float* tokens[kTokens];
+    FloatSums<kTokens> sums;
+    for (int t = 0; t < kTokens; ++t) {
+      tokens[t] = float_row(task, token + t);
+      sums.even[t] = sums.odd[t] = zero_f32();
+    }
+    if constexpr (kIsFloat<Format>) {
+      dot_floats<Format, kTokens>(row, tokens, task.columns, sums);
+    } else {
+      alignas(64) float decoded[kUnit];
+      for (int c = 0; c < task.columns; c += kUnit, row += kUnitBytes<Format>) {
+        const int columns = task.columns - c < kUnit ? task.columns - c : kUnit;
+        decode_some<Format>(row, columns, decoded);
+        dot_floats<F32, kTokens>(bytes_of(decoded), tokens, columns, sums);
+        for (int t = 0; t < kTokens; ++t) tokens[t] += columns;
+      }
+    }
+    for (int t = 0; t < kTokens; ++t)
+      task.out[(token + t) * task.out_stride + r] = sum(add(sums.even[t], sums.odd[t]));
+  }
 }
 
 template <class Format>
@@ -102,8 +96,6 @@ __attribute__((always_inline)) inline void outer_products(const uint8_t* panel, 
     }
   }
 }
-
-inline const uint8_t* bytes_of(const float* p) { return reinterpret_cast<const uint8_t*>(p); }
 
 template <int kTokens>
 void multiply_f32(const float* panel, int columns, const float* first, int64_t stride,
@@ -148,6 +140,7 @@ void panel_f32(const LinearTask* task, int64_t row_begin, int64_t row_end, void*
     for (int64_t row = row_begin; row < row_end; row += kPanelRows) {
       const int rows = row_end - row < kPanelRows ? static_cast<int>(row_end - row) : kPanelRows;
       const uint8_t* from = static_cast<const uint8_t*>(task->weights) + row * task->row_bytes;
+      touch(from, rows * task->row_bytes);
       __builtin_memset(scratch.sums, 0, sizeof(float) * static_cast<size_t>(tokens * kPanelRows));
       for (int c = 0; c < task->columns; c += kUnit, from += kUnitBytes<Format>) {
         const int columns = task->columns - c < kUnit ? task->columns - c : kUnit;

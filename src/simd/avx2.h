@@ -30,7 +30,6 @@ constexpr bool kWideDot = true;
 constexpr bool kWideDot = false;
 #endif
 constexpr int kTileVectors = 1, kTileTokens = 3;
-constexpr bool kFusedMultiplyAdd = true;
 
 inline __m256i load32(const void* p, int i = 0) {
   return _mm256_loadu_si256(static_cast<const __m256i*>(p) + i);
@@ -157,7 +156,6 @@ inline I32x16 round_to_i32(F32x16 a) {
   return {_mm256_cvtps_epi32(a.lo), _mm256_cvtps_epi32(a.hi)};
 }
 inline F32x16 as_f32(I32x16 a) { return {_mm256_castsi256_ps(a.lo), _mm256_castsi256_ps(a.hi)}; }
-inline I32x16 as_i32(F32x16 a) { return {_mm256_castps_si256(a.lo), _mm256_castps_si256(a.hi)}; }
 inline int32_t sum(I32x16 a) {
   const __m256i eight = _mm256_add_epi32(a.lo, a.hi);
   __m128i s = _mm_add_epi32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256(eight, 1));

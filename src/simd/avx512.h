@@ -25,7 +25,6 @@ struct U8x64 {
 
 constexpr bool kWideDot = true;
 constexpr int kTileVectors = 2, kTileTokens = 6;
-constexpr bool kFusedMultiplyAdd = true;
 
 inline __mmask16 first_lanes(int n) { return static_cast<__mmask16>((1u << n) - 1); }
 
@@ -95,7 +94,6 @@ inline I32x16 round_to_i32(F32x16 a) {
   return {_mm512_cvt_roundps_epi32(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)};
 }
 inline F32x16 as_f32(I32x16 a) { return {_mm512_castsi512_ps(a.v)}; }
-inline I32x16 as_i32(F32x16 a) { return {_mm512_castps_si512(a.v)}; }
 inline int32_t sum(I32x16 a) { return _mm512_reduce_add_epi32(a.v); }
 inline void store_bytes(int8_t* p, I32x16 a) {
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(a.v));

@@ -28,7 +28,6 @@ struct U8x64 {  // 0..127 where kWideDot is false
 constexpr bool kWideDot = false;
 // The tile of the panel kernels: 16-row vectors and tokens whose sums fit into registers.
 constexpr int kTileVectors = 1, kTileTokens = 2;
-constexpr bool kFusedMultiplyAdd = false;
 
 #define EACH(count, statement) \
   for (int i = 0; i < (count); ++i) statement;
@@ -174,9 +173,8 @@ inline I32x16 round_to_i32(F32x16 a) {
                         : INT32_MIN)
   return r;
 }
-// The float with these bits, and back.
+// The float with these bits.
 inline F32x16 as_f32(I32x16 a) { return __builtin_bit_cast(F32x16, a); }
-inline I32x16 as_i32(F32x16 a) { return __builtin_bit_cast(I32x16, a); }
 inline int32_t sum(I32x16 a) {
   uint32_t s = 0;
   EACH(16, s += static_cast<uint32_t>(a.v[i]))
