@@ -7,6 +7,11 @@ endif()
 set(isa_flags_avx2 -mavx2 -mfma -mf16c)
 set(isa_flags_avx2vnni -mavx2 -mfma -mf16c -mavxvnni)
 set(isa_flags_avx512 -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni)
+# Sanitizers make every lane of every loop a branch, which takes very long to optimise.
+set(isa_optimisation -O3)
+if(ISSUN_SANITIZE)
+  set(isa_optimisation -O1)
+endif()
 set(isa_objects)
 foreach(source ${isa_sources})
   get_filename_component(isa ${source} NAME_WE)
@@ -17,7 +22,7 @@ foreach(source ${isa_sources})
   # debugging information would double the time to compile them.
   # GCC 12's AVX-512 headers raise false alarms about uninitialised values.
   set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS
-    "${isa_flags_${isa}};-O3;-g1;-fno-exceptions;-fno-rtti;-fno-math-errno;-fno-trapping-math;-Wno-uninitialized;-Wno-maybe-uninitialized;-Wno-shadow")
+    "${isa_flags_${isa}};${isa_optimisation};-g1;-fno-exceptions;-fno-rtti;-fno-math-errno;-fno-trapping-math;-Wno-uninitialized;-Wno-maybe-uninitialized;-Wno-shadow")
   list(APPEND isa_objects ${source})
 endforeach()
 
