@@ -1,12 +1,11 @@
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "apps/commands.h"
-#include "apps/default_model.h"
+#include "apps/json.h"
 #include "apps/version.h"
 #include "base/clock.h"
+#include "base/quote.h"
 #include "base/streams.h"
-#include "base/terminal.h"
 #include "measure/bench_report.h"
 
 namespace issun::apps {
@@ -43,15 +42,13 @@ Result<void> run_cases(const ModelFlags& model, const BenchFlags& flags,
     found.times = TRY(measure::run_bench(runtime->forward(), cache, bench_case, flags.repetitions));
     found.cost = measure::token_cost(bench_case, *runtime);
     found.options = runtime->options();
-    found.model_path = model.path.empty() ? kDefaultModelName : model.path;
+    found.model_path = model.model_name();
     found.model_name = runtime->model().config.name;
     found.model_bytes = runtime->model().file.data_bytes();
     found.isa = runtime->kernels().name;
     found.peak_memory = peak_memory_bytes();
-    if (stderr_is_terminal()) {
-      say(fmt::format("{} with {} threads: {:.2f} tokens/s", name(bench_case),
-                      found.options.threads, found.times.tokens_per_second().median));
-    }
+    show_progress(fmt::format("{} with {} threads: {:.2f} tokens/s", name(bench_case),
+                              found.options.threads, found.times.tokens_per_second().median));
     figures.push_back(std::move(found));
   }
   return runtime->model().file.still_whole();
@@ -79,15 +76,17 @@ Result<int> bench(const BenchFlags& flags) {
     TRY(run_cases(model, flags, figures));
   }
   TRY(add_peaks(figures));
+  hide_progress();
   if (!flags.json && !figures.empty()) {
     write_out(fmt::format("{} ({:.2f} GB), {}, cache {}, batch {}, {} repetitions\n",
-                          figures[0].model_path, static_cast<double>(figures[0].model_bytes) * 1e-9,
-                          figures[0].isa, issun::name(figures[0].options.cache_type),
-                          figures[0].options.max_rows, flags.repetitions));
+                          visible(figures[0].model_path),
+                          static_cast<double>(figures[0].model_bytes) * 1e-9, figures[0].isa,
+                          issun::name(figures[0].options.cache_type), figures[0].options.max_rows,
+                          flags.repetitions));
     write_out(measure::table_head());
   }
   for (const measure::BenchFigures& found : figures) {
-    write_out(flags.json ? measure::to_json(found, kVersion).dump() + "\n"
+    write_out(flags.json ? dump(measure::to_json(found, kVersion)) + "\n"
                          : measure::table_row(found));
   }
   return kDone;
@@ -109,34 +108,29 @@ void add_bench(CLI::App& app, Action& action) {
       app.add_subcommand("bench", "how fast a model reads a prompt and writes an answer here");
   auto flags = std::make_shared<BenchFlags>();
   constexpr int kMostTokens = 1 << 24;
-  command->add_option("model,-m,--model", flags->model.path,
-                      "model file (GGUF); none: the one that comes with issun");
+  add_model(*command, flags->model.path, true);
   add_list(*command, "-p,--n-prompt", flags->prompts,
            "tokens of prompt; 0: none; a list is run in turn", 0, kMostTokens);
   add_list(*command, "-n,--n-gen", flags->generations, "tokens to generate; 0: none; or a list", 0,
            kMostTokens);
   add_list(*command, "-d,--n-depth", flags->depths, "tokens in the cache before; or a list", 0,
            kMostTokens);
-  add_list(*command, "-t,--threads", flags->threads, "threads, 0: one for each core; or a list", 0,
-           1024);
+  add_list(*command, "-t,--threads", flags->threads,
+           "threads, 0 or -1: one for each core; or a list", -1, 1024);
   command
       ->add_option("-r,--repetitions", flags->repetitions,
                    "runs of each case, after one that does not count")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
-  command
-      ->add_option("-b,--batch", flags->model.options.max_rows, "prompt tokens computed at a time")
-      ->check(CLI::Range(1, 1 << 16))
-      ->capture_default_str();
-  command
-      ->add_option("--cache-type", flags->model.cache_type,
-                   "numbers of the cache for keys and values")
-      ->check(CLI::IsMember({"f32", "f16"}))
-      ->capture_default_str();
-  command->add_flag("--exact", flags->model.options.exact, "activations in F32 throughout");
+  flags->model.add_compute(*command);
   command->add_flag("--json", flags->json,
                     "one line of JSON a case, with the machine and its peaks");
-  command->callback([flags, &action] { action = [flags] { return bench(*flags); }; });
+  command->callback([flags, &action] {
+    if (cases(*flags).empty()) {
+      throw CLI::ValidationError("-p and -n: expected tokens to read or to generate, found 0");
+    }
+    action = [flags] { return bench(*flags); };
+  });
 }
 
 }  // namespace issun::apps

@@ -6,6 +6,7 @@
 #include <functional>
 #include <string>
 
+#include "apps/console.h"
 #include "base/result.h"
 #include "engine/runtime.h"
 
@@ -28,24 +29,30 @@ void add_bench(CLI::App& app, Action& action);
 void add_synth(CLI::App& app, Action& action);
 void add_eval(CLI::App& app, Action& action);
 
-// A sentence on stderr.
-void say(const std::string& message);
-
 // Flags that every command has that runs a model, by the names people know.
 struct ModelFlags {
   std::string path;  // empty: the model that comes with the program
   engine::RuntimeOptions options;
-  std::string cache_type = "f16";
+  int ubatch = 0;                                        // 0: not given
+  std::string cache_type = "f16", key_type, value_type;  // the last two empty: as the first
 
-  // -t, -c, --batch, --cache-type, --exact; and MODEL, which may be left out only if
-  // `optional_model`.
+  // All of them: add_model, -t, -c, add_compute.
   void add(CLI::App& command, bool optional_model = false);
+  // --batch, --cache-type, --exact.
+  void add_compute(CLI::App& command);
+  // As a person reads it.
+  std::string model_name() const;
   // The model opened, and ready to run with these flags. Error: as Runtime::open, and a cache type
   // that is none.
   Result<std::unique_ptr<engine::Runtime>> open() const;
   Result<std::unique_ptr<model::Model>> open_model() const;
   Result<engine::RuntimeOptions> runtime_options() const;
+  // Says what a person should know of the model before it runs.
+  void warn(const model::Model& model) const;
 };
+
+// MODEL, also -m and --model. `optional`: none is the model that comes with the program.
+void add_model(CLI::App& command, std::string& path, bool optional = false);
 
 // "1,2,3". Error: what is no whole number.
 Result<std::vector<int32_t>> parse_tokens(const std::string& text);

@@ -1,13 +1,11 @@
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "apps/commands.h"
-#include "apps/default_model.h"
+#include "apps/json.h"
 #include "apps/version.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/streams.h"
-#include "base/terminal.h"
 #include "measure/perplexity.h"
 
 namespace issun::apps {
@@ -25,14 +23,6 @@ struct PerplexityFlags {
 constexpr int64_t kDefaultContext = 512;
 constexpr int64_t kLogitBytes = 64 << 20;  // of the rows computed at a time
 
-std::function<void(int64_t, int64_t, double)> progress_line() {
-  if (!stderr_is_terminal()) return {};
-  return [](int64_t done, int64_t total, double perplexity) {
-    fmt::print(stderr, "\r{} of {} tokens, perplexity {:.4f}{}", done, total, perplexity,
-               done == total ? "\n" : "");
-  };
-}
-
 struct Opened {
   std::unique_ptr<engine::Runtime> runtime;
   measure::PerplexityOptions options;
@@ -40,7 +30,7 @@ struct Opened {
 
 Result<Opened> open(const PerplexityFlags& flags) {
   auto model = TRY(flags.model.open_model());
-  for (const std::string& warning : model->tokenizer.warnings()) say("warning: " + warning);
+  flags.model.warn(*model);
   engine::RuntimeOptions runtime_options = TRY(flags.model.runtime_options());
   if (runtime_options.context == 0) {
     runtime_options.context = std::min<int64_t>(kDefaultContext, model->config.context_length);
@@ -54,7 +44,9 @@ Result<Opened> open(const PerplexityFlags& flags) {
   options.context = static_cast<int>(runtime_options.context);
   options.stride = flags.stride > 0 ? flags.stride : std::max(1, options.context / 2);
   options.bos = model->tokenizer.adds_bos() ? model->tokenizer.bos() : -1;
-  options.progress = progress_line();
+  options.progress = [](int64_t done, int64_t total, double perplexity) {
+    show_progress(fmt::format("{} of {} tokens, perplexity {:.4f}", done, total, perplexity));
+  };
   return Opened{TRY(engine::Runtime::start(std::move(model), runtime_options)), std::move(options)};
 }
 
@@ -89,13 +81,14 @@ Result<int> perplexity(const PerplexityFlags& flags) {
   const measure::Surprise surprise = TRY(measure::measure_surprise(
       runtime.forward(), cache, runtime.workers(), tokens, bytes_of, opened.options));
   const double seconds = seconds_now() - start;
+  hide_progress();
   TRY(runtime.model().file.still_whole());
   if (!flags.json) {
     print_readable(surprise, opened.options, seconds);
     return kDone;
   }
-  nlohmann::ordered_json report = to_json(surprise, opened.options);
-  report["model"] = flags.model.path.empty() ? kDefaultModelName : flags.model.path;
+  Json report = to_json(surprise, opened.options);
+  report["model"] = flags.model.model_name();
   report["text"] = flags.text;
   report["text_bytes"] = text.size();
   report["text_tokens"] = tokens.size();
@@ -105,7 +98,7 @@ Result<int> perplexity(const PerplexityFlags& flags) {
   report["threads"] = runtime.options().threads;
   report["seconds"] = seconds;
   report["version"] = kVersion;
-  write_out(report.dump() + "\n");
+  write_out(dump(report) + "\n");
   return kDone;
 }
 

@@ -1,15 +1,15 @@
 #include <map>
-#include <nlohmann/json.hpp>
 
 #include "apps/commands.h"
 #include "apps/default_model.h"
+#include "apps/json.h"
+#include "base/quote.h"
 #include "base/streams.h"
+#include "base/utf8.h"
 
 namespace issun::apps {
 
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 constexpr size_t kShownElements = 8;  // of an array
 
@@ -18,14 +18,7 @@ struct InspectFlags {
   bool json = false;
 };
 
-std::string readable_text(std::string_view text) {
-  // What is no UTF-8 becomes U+FFFD, so that the output always is.
-  return nlohmann::json::parse(nlohmann::json(std::string(text))
-                                   .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace))
-      .get<std::string>();
-}
-
-Json element(std::string_view text) { return readable_text(text); }
+Json element(std::string_view text) { return repaired_utf8(text); }
 template <class T>
 Json element(T number) {
   return number;
@@ -57,14 +50,14 @@ Json to_json(const gguf::Value& value) {
       value.data);
 }
 Json metadata_json(const gguf::Value& value) {
-  if (const auto* text = std::get_if<std::string_view>(&value.data)) return readable_text(*text);
+  if (const auto* text = std::get_if<std::string_view>(&value.data)) return repaired_utf8(*text);
   return to_json(value);
 }
 
 Json tensors_json(const gguf::GgufFile& file) {
   Json tensors = Json::array();
   for (const Tensor& tensor : file.tensors()) {
-    tensors.push_back({{"name", readable_text(tensor.name)},
+    tensors.push_back({{"name", repaired_utf8(tensor.name)},
                        {"type", name(tensor.type)},
                        {"shape", tensor.size},
                        {"bytes", tensor.bytes()}});
@@ -88,7 +81,7 @@ Json types_json(const gguf::GgufFile& file) {
 Json tokenizer_json(const tokenizer::Tokenizer& tokenizer) {
   const auto token = [&](int32_t id) -> Json {
     if (id < 0) return nullptr;
-    return {{"id", id}, {"text", readable_text(tokenizer.token_text(id))}};
+    return {{"id", id}, {"text", repaired_utf8(tokenizer.token_text(id))}};
   };
   return {{"model", tokenizer.model()},
           {"pre", tokenizer.pre()},
@@ -110,7 +103,7 @@ Json memory_json(const model::MemoryPlan& plan, const engine::RuntimeOptions& op
 Json model_json(const model::ModelConfig& config, const model::Weights& weights) {
   const model::LayerConfig& layer = config.layers[0];
   return {{"architecture", config.architecture},
-          {"name", readable_text(config.name)},
+          {"name", repaired_utf8(config.name)},
           {"layers", config.layers.size()},
           {"embedding_length", config.embedding_length},
           {"heads", layer.heads},
@@ -143,7 +136,7 @@ Result<Json> describe(const InspectFlags& flags) {
     planned["cannot_run"] = opened.error().message;
   }
   Json report;
-  report["file"] = built_in ? kDefaultModelName : flags.model.path;
+  report["file"] = flags.model.model_name();
   const gguf::GgufFile file =
       TRY(built_in ? gguf::GgufFile::parse(default_model(), kDefaultModelName)
                    : gguf::GgufFile::open(flags.model.path));
@@ -152,7 +145,7 @@ Result<Json> describe(const InspectFlags& flags) {
   report["bytes"] = file.file_bytes();
   report["tensor_bytes"] = file.data_bytes();
   for (const auto& entry : file.metadata().entries()) {
-    report["metadata"][readable_text(entry.key)] = metadata_json(entry.value);
+    report["metadata"][repaired_utf8(entry.key)] = metadata_json(entry.value);
   }
   report["types"] = types_json(file);
   report["tensors"] = tensors_json(file);
@@ -177,21 +170,21 @@ void print_memory(const Json& memory) {
 
 void print_readable(const Json& report) {
   write_out(fmt::format("{}: GGUF version {}, {} bytes\n\nmetadata\n",
-                        report["file"].get<std::string>(), report["version"].get<int>(),
+                        visible(report["file"].get<std::string>()), report["version"].get<int>(),
                         report["bytes"].get<int64_t>()));
   for (const auto& [key, value] : report["metadata"].items()) {
-    std::string text = value.dump();
+    std::string text = dump(value);
     constexpr size_t kWidest = 160;
     if (text.size() > kWidest)
       text =
-          fmt::format("{}... ({} characters)", readable_text(text.substr(0, kWidest)), text.size());
-    write_out(fmt::format("  {:<44} {}\n", key, text));
+          fmt::format("{}... ({} characters)", repaired_utf8(text.substr(0, kWidest)), text.size());
+    write_out(fmt::format("  {:<44} {}\n", visible(key), visible(text)));
   }
   write_out("\ntensors\n");
   for (const Json& tensor : report["tensors"]) {
-    write_out(fmt::format("  {:<36} {:<8} {:<24} {:>14} bytes\n", tensor["name"].get<std::string>(),
-                          tensor["type"].get<std::string>(), tensor["shape"].dump(),
-                          tensor["bytes"].get<int64_t>()));
+    write_out(fmt::format(
+        "  {:<36} {:<8} {:<24} {:>14} bytes\n", visible(tensor["name"].get<std::string>()),
+        tensor["type"].get<std::string>(), tensor["shape"].dump(), tensor["bytes"].get<int64_t>()));
   }
   write_out("\ntypes\n");
   for (const auto& [type, sums] : report["types"].items()) {
@@ -199,14 +192,14 @@ void print_readable(const Json& report) {
                           megabytes(sums["bytes"])));
   }
   if (report.contains("cannot_run")) {
-    write_out(
-        fmt::format("\nthis version cannot run it: {}\n", report["cannot_run"].get<std::string>()));
+    write_out(fmt::format("\nthis version cannot run it: {}\n",
+                          visible(report["cannot_run"].get<std::string>())));
     return;
   }
   for (const char* part : {"model", "tokenizer"}) {
     write_out(fmt::format("\n{}\n", part));
     for (const auto& [key, value] : report[part].items())
-      write_out(fmt::format("  {:<24} {}\n", key, value.dump()));
+      write_out(fmt::format("  {:<24} {}\n", key, visible(dump(value))));
   }
   print_memory(report["memory"]);
 }
@@ -214,7 +207,7 @@ void print_readable(const Json& report) {
 Result<int> inspect(const InspectFlags& flags) {
   const Json report = TRY(describe(flags));
   if (flags.json) {
-    write_out(report.dump(2) + "\n");
+    write_out(dump(report, 2) + "\n");
   } else {
     print_readable(report);
   }

@@ -30,7 +30,7 @@ Result<int> logits(const LogitsFlags& flags) {
   }
   cache::PagedKv cache = TRY(runtime->new_cache());
   cache::PageTable table = cache.new_table();
-  File file = TRY(File::create(flags.out));
+  AtomicFile file = TRY(AtomicFile::create(flags.out));
   std::vector<int32_t> outputs;
   for (size_t begin = 0; begin < tokens.size();) {
     const size_t rows =

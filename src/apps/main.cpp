@@ -1,17 +1,46 @@
 // issun: one binary, a command a job.
-#include <csignal>
-#include <cstdio>
+#include <sstream>
 
 #include "apps/commands.h"
 #include "apps/version.h"
+#include "base/quote.h"
+#include "base/streams.h"
 
 namespace issun::apps {
 
-void say(const std::string& message) { fmt::print(stderr, "issun: {}\n", message); }
-
 namespace {
 
-int run(int argc, char** argv) {
+// Names of several letters after a single dash, which people know from other programs and the
+// parser would take for that many flags.
+std::string long_name(const std::string& argument) {
+  if (argument == "-ctk") return "--cache-type-k";
+  if (argument == "-ctv") return "--cache-type-v";
+  if (argument == "-ub") return "--ubatch-size";
+  if (argument == "-sys") return "--system-prompt";
+  return argument;
+}
+
+// Last first, as the parser wants them.
+std::vector<std::string> arguments_of(int argc, char** argv) {
+  std::vector<std::string> arguments;
+  bool plain = false;
+  for (int i = 1; i < argc; ++i) {
+    plain = plain || std::string_view(argv[i]) == "--";
+    arguments.push_back(plain ? argv[i] : long_name(argv[i]));
+  }
+  return {arguments.rbegin(), arguments.rend()};
+}
+
+// Help and versions are answers, wrong use is none.
+int explain(const CLI::App& app, const CLI::ParseError& error) {
+  std::ostringstream out, err;
+  const int code = app.exit(error, out, err) == 0 ? kDone : kWrongUse;
+  write_out(out.str());
+  tell(visible_lines(err.str()));
+  return code;
+}
+
+Result<int> run(int argc, char** argv) {
   CLI::App app("issun: language models on the machine you already have", "issun");
   app.set_version_flag("--version", std::string("issun ") + kVersion);
   app.require_subcommand(1);
@@ -22,27 +51,28 @@ int run(int argc, char** argv) {
     add(app, action);
   }
   try {
-    app.parse(argc, argv);
+    app.parse(arguments_of(argc, argv));
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? kDone : kWrongUse;
+    return explain(app, error);
   }
-  const Result<int> done = action();
-  if (!done) {
-    say(done.error().message);
-    return kFailed;
+  return action();
+}
+
+int main(int argc, char** argv) {
+  prepare_streams();
+  try {
+    const Result<int> done = run(argc, argv);
+    hide_progress();
+    const Result<void> written = written_out();
+    if (done && written) return *done;
+    say(done ? written.error().message : done.error().message);
+  } catch (const std::exception& error) {
+    say(error.what());
   }
-  return *done;
+  return kFailed;
 }
 
 }  // namespace
 }  // namespace issun::apps
 
-int main(int argc, char** argv) {
-  std::signal(SIGPIPE, SIG_DFL);  // a reader that has seen enough ends the program quietly
-  try {
-    return issun::apps::run(argc, argv);
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "issun: %s\n", error.what());
-    return issun::apps::kFailed;
-  }
-}
+int main(int argc, char** argv) { return issun::apps::main(argc, argv); }

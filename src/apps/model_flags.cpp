@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <charconv>
 
 #include "apps/commands.h"
@@ -6,34 +7,71 @@
 
 namespace issun::apps {
 
+void add_model(CLI::App& command, std::string& path, bool optional) {
+  command
+      .add_option(
+          "model,-m,--model", path,
+          optional ? "model file (GGUF); none: the one that comes with issun" : "model file (GGUF)")
+      ->required(!optional);
+}
+
 void ModelFlags::add(CLI::App& command, bool optional_model) {
-  auto* model =
-      command.add_option("model,-m,--model", path,
-                         optional_model ? "model file (GGUF); none: the one that comes with issun"
-                                        : "model file (GGUF)");
-  if (!optional_model) model->required();
-  command.add_option("-t,--threads", options.threads, "threads; 0: one for each core")
-      ->check(CLI::Range(0, 1024));
+  add_model(command, path, optional_model);
+  command.add_option("-t,--threads", options.threads, "threads; 0 or -1: one for each core")
+      ->check(CLI::Range(-1, 1024));
   command
       .add_option("-c,--ctx-size", options.context,
                   "context in tokens; 0: the model's own, at most 4096")
       ->check(CLI::Range(int64_t{0}, int64_t{1} << 30));
-  command.add_option("-b,--batch", options.max_rows, "prompt tokens computed at a time")
+  add_compute(command);
+}
+
+void ModelFlags::add_compute(CLI::App& command) {
+  const auto cache_option = [&](const char* flag, std::string& type, const char* help) {
+    return command.add_option(flag, type, help)->check(CLI::IsMember({"f32", "f16"}));
+  };
+  command
+      .add_option("-b,--batch,--batch-size", options.max_rows, "prompt tokens computed at a time")
       ->check(CLI::Range(1, 1 << 16))
       ->capture_default_str();
-  command.add_option("--cache-type", cache_type, "numbers of the cache for keys and values")
-      ->check(CLI::IsMember({"f32", "f16"}))
+  command
+      .add_option("--ubatch-size", ubatch,
+                  "the same, also -ub; if both are given the smaller one counts")
+      ->check(CLI::Range(1, 1 << 16));
+  cache_option("--cache-type", cache_type, "numbers of the cache for keys and values")
       ->capture_default_str();
+  cache_option("--cache-type-k", key_type, "of the keys, also -ctk: so far as of the values");
+  cache_option("--cache-type-v", value_type, "of the values, also -ctv: so far as of the keys");
   command.add_flag("--exact", options.exact,
                    "activations in F32 throughout: slower, free of rounding to 8 bits");
+  command.parse_complete_callback([this] {
+    const std::string& keys = key_type.empty() ? cache_type : key_type;
+    const std::string& values = value_type.empty() ? cache_type : value_type;
+    if (keys == values) return;
+    throw CLI::ValidationError(fmt::format(
+        "cache types: expected the same for keys and values, found {} and {}", keys, values));
+  });
 }
 
 Result<engine::RuntimeOptions> ModelFlags::runtime_options() const {
   engine::RuntimeOptions resolved = options;
-  const auto type = dtype_from_name(cache_type);
-  if (!type) return fail("--cache-type: expected f32 or f16, found '{}'", cache_type);
+  resolved.threads = std::max(0, options.threads);
+  if (ubatch > 0) resolved.max_rows = std::min(resolved.max_rows, ubatch);
+  const std::string& wanted = key_type.empty() ? cache_type : key_type;
+  const auto type = dtype_from_name(wanted);
+  if (!type) return fail("--cache-type: expected f32 or f16, found '{}'", wanted);
   resolved.cache_type = *type;
   return resolved;
+}
+
+std::string ModelFlags::model_name() const { return path.empty() ? kDefaultModelName : path; }
+
+void ModelFlags::warn(const model::Model& model) const {
+  for (const std::string& warning : model.tokenizer.warnings()) say("warning: " + warning);
+  if (options.context > model.config.context_length) {
+    say(fmt::format("note: a context of {} tokens, the model was trained with {}", options.context,
+                    model.config.context_length));
+  }
 }
 
 Result<std::unique_ptr<model::Model>> ModelFlags::open_model() const {
@@ -43,8 +81,9 @@ Result<std::unique_ptr<model::Model>> ModelFlags::open_model() const {
 
 Result<std::unique_ptr<engine::Runtime>> ModelFlags::open() const {
   const double began = seconds_now();
+  show_progress(fmt::format("reading {} ...", model_name()));
   auto opened = TRY(open_model());
-  for (const std::string& warning : opened->tokenizer.warnings()) say("warning: " + warning);
+  warn(*opened);
   return engine::Runtime::start(std::move(opened), TRY(runtime_options()), seconds_now() - began);
 }
 

@@ -1,5 +1,6 @@
-#include <nlohmann/json.hpp>
+#include <algorithm>
 #include <random>
+#include <utility>
 
 #include "apps/commands.h"
 #include "apps/run_report.h"
@@ -38,8 +39,10 @@ class Chat {
         new Chat(flags, std::move(runtime), std::move(conversation), std::move(cache)));
   }
 
-  // The person's text, answered on stdout as it comes. Ctrl-C stops the answer.
-  Result<void> answer(const std::string& text);
+  // The person's text, answered on stdout as it comes, after the text itself if `echo`. Ctrl-C
+  // stops the answer. Error: the text is refused, and nothing was written; or the file or stdout
+  // broke.
+  Result<void> answer(const std::string& text, bool echo);
 
   engine::Conversation& conversation() { return conversation_; }
   engine::Runtime& runtime() const { return *runtime_; }
@@ -56,8 +59,7 @@ class Chat {
             {.context = runtime_->options().context, .prompt_rows = runtime_->options().max_rows}) {
   }
 
-  void show_progress(const engine::RequestStatistics& statistics, int tokens_done);
-  void hide_progress();
+  Result<void> still_sound() const;
 
   const RunFlags& flags_;
   std::unique_ptr<engine::Runtime> runtime_;
@@ -65,24 +67,17 @@ class Chat {
   engine::Engine engine_;
   RunReport report_;
   Interrupts interrupts_;
-  bool progress_shown_ = false;
   std::string note_said_;
 };
 
-void Chat::show_progress(const engine::RequestStatistics& statistics, int tokens_done) {
-  // Worth a line only where somebody waits: long prompts, and the first touch of a large file.
-  if (!stderr_is_terminal() || statistics.prompt_seconds < 0.3) return;
-  fmt::print(stderr, "\rreading the prompt: {} of {} tokens", tokens_done,
-             statistics.prompt_tokens);
-  progress_shown_ = true;
+// What can break while an answer is written: the model's file, and where the answer goes.
+Result<void> Chat::still_sound() const {
+  TRY(runtime_->model().file.still_whole());
+  return written_out();
 }
 
-void Chat::hide_progress() {
-  if (progress_shown_) fmt::print(stderr, "\r\033[K");
-  progress_shown_ = false;
-}
-
-Result<void> Chat::answer(const std::string& text) {
+Result<void> Chat::answer(const std::string& text, bool echo) {
+  interrupts_.take();  // one that came too late for the last answer is not meant for this one
   engine::Request request;
   request.prompt = TRY(conversation_.ask(text));
   if (request.prompt.empty())
@@ -96,23 +91,32 @@ Result<void> Chat::answer(const std::string& text) {
   request.ignore_end = flags_.ignore_eos;
   request.drop_leading_space = conversation_.drops_leading_space(text);
   const engine::RequestId id = TRY(engine_.submit(std::move(request)));
+  show_progress(fmt::format("reading {} ...", flags_.model.model_name()));
+  std::string_view lead = echo ? std::string_view(text) : "";  // after the progress, not before
   std::string answer;
   int prompt_done = 0;
   while (!engine_.idle()) {
     for (const engine::Event& event : engine_.step()) {
       hide_progress();
+      if (event.token >= 0 || event.finish != engine::Finish::Running) {
+        write_out(std::exchange(lead, {}));
+      }
       if (!flags_.json) write_out(event.text);
       answer += event.text;
       report_.finish = event.finish;
       report_.statistics = event.statistics;
     }
-    TRY(runtime_->model().file.still_whole());
+    if (const Result<void> sound = still_sound(); !sound) {
+      engine_.cancel(id);
+      return sound;
+    }
     const auto statistics = engine_.statistics(id);
     if (!engine_.idle() && statistics.generated_tokens == 0) {
       prompt_done = std::min(statistics.prompt_tokens, prompt_done + runtime_->options().max_rows);
-      show_progress(statistics, prompt_done);
+      show_progress(fmt::format("reading the prompt: {} of {} tokens", prompt_done,
+                                statistics.prompt_tokens));
     }
-    if (interrupts_.take()) {
+    if (interrupts_.take() && !engine_.idle()) {
       report_.statistics = engine_.cancel(id).statistics;
       report_.finish = engine::Finish::Cancelled;
     }
@@ -121,6 +125,7 @@ Result<void> Chat::answer(const std::string& text) {
   conversation_.answered(text, answer);
   report_.logits_hash = engine_.last_logits_hash();
   report_.text = std::move(answer);
+  report_.peak_memory = peak_memory_bytes();
   return {};
 }
 
@@ -128,8 +133,7 @@ Result<void> Chat::answer(const std::string& text) {
 void explain_end(const Chat& chat) {
   if (chat.report().finish == engine::Finish::BrokenLogits) {
     say("the model's logits are not numbers: its weights are broken, or `issun verify` finds them "
-        "sound "
-        "and this is a bug");
+        "sound and this is a bug");
   }
   if (chat.report().finish == engine::Finish::ContextFull) {
     say(fmt::format("the context of {} tokens is full; -c makes it larger",
@@ -137,19 +141,22 @@ void explain_end(const Chat& chat) {
   }
 }
 
+// What comes after an answer.
+void finish_answer(const Chat& chat, const RunFlags& flags) {
+  const bool wants_statistics = flags.stats || flags.verbose;
+  if (!flags.json) write_out("\n");
+  explain_end(chat);
+  if (!flags.json && !wants_statistics) return;
+  const RunFigures found = figures(chat.report(), chat.runtime());
+  if (flags.json) write_out(to_json(chat.report(), found) + "\n");
+  if (wants_statistics) tell(readable(chat.report(), found));
+}
+
 Result<int> one_shot(Chat& chat, const RunFlags& flags, const std::string& prompt) {
   const bool echo = chat.conversation().continues_text() && !flags.no_display_prompt && !flags.json;
-  if (echo) write_out(prompt);
-  TRY(chat.answer(prompt));
-  if (flags.json) {
-    write_out(to_json(chat.report(), chat.runtime()) + "\n");
-  } else {
-    write_out("\n");
-  }
-  explain_end(chat);
-  if (flags.stats || flags.verbose)
-    fmt::print(stderr, "{}", readable(chat.report(), chat.runtime()));
-  return kDone;
+  TRY(chat.answer(prompt, echo));
+  finish_answer(chat, flags);
+  return chat.report().finish == engine::Finish::BrokenLogits ? kFailed : kDone;
 }
 
 constexpr const char* kHelp =
@@ -162,7 +169,7 @@ constexpr const char* kHelp =
 bool obey(Chat& chat, const std::string& line) {
   if (line == "/exit" || line == "/bye" || line == "/quit") return false;
   if (line == "/help" || line == "/?") {
-    fmt::print(stderr, "{}", kHelp);
+    tell(kHelp);
   } else if (line == "/clear") {
     chat.conversation().clear();
   } else if (line.starts_with("/save ")) {
@@ -178,7 +185,7 @@ bool obey(Chat& chat, const std::string& line) {
 std::optional<std::string> read_question() {
   std::string question;
   for (;;) {
-    fmt::print(stderr, "{}", question.empty() ? "> " : ". ");
+    tell(question.empty() ? "> " : ". ");
     const auto line = read_line();
     if (!line) return std::nullopt;
     if (!line->ends_with('\\')) return question + *line;
@@ -193,25 +200,23 @@ Result<int> interactive(Chat& chat, const RunFlags& flags) {
       if (!obey(chat, *question)) return kDone;
       continue;
     }
-    const auto answered = chat.answer(*question);
-    write_out("\n");
-    if (!answered) {
+    if (const auto answered = chat.answer(*question, false); answered) {
+      finish_answer(chat, flags);
+    } else {
       say(answered.error().message);
-      continue;
     }
-    explain_end(chat);
-    if (flags.stats || flags.verbose)
-      fmt::print(stderr, "{}", readable(chat.report(), chat.runtime()));
+    TRY(written_out());
   }
-  fmt::print(stderr, "\n");
+  tell("\n");
   return kDone;
 }
 
 Result<int> run(RunFlags flags) {
+  flags.sampling.top_k = std::max(0, flags.sampling.top_k);
   flags.sampling.seed = flags.seed < 0 ? std::random_device()() : static_cast<uint64_t>(flags.seed);
   const auto chat = TRY(Chat::start(flags));
   if (flags.verbose)
-    fmt::print(stderr, "{}seed {}\n", describe_start(chat->runtime()), flags.sampling.seed);
+    tell(fmt::format("{}seed {}\n", describe_start(chat->runtime()), flags.sampling.seed));
   if (chat->conversation().continues_text() && !flags.raw) {
     say("this model has no chat template: it continues the text");
   }
@@ -234,15 +239,15 @@ void add_run(CLI::App& app, Action& action) {
   auto* file =
       command->add_option("-f,--file", flags->file, "read it from a file")->excludes(prompt);
   command
-      ->add_option("-n,--predict", flags->predict,
+      ->add_option("-n,--predict,--n-predict", flags->predict,
                    "tokens to generate at most; -1: no limit but the context")
       ->check(CLI::Range(-1, 1 << 30))
       ->capture_default_str();
   command->add_option("--temp,--temperature", sampling.temperature, "0: always the likeliest token")
       ->check(CLI::Range(0.0, 100.0))
       ->capture_default_str();
-  command->add_option("--top-k", sampling.top_k, "choose among the k likeliest; 0: all")
-      ->check(CLI::Range(0, 1 << 30))
+  command->add_option("--top-k", sampling.top_k, "choose among the k likeliest; 0 or -1: all")
+      ->check(CLI::Range(-1, 1 << 30))
       ->capture_default_str();
   command
       ->add_option("--top-p", sampling.top_p,
@@ -274,7 +279,7 @@ void add_run(CLI::App& app, Action& action) {
       })
       ->allow_extra_args(false);
   command->add_option("--system,--system-prompt", flags->system,
-                      "what the model is told before the talk");
+                      "what the model is told before the talk; also -sys");
   command->add_flag("--raw", flags->raw, "continue the text even if the model has a chat template");
   command->add_flag("--ignore-eos", flags->ignore_eos, "go on after a token that ends the answer");
   command->add_flag("--no-display-prompt", flags->no_display_prompt,
@@ -282,7 +287,8 @@ void add_run(CLI::App& app, Action& action) {
   command->add_flag("--stats", flags->stats,
                     "afterwards: speed, bandwidth, memory, hash of the last logits");
   command->add_flag("-v,--verbose", flags->verbose, "as --stats, and what was loaded");
-  command->add_flag("--json", flags->json, "the answer and its statistics as JSON, at the end");
+  command->add_flag("--json", flags->json,
+                    "each answer and its statistics as JSON, when it is whole");
   command->callback([flags, prompt, file, &action] {
     flags->has_prompt = prompt->count() > 0;
     flags->has_file = file->count() > 0;

@@ -1,8 +1,7 @@
 #include "apps/run_report.h"
 
-#include <nlohmann/json.hpp>
-
-#include "base/clock.h"
+#include "apps/json.h"
+#include "base/quote.h"
 #include "measure/machine.h"
 
 namespace issun::apps {
@@ -24,16 +23,12 @@ double bytes_per_token(const RunReport& report, engine::Runtime& runtime) {
          position_bytes * positions;
 }
 
-struct Figures {
-  int prompt_tokens = 0;  // computed, not found in the cache
-  double prompt_rate = 0, generation_rate = 0, bytes_per_second = 0, peak_share = -1;
-  long long peak_memory = 0;
-};
+}  // namespace
 
-Figures figures(const RunReport& report, engine::Runtime& runtime) {
+RunFigures figures(const RunReport& report, engine::Runtime& runtime) {
   const auto& statistics = report.statistics;
-  Figures f;
-  f.peak_memory = peak_memory_bytes();  // before measuring the machine, which takes memory itself
+  RunFigures f;
+  f.load_seconds = runtime.load_seconds();
   f.prompt_tokens = statistics.prompt_tokens - statistics.cached_tokens;
   f.prompt_rate = rate(f.prompt_tokens, statistics.prompt_seconds);
   // The first token comes from the prompt's own pass.
@@ -46,10 +41,7 @@ Figures figures(const RunReport& report, engine::Runtime& runtime) {
   return f;
 }
 
-}  // namespace
-
-std::string readable(const RunReport& report, engine::Runtime& runtime) {
-  const Figures f = figures(report, runtime);
+std::string readable(const RunReport& report, const RunFigures& f) {
   const auto& statistics = report.statistics;
   const std::string share =
       f.peak_share < 0 ? "unavailable" : fmt::format("{:.0f} %", 100 * f.peak_share);
@@ -61,29 +53,28 @@ std::string readable(const RunReport& report, engine::Runtime& runtime) {
       "memory      {:.1f} MiB at most\n"
       "ended by    {}\n"
       "hash        {:016x} (the last logits)\n",
-      runtime.load_seconds(), statistics.prompt_tokens, statistics.cached_tokens, f.prompt_rate,
+      f.load_seconds, statistics.prompt_tokens, statistics.cached_tokens, f.prompt_rate,
       statistics.generated_tokens, f.generation_rate, f.bytes_per_second * 1e-9, share,
-      static_cast<double>(f.peak_memory) / (1 << 20), engine::name(report.finish),
+      static_cast<double>(report.peak_memory) / (1 << 20), engine::name(report.finish),
       report.logits_hash);
 }
 
-std::string to_json(const RunReport& report, engine::Runtime& runtime) {
-  const Figures f = figures(report, runtime);
+std::string to_json(const RunReport& report, const RunFigures& f) {
   const auto& statistics = report.statistics;
-  nlohmann::ordered_json json = {{"text", report.text},
-                                 {"finish", engine::name(report.finish)},
-                                 {"load_seconds", runtime.load_seconds()},
-                                 {"prompt_tokens", statistics.prompt_tokens},
-                                 {"cached_tokens", statistics.cached_tokens},
-                                 {"generated_tokens", statistics.generated_tokens},
-                                 {"prompt_tokens_per_second", f.prompt_rate},
-                                 {"generation_tokens_per_second", f.generation_rate},
-                                 {"bytes_per_second", f.bytes_per_second},
-                                 {"share_of_measured_bandwidth", nullptr},
-                                 {"peak_memory_bytes", f.peak_memory},
-                                 {"logits_hash", fmt::format("{:016x}", report.logits_hash)}};
+  Json json = {{"text", report.text},
+               {"finish", engine::name(report.finish)},
+               {"load_seconds", f.load_seconds},
+               {"prompt_tokens", statistics.prompt_tokens},
+               {"cached_tokens", statistics.cached_tokens},
+               {"generated_tokens", statistics.generated_tokens},
+               {"prompt_tokens_per_second", f.prompt_rate},
+               {"generation_tokens_per_second", f.generation_rate},
+               {"bytes_per_second", f.bytes_per_second},
+               {"share_of_measured_bandwidth", nullptr},
+               {"peak_memory_bytes", report.peak_memory},
+               {"logits_hash", fmt::format("{:016x}", report.logits_hash)}};
   if (f.peak_share >= 0) json["share_of_measured_bandwidth"] = f.peak_share;
-  return json.dump(2);
+  return dump(json, 2);
 }
 
 std::string describe_start(engine::Runtime& runtime) {
@@ -92,7 +83,7 @@ std::string describe_start(engine::Runtime& runtime) {
   return fmt::format(
       "{} {}: {} layers, {:.1f} million weights, {:.1f} MiB; context {}, cache {} {:.1f} MiB; "
       "{} threads, {}{}\n",
-      config.architecture, config.name, config.layers.size(),
+      visible(config.architecture), visible(config.name), config.layers.size(),
       static_cast<double>(runtime.model().weights.products_per_token(true)) * 1e-6,
       static_cast<double>(plan.weights) / (1 << 20), runtime.options().context,
       name(runtime.options().cache_type), static_cast<double>(plan.cache) / (1 << 20),

@@ -14,10 +14,21 @@ struct RunReport {
   engine::Finish finish = engine::Finish::Running;
   engine::RequestStatistics statistics;
   uint64_t logits_hash = 0;
+  long long peak_memory = 0;  // bytes, of the process, when the answer ended
 };
 
-std::string readable(const RunReport& report, engine::Runtime& runtime);
-std::string to_json(const RunReport& report, engine::Runtime& runtime);
+// What follows from it, on this machine.
+struct RunFigures {
+  double load_seconds = 0;
+  int prompt_tokens = 0;  // computed, not found in the cache
+  double prompt_rate = 0, generation_rate = 0, bytes_per_second = 0;
+  double peak_share = -1;  // of the bandwidth measured here; -1: unavailable
+};
+// Measures the machine at the first call, which takes a moment.
+RunFigures figures(const RunReport& report, engine::Runtime& runtime);
+
+std::string readable(const RunReport& report, const RunFigures& figures);
+std::string to_json(const RunReport& report, const RunFigures& figures);
 // What was loaded and how it will run, before the first answer.
 std::string describe_start(engine::Runtime& runtime);
 

@@ -1,10 +1,9 @@
-#include <nlohmann/json.hpp>
-
-#include "apps/commands.h"
-#include "base/clock.h"
-#include "base/streams.h"
-#include "base/terminal.h"
 #include "measure/synth.h"
+#include "apps/commands.h"
+#include "apps/json.h"
+#include "base/clock.h"
+#include "base/quote.h"
+#include "base/streams.h"
 
 namespace issun::apps {
 
@@ -16,14 +15,12 @@ struct SynthFlags {
   bool json = false;
 };
 
-// One line that grows, for a person who waits.
-std::function<void(int64_t, int64_t)> progress_line(const std::string& path) {
-  if (!stderr_is_terminal()) return {};
+std::function<void(int64_t, int64_t)> percent_written(const std::string& path) {
   return [path, shown = -1](int64_t done, int64_t total) mutable {
     const int percent = static_cast<int>(100 * done / total);
     if (percent == shown) return;
     shown = percent;
-    fmt::print(stderr, "\r{}: {} %{}", path, percent, done == total ? "\n" : "");
+    show_progress(fmt::format("{} %: {}", percent, path));
   };
 }
 
@@ -31,23 +28,24 @@ Result<int> synth(const SynthFlags& flags) {
   const double start = seconds_now();
   const measure::SynthReport report = TRY(measure::write_synthetic(
       *measure::shape_from_name(flags.shape), *measure::file_type_from_name(flags.type), flags.path,
-      {.seed = flags.seed, .progress = progress_line(flags.path)}));
+      {.seed = flags.seed, .progress = percent_written(flags.path)}));
   const double seconds = seconds_now() - start;
+  hide_progress();
   if (flags.json) {
-    write_out(nlohmann::ordered_json{{"file", flags.path},
-                                     {"shape", flags.shape},
-                                     {"type", measure::file_type_from_name(flags.type)->name},
-                                     {"seed", flags.seed},
-                                     {"tensors", report.tensors},
-                                     {"parameters", report.parameters},
-                                     {"weight_bytes", report.weight_bytes},
-                                     {"seconds", seconds}}
-                  .dump() +
+    write_out(dump(Json{{"file", flags.path},
+                        {"shape", flags.shape},
+                        {"type", measure::file_type_from_name(flags.type)->name},
+                        {"seed", flags.seed},
+                        {"tensors", report.tensors},
+                        {"parameters", report.parameters},
+                        {"weight_bytes", report.weight_bytes},
+                        {"seconds", seconds}}) +
               "\n");
     return kDone;
   }
   write_out(fmt::format("{}: {} tensors, {:.3f} billion parameters, {:.1f} MB of {} in {:.1f} s\n",
-                        flags.path, report.tensors, static_cast<double>(report.parameters) * 1e-9,
+                        visible(flags.path), report.tensors,
+                        static_cast<double>(report.parameters) * 1e-9,
                         static_cast<double>(report.weight_bytes) * 1e-6,
                         measure::file_type_from_name(flags.type)->name, seconds));
   return kDone;

@@ -1,7 +1,8 @@
-#include <nlohmann/json.hpp>
-
 #include "apps/commands.h"
+#include "apps/default_model.h"
+#include "apps/json.h"
 #include "base/file.h"
+#include "base/quote.h"
 #include "base/streams.h"
 #include "gguf/reader.h"
 
@@ -17,9 +18,11 @@ struct OpenTokenizer {
 
 // Needs no weights: a file with a vocabulary alone will do.
 Result<OpenTokenizer> open_tokenizer(const std::string& path) {
-  gguf::GgufFile file = TRY(gguf::GgufFile::open(path));
+  gguf::GgufFile file = TRY(path.empty() ? gguf::GgufFile::parse(default_model(), kDefaultModelName)
+                                         : gguf::GgufFile::open(path));
   auto tokenizer = tokenizer::Tokenizer::create(file.metadata());
-  if (!tokenizer) return fail("{}: {}", path, tokenizer.error().message);
+  if (!tokenizer)
+    return fail("{}: {}", path.empty() ? kDefaultModelName : path, tokenizer.error().message);
   for (const std::string& warning : tokenizer->warnings()) say("warning: " + warning);
   return OpenTokenizer{std::move(file), std::move(*tokenizer)};
 }
@@ -35,15 +38,13 @@ Result<int> tokenize(const TokenizeFlags& flags) {
   const auto tokens = TRY(open.tokenizer.encode(
       text, {.add_special = !flags.no_special, .parse_special = !flags.no_parse_special}));
   if (flags.json) {
-    write_out(nlohmann::json{{"tokens", tokens}, {"count", tokens.size()}}.dump() + "\n");
+    write_out(dump({{"tokens", tokens}, {"count", tokens.size()}}) + "\n");
     return kDone;
   }
   for (const int32_t token : tokens) {
     std::string piece;
     open.tokenizer.append_piece(token, true, piece);
-    const std::string shown =
-        nlohmann::json(piece).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-    write_out(fmt::format("{:>7}  {}\n", token, shown));
+    write_out(fmt::format("{:>7}  {}\n", token, visible(dump(piece))));
   }
   return kDone;
 }
@@ -71,7 +72,7 @@ Result<int> detokenize(const DetokenizeFlags& flags) {
 void add_tokenize(CLI::App& app, Action& action) {
   auto* command = app.add_subcommand("tokenize", "text to token ids, one a line with its text");
   auto flags = std::make_shared<TokenizeFlags>();
-  command->add_option("model", flags->model, "model file (GGUF)")->required();
+  add_model(*command, flags->model, true);
   auto* text = command->add_option("-p,--prompt", flags->text, "the text; none: standard input");
   command->add_option("-f,--file", flags->file, "read the text from a file")->excludes(text);
   command->add_flag("--no-bos", flags->no_special,
@@ -88,7 +89,7 @@ void add_tokenize(CLI::App& app, Action& action) {
 void add_detokenize(CLI::App& app, Action& action) {
   auto* command = app.add_subcommand("detokenize", "token ids to text");
   auto flags = std::make_shared<DetokenizeFlags>();
-  command->add_option("model", flags->model, "model file (GGUF)")->required();
+  add_model(*command, flags->model, true);
   command->add_option("--tokens", flags->tokens, "ids, separated by commas")->required();
   command->add_flag("--show-special", flags->show_special, "write special tokens too");
   command->callback([flags, &action] { action = [flags] { return detokenize(*flags); }; });

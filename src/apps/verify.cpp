@@ -1,8 +1,8 @@
-#include <nlohmann/json.hpp>
-
-#include "apps/commands.h"
-#include "base/streams.h"
 #include "gguf/verify.h"
+#include "apps/commands.h"
+#include "apps/json.h"
+#include "base/quote.h"
+#include "base/streams.h"
 
 namespace issun::apps {
 
@@ -18,21 +18,21 @@ Result<int> verify(const VerifyFlags& flags) {
   const int code = found.findings.empty() ? kDone : kFailed;
   const auto hex = [](uint64_t hash) { return fmt::format("{:016x}", hash); };
   if (flags.json) {
-    nlohmann::ordered_json report = {{"file", flags.path},
-                                     {"sound", found.findings.empty()},
-                                     {"hash", hex(found.parts.front().hash)},
-                                     {"tensors", found.tensors},
-                                     {"values", found.values},
-                                     {"findings", found.findings}};
+    Json report = {{"file", flags.path},
+                   {"sound", found.findings.empty()},
+                   {"hash", hex(found.parts.front().hash)},
+                   {"tensors", found.tensors},
+                   {"values", found.values},
+                   {"findings", found.findings}};
     for (const auto& part : found.parts) {
       report["parts"].push_back(
           {{"file", part.path}, {"bytes", part.bytes}, {"hash", hex(part.hash)}});
     }
-    write_out(report.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+    write_out(dump(report, 2) + "\n");
     return code;
   }
   for (const auto& part : found.parts)
-    write_out(fmt::format("{}  {}  {} bytes\n", hex(part.hash), part.path, part.bytes));
+    write_out(fmt::format("{}  {}  {} bytes\n", hex(part.hash), visible(part.path), part.bytes));
   for (const std::string& finding : found.findings) say(finding);
   write_out(fmt::format(
       "{} tensors, {} values: {}\n", found.tensors, found.values,
@@ -46,7 +46,7 @@ void add_verify(CLI::App& app, Action& action) {
   auto* command =
       app.add_subcommand("verify", "read a whole model file: is it sound, and what is its hash");
   auto flags = std::make_shared<VerifyFlags>();
-  command->add_option("model", flags->path, "model file (GGUF)")->required();
+  add_model(*command, flags->path);
   command->add_flag("--json", flags->json, "as JSON");
   command->callback([flags, &action] { action = [flags] { return verify(*flags); }; });
 }

@@ -1,5 +1,9 @@
 """What every command promises: help, exit codes, answers on stdout and the rest on stderr."""
+import fcntl
 import json
+import os
+import signal
+import subprocess
 
 import program
 from program import ProgramTest, STORIES
@@ -42,12 +46,97 @@ class Usage(ProgramTest):
             with self.subTest(isa=isa):
                 self.refuse("run", STORIES, "-p", "", "-n", 1, isa=isa, naming=(isa,))
 
-    def test_a_closed_stdout_is_no_crash(self):
-        done = program.subprocess.run(
-            ["sh", "-c", f'"{program.BINARY}" inspect "{STORIES}" --json | head -c 10; '
-             'exit 0'], capture_output=True, timeout=60, check=False)
-        self.assertEqual(done.returncode, 0)
-        self.assertNotIn(b"core", done.stderr)
+    def test_a_reader_that_has_seen_enough_ends_the_program_quietly(self):
+        with subprocess.Popen([program.BINARY, "inspect", STORIES, "--json"],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            fcntl.fcntl(process.stdout, 1031, 4096)  # F_SETPIPE_SZ: less than the report
+            self.assertEqual(len(process.stdout.read(10)), 10)
+            process.stdout.close()
+            self.assertEqual(process.stderr.read(), b"")
+            self.assertIn(process.wait(60), (0, -signal.SIGPIPE))
+
+    def test_a_closed_standard_input_is_an_empty_one(self):
+        command = f'"{program.BINARY}" run "{STORIES}" --temp 0 -n 8 '
+        closed, empty = (subprocess.run(["sh", "-c", command + how], capture_output=True,
+                                        timeout=60, check=False)
+                         for how in ("<&-", "</dev/null"))
+        self.assertEqual(closed.returncode, 0, closed)
+        self.assertEqual(closed.stdout, empty.stdout)
+        self.assertTrue(closed.stdout.strip())
+
+    def test_an_answer_that_cannot_be_written_is_a_failure(self):
+        for arguments in (("run", STORIES, "-p", "", "-n", "5"), ("inspect", STORIES), ("--help",),
+                          ("--version",), ("tokenize", STORIES, "-p", "a")):
+            with self.subTest(arguments=arguments), open("/dev/full", "wb") as full:
+                done = subprocess.run([program.BINARY, *map(str, arguments)], stdout=full,
+                                      stderr=subprocess.PIPE, timeout=60, check=False)
+                self.assertEqual(done.returncode, 1)
+                self.assertIn(b"stdout: No space left on device", done.stderr)
+
+    def test_nothing_steers_the_terminal(self):
+        for name in ("a\x1b[2Jb.gguf", "a\u009b2Jb.gguf"):
+            path = self.folder / name
+            for done in (program.issun("run", path), program.issun("run", "--no" + name)):
+                self.assertNotEqual(done.status, 0)
+                self.assertNotIn(b"\x1b", done.err)
+                self.assertNotIn(b"\xc2\x9b", done.err)
+                self.assertIn(b"2Jb.gguf", done.err)
+            path.write_bytes(STORIES.read_bytes())
+            for command in ("inspect", "verify"):
+                done = self.succeed(command, path)
+                self.assertNotIn(b"\x1b", done.out)
+                self.assertNotIn(b"\xc2\x9b", done.out)
+
+    def test_json_is_written_even_of_names_that_are_no_utf_8(self):
+        path = self.folder / os.fsdecode(b"bad\xff.gguf")
+        path.write_bytes(STORIES.read_bytes())
+        text = self.folder / os.fsdecode(b"text\xfe")
+        text.write_bytes(b"Once upon a time \xff there was " * 20)
+        for arguments in (("inspect", path), ("verify", path), ("eval", "perplexity", path, "-f", text),
+                          ("run", path, "-f", text, "-n", 5), ("tokenize", path, "-f", text),
+                          ("synth", "tiny", "F32", self.folder / os.fsdecode(b"new\xff"))):
+            with self.subTest(arguments=arguments):
+                json.loads(self.succeed(*arguments, "--json").out.decode("utf-8"))
+
+    def test_a_prompt_that_is_refused_is_not_repeated(self):
+        self.refuse("run", STORIES, "-p", "Once upon a time " * 100, "-c", 64, naming=("64",))
+
+    def test_the_names_people_type_are_understood(self):
+        def text(*more):
+            return self.succeed("run", STORIES, "-p", "Once", "--seed", 1, *more).text
+        plain = text("-n", 12)
+        for more in (("--n-predict", 12), ("-n", 12, "-t", -1), ("-n", 12, "-t", 0),
+                     ("-n", 12, "-b", 2048, "-ub", 512), ("-n", 12, "--batch-size", 64),
+                     ("-n", 12, "-ctk", "f16", "-ctv", "f16"), ("-n", 12, "--cache-type", "f16")):
+            with self.subTest(more=more):
+                self.assertEqual(text(*more), plain)
+        self.assertEqual(text("-n", 40, "--top-k", -1), text("-n", 40, "--top-k", 0))
+        self.assertEqual(json.loads(self.succeed("inspect", STORIES, "--json", "-b", 64, "-ub",
+                                                 32).text)["memory"]["batch"], 32)
+
+    def test_cache_types_that_differ_are_refused(self):
+        self.refuse("run", STORIES, "-p", "", "-ctk", "f32", "-ctv", "f16", status=2,
+                    naming=("keys and values", "f32", "f16"))
+        self.refuse("bench", STORIES, "-ctk", "f32", status=2, naming=("keys and values",))
+
+    def test_a_context_beyond_the_trained_one_is_noted(self):
+        def notes(context):
+            done = self.succeed("run", STORIES, "-p", "Once", "-n", 2, "-c", context)
+            return [line for line in done.err.decode().splitlines() if "trained with 512" in line]
+        self.assertEqual(len(notes(513)), 1)
+        self.assertEqual(notes(512), [])
+
+    def test_a_benchmark_of_nothing_is_wrong_use(self):
+        self.refuse("bench", STORIES, "-p", 0, "-n", 0, status=2, naming=("-p and -n",))
+
+    def test_every_command_takes_the_model_by_its_flag(self):
+        for arguments in (("tokenize", "-p", "Once"), ("detokenize", "--tokens", "403,407"),
+                          ("verify",)):
+            with self.subTest(arguments=arguments):
+                named = self.succeed(*arguments, STORIES)
+                self.assertEqual(self.succeed(*arguments, "-m", STORIES).out, named.out)
+                if "token" in arguments[0]:
+                    self.assertEqual(self.succeed(*arguments).out, named.out)  # the built-in model
 
 
 class Data(ProgramTest):

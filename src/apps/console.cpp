@@ -1,0 +1,39 @@
+#include "apps/console.h"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+
+#include "base/quote.h"
+#include "base/terminal.h"
+
+namespace issun::apps {
+
+namespace {
+
+bool progress_shown = false;
+
+// Not fmt::print, which throws when stderr cannot be written: that is no reason to end.
+void put(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stderr); }
+
+}  // namespace
+
+void say(const std::string& message) { tell("issun: " + visible_lines(message) + "\n"); }
+
+void tell(std::string_view text) {
+  hide_progress();
+  put(text);
+}
+
+void show_progress(const std::string& line) {
+  if (!stderr_is_terminal()) return;
+  put(fmt::format("\r{:.78}\033[K", visible(line)));  // a line that wraps could not be taken back
+  progress_shown = true;
+}
+
+void hide_progress() {
+  if (progress_shown) put("\r\033[K");
+  progress_shown = false;
+}
+
+}  // namespace issun::apps

@@ -1,0 +1,20 @@
+// What a person at the terminal sees besides answers: sentences and progress, all on stderr.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace issun::apps {
+
+// A sentence, with the program's name before it. Control characters but line ends are shown as
+// \xNN, since the text may come from a file.
+void say(const std::string& message);
+// Text as it is.
+void tell(std::string_view text);
+
+// One line that says what is being waited for, in the place of the one before; nothing where
+// stderr is no terminal. say() and tell() hide it; hide it before anything goes to stdout.
+void show_progress(const std::string& line);
+void hide_progress();
+
+}  // namespace issun::apps
