@@ -1,13 +1,20 @@
 """Ctrl-C, closed terminals and text that comes out piece by piece."""
+import contextlib
+import fcntl
+import json
 import os
 import pty
 import select
 import signal
 import subprocess
+import sys
+import termios
 import time
 
 import program
 from program import ProgramTest, STORIES
+
+F_SETPIPE_SZ = 1031  # named in fcntl from Python 3.10 on
 
 
 class Terminal:
@@ -61,6 +68,31 @@ class Terminal:
         os.close(self.leader)
 
 
+@contextlib.contextmanager
+def full_pipe(*arguments, stdin):
+    """The program, once it has filled a small pipe that nobody reads and waits."""
+    ours, theirs = os.pipe()
+    fcntl.fcntl(theirs, F_SETPIPE_SZ, 4096)
+    with os.fdopen(ours, "rb", buffering=0) as reader:
+        process = subprocess.Popen([program.BINARY, *map(str, arguments)], stdin=stdin,
+                                   stdout=theirs, stderr=subprocess.DEVNULL,
+                                   env=program.environment())
+        os.close(theirs)
+        process.stdout = reader
+        try:
+            until = time.monotonic() + 120
+            while (waiting := int.from_bytes(fcntl.ioctl(reader, termios.FIONREAD, bytes(4)),
+                                             sys.byteorder)) < 4000:
+                if process.poll() is not None or time.monotonic() > until:
+                    raise AssertionError(f"wrote only {waiting} bytes")
+                time.sleep(0.05)
+            time.sleep(0.3)
+            yield process
+        finally:
+            process.kill()
+            process.wait()
+
+
 class Interrupt(ProgramTest):
     def terminal(self, *arguments):
         terminal = Terminal(*arguments)
@@ -73,6 +105,9 @@ class Interrupt(ProgramTest):
         chat.wait_for(lambda seen: b">" in seen)
         chat.type("Once upon a time\n")
         chat.wait_for(lambda seen: b"Lily" in seen)
+        before_answer = chat.seen[:chat.seen.index(b"Lily")]
+        self.assertIn(b"reading " + os.fsencode(STORIES)[:60], before_answer)  # what takes the time
+        self.assertIn(b"\r\x1b[K", before_answer)  # and is gone when the answer comes
         chat.interrupt()
         self.assertIsNone(chat.process.poll())
         before = len(chat.seen)
@@ -80,14 +115,38 @@ class Interrupt(ProgramTest):
         chat.interrupt()
         self.assertIn(chat.ends(), (0, 130))
 
-    def test_two_interrupts_at_once_leave(self):
-        chat = self.terminal("run", STORIES, "--temp", "0")
-        chat.wait_for(lambda seen: b">" in seen)
-        chat.interrupt()
-        time.sleep(0.2)
-        if chat.process.poll() is None:
-            chat.interrupt()
-        self.assertIn(chat.ends(), (0, 130))
+    def test_a_second_interrupt_leaves_an_answer_that_hangs(self):
+        # Nobody reads the pipe, so the program waits inside a write and takes no interrupt.
+        with full_pipe("run", STORIES, "-p", "", "--temp", "0", "--ignore-eos", "-c", "4096",
+                       stdin=subprocess.DEVNULL) as process:
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.2)
+            self.assertIsNone(process.poll())
+            process.send_signal(signal.SIGINT)
+            self.assertEqual(process.wait(60), -signal.SIGINT)
+
+    def test_an_interrupt_after_an_answer_does_not_stop_the_next(self):
+        leader, follower = pty.openpty()
+        self.addCleanup(os.close, leader)
+        self.addCleanup(os.close, follower)
+        os.write(leader, b"Once\n")
+        # The whole answer is written after it ended; the pipe holds less.
+        with full_pipe("run", STORIES, "--json", "--temp", "0", "--ignore-eos", "-c", "4096", "-n",
+                       "1800", stdin=follower) as process:
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.2)
+            os.write(leader, b" upon\n")
+            text = b""
+            while text.count(b'"logits_hash"') < 2 and (piece := os.read(process.stdout.fileno(),
+                                                                         65536)):
+                text += piece
+            os.write(leader, b"\x04")
+            text += process.stdout.read()
+            self.assertEqual(process.wait(60), 0)
+        first, end = json.JSONDecoder().raw_decode(text.decode())
+        second = json.loads(text.decode()[end:])
+        self.assertEqual(first["finish"], second["finish"])
+        self.assertEqual(second["generated_tokens"], 1800)
 
     def test_the_end_of_input_leaves(self):
         chat = self.terminal("run", STORIES)
