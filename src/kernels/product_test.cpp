@@ -209,12 +209,23 @@ TEST_CASE(
   }
 }
 
-TEST_CASE("Activations that are no numbers end in defined bytes") {
-  for (const KernelTable* table : available_kernels()) {
-    std::vector<float> x(256, 1.0f);
-    x[3] = NAN, x[40] = INFINITY;
-    const Prepared prepared(*table, x, 1, 256);
-    CHECK(!std::isfinite(prepared.block(0, 0).base));
+TEST_CASE("A token with an activation that is no number has no numbers for products") {
+  std::mt19937 random(12);
+  for (DType type : {DType::Q8_0, DType::Q4_K, DType::Q6_K}) {
+    const Weights weights = random_weights(type, 5, 256, random);
+    for (float bad : {NAN, INFINITY})
+      for (const KernelTable* table : available_kernels()) {
+        std::vector<float> x = random_floats(2 * 256, random), out(10);
+        x[40] = bad;
+        const Prepared prepared(*table, x, 2, 256);
+        for (Family family : {Family::kDotQ8, Family::kPanelQ8}) {
+          run({*table, family, weights, x, prepared}, 0, 5, 0, 2, out.data());
+          for (int r = 0; r < 5; ++r) {
+            CHECK(std::isnan(out[static_cast<size_t>(r)]));
+            CHECK(std::isfinite(out[static_cast<size_t>(5 + r)]));
+          }
+        }
+      }
   }
 }
 

@@ -14,11 +14,19 @@ constexpr int kLargestShift = 5;
 // x: 256 floats.
 inline void quantise_block(const float* x, Q8Block* block) {
   float group_largest[8], block_largest = 0;
+  F32x16 zeros = zero_f32();  // unless a value is infinite or NaN
   for (int g = 0; g < 8; ++g) {
-    group_largest[g] = largest(max(abs(load(x + 32 * g)), abs(load(x + 32 * g + 16))));
-    if (!(group_largest[g] <= block_largest)) block_largest = group_largest[g];  // NaN stays
+    const F32x16 first = load(x + 32 * g), second = load(x + 32 * g + 16);
+    zeros = fma(first, zero_f32(), fma(second, zero_f32(), zeros));
+    group_largest[g] = largest(max(abs(first), abs(second)));
+    if (group_largest[g] > block_largest) block_largest = group_largest[g];
   }
   __builtin_memset(block, 0, sizeof *block);
+  if (sum(zeros) != 0) {  // NaN: and so is every product with this token
+    block->base = block->sum_scale = __builtin_nanf("");
+    for (float& scale : block->scale) scale = block->base;
+    return;
+  }
   if (block_largest < kSmallestActivation) return;
   // Group scales are base * 2^shift, the smallest that reaches the largest value of the group.
   const float top_scale = block_largest / 127;
