@@ -1,5 +1,6 @@
 #include "apps/commands.h"
 #include "base/file.h"
+#include "model/sequence.h"
 
 namespace issun::apps {
 
@@ -29,22 +30,15 @@ Result<int> logits(const LogitsFlags& flags) {
                 runtime->options().context);
   }
   cache::PagedKv cache = TRY(runtime->new_cache());
-  cache::PageTable table = cache.new_table();
+  model::Sequence sequence(runtime->forward(), cache);
   AtomicFile file = TRY(AtomicFile::create(flags.out));
-  std::vector<int32_t> outputs;
-  for (size_t begin = 0; begin < tokens.size();) {
-    const size_t rows =
-        std::min(tokens.size() - begin, static_cast<size_t>(runtime->options().max_rows));
-    outputs.resize(rows);
-    for (size_t i = 0; i < rows; ++i) outputs[i] = static_cast<int32_t>(i);
-    cache.extend(table, static_cast<int>(rows));
-    const model::SequenceRows sequence{&table, static_cast<int>(rows)};
-    const auto computed = runtime->forward().run(
-        {std::span(tokens).subspan(begin, rows), {&sequence, 1}, outputs}, cache);
+  const size_t most_rows = static_cast<size_t>(runtime->options().max_rows);
+  for (size_t begin = 0; begin < tokens.size(); begin += most_rows) {
+    const auto piece = std::span(tokens).subspan(begin, std::min(most_rows, tokens.size() - begin));
+    const Matrix<const float> computed = TRY(sequence.append(piece, model::Wanted::All));
     TRY(runtime->model().file.still_whole());
     TRY(file.write(std::as_bytes(
         std::span(computed.data, static_cast<size_t>(computed.rows * computed.columns)))));
-    begin += rows;
   }
   TRY(file.finish());
   return kDone;
