@@ -72,6 +72,18 @@ TEST_CASE("Every index is handed out exactly once, for any number of workers and
   }
 }
 
+TEST_CASE("More workers than cores finish many short regions soon") {
+  // A region does not wait for workers that never got a core.
+  const auto workers = *Workers::create(16);
+  std::atomic<int64_t> sum{0};
+  const double start = seconds_now();
+  for (int region = 0; region < 2000; ++region) {
+    workers->for_each(32, 1, [&](int64_t begin, int64_t, int) { sum += begin; });
+  }
+  CHECK(sum == 2000 * 31 * 16);
+  CHECK(seconds_now() - start < 20);
+}
+
 TEST_CASE("Idle workers use no CPU time") {
   const auto pool = *Workers::create(4);
   Workers& workers = *pool;

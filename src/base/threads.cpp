@@ -20,6 +20,8 @@ namespace {
 // token, shorter than anything a person or a power meter would notice.
 constexpr int kSpins = 2000;
 
+constexpr uint32_t kOpen = uint32_t{1} << 31;  // of Workers::region_
+
 void pause() {
 #if defined(__x86_64__)
   _mm_pause();
@@ -75,18 +77,33 @@ void Workers::run(int64_t total, int64_t chunk, Call call, void* body) {
   call_ = call;
   body_ = body;
   next_.store(0, std::memory_order_relaxed);
-  busy_.store(count_ - 1, std::memory_order_relaxed);
+  region_.store(kOpen, std::memory_order_release);
   // Sequentially consistent with the sleepers' own order (count up, then look at the epoch): either
   // they see the new epoch or this sees them.
   epoch_.fetch_add(1);
   if (sleepers_.load() > 0) epoch_.notify_all();
   work(0);
-  for (int spin = 0; busy_.load(std::memory_order_acquire) != 0;) {
+  // Everything is handed out: who comes now comes too late, and who is inside is waited for.
+  uint32_t inside = region_.fetch_and(~kOpen, std::memory_order_acq_rel) & ~kOpen;
+  for (int spin = 0; inside != 0; inside = region_.load(std::memory_order_acquire)) {
     if (++spin < kSpins) {
       pause();
-    } else if (const int32_t busy = busy_.load(std::memory_order_acquire); busy != 0) {
-      busy_.wait(busy, std::memory_order_acquire);
+    } else {
+      region_.wait(inside, std::memory_order_acquire);
     }
+  }
+}
+
+void Workers::join_in(int worker) {
+  uint32_t region = region_.load(std::memory_order_relaxed);
+  while ((region & kOpen) != 0) {
+    if (!region_.compare_exchange_weak(region, region + 1, std::memory_order_acq_rel,
+                                       std::memory_order_relaxed)) {
+      continue;
+    }
+    work(worker);
+    if (region_.fetch_sub(1, std::memory_order_acq_rel) == 1) region_.notify_one();
+    return;
   }
 }
 
@@ -112,9 +129,8 @@ void Workers::loop(int worker) {
       sleepers_.fetch_sub(1);
     }
     if (stop_.load()) return;
-    ++seen;
-    work(worker);
-    if (busy_.fetch_sub(1, std::memory_order_acq_rel) == 1) busy_.notify_one();
+    seen = epoch_.load(std::memory_order_acquire);
+    join_in(worker);
   }
 }
 

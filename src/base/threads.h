@@ -45,6 +45,7 @@ class Workers {
   using Call = void (*)(void* body, int64_t begin, int64_t end, int worker);
   void run(int64_t total, int64_t chunk, Call call, void* body);
   void work(int worker);
+  void join_in(int worker);
   void loop(int worker);
   static void* start_loop(void* start);
 
@@ -55,14 +56,17 @@ class Workers {
   };
   std::vector<Start> starts_;
   std::vector<pthread_t> threads_;
-  // The region being run; written by the owner before the epoch moves, read by workers after it.
+  // The region being run; written by the owner while it is closed and empty, read by workers
+  // inside.
   int64_t total_ = 0, chunk_ = 1;
   Call call_ = nullptr;
   void* body_ = nullptr;
   alignas(64) std::atomic<int64_t> next_{0};    // first index not handed out yet
   alignas(64) std::atomic<uint32_t> epoch_{0};  // counts regions; workers wait for it to move
-  alignas(64) std::atomic<int32_t> busy_{0};    // workers that have not finished the region
-  std::atomic<int32_t> sleepers_{0};            // workers inside the kernel's wait
+  // Whether workers may enter the region (the top bit), and how many are inside. The owner waits
+  // for those inside only: one that another program keeps from running is not missed.
+  alignas(64) std::atomic<uint32_t> region_{0};
+  std::atomic<int32_t> sleepers_{0};  // workers inside the kernel's wait
   std::atomic<bool> stop_{false};
 };
 
