@@ -144,6 +144,7 @@ Result<Json> describe(const InspectFlags& flags) {
   report["alignment"] = file.alignment();
   report["bytes"] = file.file_bytes();
   report["tensor_bytes"] = file.data_bytes();
+  report["metadata"] = Json::object();
   for (const auto& entry : file.metadata().entries()) {
     report["metadata"][repaired_utf8(entry.key)] = metadata_json(entry.value);
   }
