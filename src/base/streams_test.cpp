@@ -5,6 +5,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstdio>
+
 using namespace issun;
 
 namespace {
@@ -59,6 +61,7 @@ TEST_CASE("Text arrives whole through a pipe that does not wait and is smaller t
   int ends[2];
   REQUIRE(::pipe(ends) == 0);
   const std::string text(300'000, 'x');
+  std::fflush(stdout);  // what waits there would be written by the child too
   const pid_t writer = ::fork();
   if (writer == 0) {
     ::close(ends[0]);
