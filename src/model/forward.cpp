@@ -160,10 +160,16 @@ void Forward::add_bias(const Tensor& bias, const Matrix<float>& rows) const {
            [&](int64_t t) { kernels_.add(rows.row(t), bias.floats(), rows.columns, rows.row(t)); });
 }
 
-void Forward::add_to_residual(const Matrix<float>& rows) {
-  const Matrix<float> residual = view(buffers_->residual, rows.rows, rows.columns);
+// What ends both halves of a layer: back to the embedding's width, and onto the residual.
+void Forward::project_to_residual(const Linear& linear, const Matrix<float>& rows) {
+  const Matrix<float> projected = view(buffers_->projected, rows.rows, config_.embedding_length);
+  const Matrix<float> residual = view(buffers_->residual, rows.rows, config_.embedding_length);
+  const Product product[] = {{linear.weight, projected}};
+  kernels::linear(kernels_, workers_, scratch_, activations(rows, {linear.weight.type}), product,
+                  options_.exact);
+  add_bias(linear.bias, projected);
   each_row(rows.rows, [&](int64_t t) {
-    kernels_.add(residual.row(t), rows.row(t), rows.columns, residual.row(t));
+    kernels_.add(residual.row(t), projected.row(t), projected.columns, residual.row(t));
   });
 }
 
@@ -193,12 +199,7 @@ void Forward::attention_block(int l, const Batch& batch, cache::PagedKv& cache) 
 
   const Matrix<float> attended =
       view(buffers_->attended, rows, int64_t{layer.heads} * layer.value_width);
-  const Matrix<float> projected = view(buffers_->projected, rows, config_.embedding_length);
-  const Product output[] = {{weights.output.weight, projected}};
-  kernels::linear(kernels_, workers_, scratch_, activations(attended, {weights.output.weight.type}),
-                  output, options_.exact);
-  add_bias(weights.output.bias, projected);
-  add_to_residual(projected);
+  project_to_residual(weights.output, attended);
 }
 
 // Rotates queries and keys, and puts keys and values into the cache.
@@ -303,13 +304,7 @@ void Forward::feed_forward_block(int l, int rows) {
   each_row(rows, [&](int64_t t) {
     kernels_.silu_mul(gate.row(t), up.row(t), gate.columns, gate.row(t));
   });
-
-  const Matrix<float> projected = view(buffers_->projected, rows, config_.embedding_length);
-  const Product narrow[] = {{weights.down.weight, projected}};
-  kernels::linear(kernels_, workers_, scratch_, activations(gate, {weights.down.weight.type}),
-                  narrow, options_.exact);
-  add_bias(weights.down.bias, projected);
-  add_to_residual(projected);
+  project_to_residual(weights.down, gate);
 }
 
 Matrix<const float> Forward::logits(const Batch& batch) {

@@ -59,7 +59,7 @@ class Forward final : public Decoder {
   void norm(const Matrix<float>& in, const Tensor& gains, const Matrix<float>& out) const;
   kernels::Activations activations(const Matrix<float>& rows, std::initializer_list<DType> weights);
   void add_bias(const Tensor& bias, const Matrix<float>& rows) const;
-  void add_to_residual(const Matrix<float>& rows);
+  void project_to_residual(const Linear& linear, const Matrix<float>& rows);
   template <class Body>
   void each_row(int64_t rows, Body&& body) const;
 
