@@ -7,7 +7,7 @@ namespace issun::engine {
 Result<Conversation> Conversation::create(const model::Model& model, std::string system, bool raw) {
   Conversation conversation(model, std::move(system));
   if (!raw && !model.chat_template.empty()) {
-    auto parsed = tokenizer::ChatTemplate::parse(model.chat_template);
+    auto parsed = chat::ChatTemplate::parse(model.chat_template);
     if (!parsed) {
       return fail("tokenizer.chat_template: {}; --raw does without it", parsed.error().message);
     }
@@ -30,7 +30,7 @@ Result<std::vector<int32_t>> Conversation::ask(std::string_view text) {
 }
 
 Result<std::string> Conversation::render(std::string_view question) {
-  tokenizer::ChatInput input;
+  chat::ChatInput input;
   if (!system_.empty()) input.add({"system", system_, ""});
   for (const Turn& turn : turns_) input.add({turn.role, turn.content, ""});
   input.add({"user", std::string(question), ""});
@@ -39,7 +39,7 @@ Result<std::string> Conversation::render(std::string_view question) {
   };
   input.bos_token = text_of(model_->tokenizer.bos());
   input.eos_token = text_of(model_->tokenizer.eos());
-  tokenizer::ChatPrompt prompt = TRY(template_->apply(input));
+  chat::ChatPrompt prompt = TRY(template_->apply(input));
   note_ = prompt.changes.system_moved ? "this model's template has no place for a system text: it "
                                         "stands before the first question"
                                       : "";

@@ -7,8 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "chat/chat_template.h"
 #include "model/model.h"
-#include "tokenizer/chat_template.h"
 
 namespace issun::engine {
 
@@ -45,7 +45,7 @@ class Conversation {
 
   const model::Model* model_;
   std::string system_;
-  std::optional<tokenizer::ChatTemplate> template_;
+  std::optional<chat::ChatTemplate> template_;
   std::vector<Turn> turns_;
   std::string text_;  // of a talk without a template
   std::string note_;
