@@ -67,8 +67,7 @@ TokenCost token_cost(const BenchCase& bench_case, engine::Runtime& runtime) {
     cost.bytes +=
         positions * static_cast<double>(cache_bytes_per_position(model.config, options.cache_type));
   cost.operations = 2.0 * static_cast<double>(model.weights.products_per_token(generates));
-  cost.int8 = kernels::wants_q8(runtime.kernels(), model.weights.layers.front().up.weight.type,
-                                options.exact);
+  cost.int8 = kernels::wants_q8(runtime.kernels(), model.weights.main_type(), options.exact);
   return cost;
 }
 

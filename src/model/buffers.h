@@ -1,38 +1,38 @@
-// The rooms a forward pass works in, laid out once in one arena.
+// The rooms a forward pass works in, laid out once in one arena. Each part of a layer plans its
+// own; the parts of one kind in all layers share it.
 #pragma once
 
+#include <memory>
+
 #include "base/memory.h"
-#include "kernels/linear.h"
 #include "model/forward.h"
+#include "model/layer/attention.h"
+#include "model/layer/feed_forward.h"
 
 namespace issun::model {
 
-// How many tokens one piece of attention work takes: keys and values are converted once for them.
-constexpr int kAttentionTokens = 16;
-
-// What one worker needs to attend with a tile of queries to one head.
-struct AttentionRoom {
-  std::span<float> queries, out;              // (tile rows, width)
-  std::span<int> visible_begin, visible_end;  // (tile rows)
-  std::span<const void*> key_pages, value_pages;
-  std::span<std::byte> scratch;
-};
-
-struct Forward::Buffers {
+struct Buffers {
   Arena arena;
-  // (max_rows, ...) each
-  std::span<float> residual, normed, query, key, value, attended, gate, up, projected;
-  std::span<std::byte> q8;
-  std::span<float> cosines, sines;      // (max_rows, rope pairs)
+  // (max_rows, embedding) each: what flows from layer to layer, what a half of a layer reads, and
+  // what it gives
+  std::span<float> residual, normed, branch;
+  std::span<std::byte> q8;              // any rows in 8 bits, for the products that read them next
   std::span<int32_t> positions, pages;  // (max_rows): where each row stands, and in which page
-  std::span<int64_t>
-      first_item;           // (max_sequences + 1): where each sequence's attention work begins
+  std::vector<RotationRoom> rotations;  // one a kind of rotation
+  AttentionRooms attention;
+  FeedForwardRoom feed_forward;
   std::span<float> logits;  // (max_outputs, vocabulary)
-  std::vector<AttentionRoom> rooms;  // one a worker
 
   // Reserves everything; allocates and fills the spans when `allocate`.
-  static Result<Buffers> make(const ModelConfig& config, const kernels::KernelTable& kernels,
-                              const ForwardOptions& options, int workers, bool allocate);
+  static Result<std::unique_ptr<Buffers>> make(const ModelConfig& config,
+                                               const kernels::KernelTable& kernels,
+                                               const ForwardOptions& options, int workers,
+                                               bool allocate);
 };
+
+// The first `rows` rows of a buffer that holds rows of `columns`.
+inline Matrix<float> view(std::span<float> buffer, int64_t rows, int64_t columns) {
+  return {buffer.data(), rows, columns, columns};
+}
 
 }  // namespace issun::model

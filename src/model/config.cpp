@@ -64,15 +64,12 @@ cache::KvShape ModelConfig::kv_shape(DType key_type, DType value_type) const {
   shape.key_type = key_type;
   shape.value_type = value_type;
   for (const LayerConfig& layer : layers) {
-    shape.layers.push_back({layer.kv_heads, layer.key_width, layer.value_width});
+    const bool remembers = layer.mixer == MixerKind::Attention;
+    shape.layers.push_back(
+        remembers ? cache::KvLayerShape{layer.kv_heads, layer.key_width, layer.value_width}
+                  : cache::KvLayerShape{});
   }
   return shape;
-}
-
-int ModelConfig::widest_feed_forward() const {
-  int widest = 0;
-  for (const LayerConfig& layer : layers) widest = std::max(widest, layer.feed_forward_length);
-  return widest;
 }
 
 }  // namespace issun::model

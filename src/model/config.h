@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -15,7 +16,7 @@ namespace issun::model {
 // Which elements of a head are rotated together: (2i, 2i+1), or (i, i + dimensions / 2).
 enum class RopePairing { None, Adjacent, Halves };
 
-enum class RopeScaling { None, Linear, Yarn };
+enum class RopeScaling { None, Linear, Yarn, Long };
 
 // Rotary position embedding: theta_i = position * frequency_i.
 struct RopeConfig {
@@ -24,20 +25,54 @@ struct RopeConfig {
   double base = 10000.0;
   RopeScaling scaling = RopeScaling::None;
   double factor = 1.0;                   // how much longer than trained
-  double original_context = 0;           // YaRN: the length it was trained for
+  double original_context = 0;           // YaRN, Long: the length it was trained for
   double beta_fast = 32, beta_slow = 1;  // YaRN: rotations at the ends of the ramp
   double log_multiplier = 0;             // YaRN: divides the magnitude by 0.1 m ln(factor) + 1
   double attention_factor = 1;           // multiplies cos and sin
+  bool file_factors = true;              // the file's frequency divisors, if it has any, apply
+  bool operator==(const RopeConfig&) const = default;
 };
 
-enum class FeedForwardKind { SwiGlu };
+enum class NormKind { Rms, Layer };
+
+// What mixes the tokens of a layer. A new kind is a value here and a file in layer/.
+enum class MixerKind { Attention };
+
+// Norms of queries and keys before they are rotated: each head by itself, or all heads as one row.
+enum class QkNorm { None, Head, Whole };
+
+// Gated: down(act(gate x) * up x). Plain: down(act(up x)).
+enum class FeedForwardKind { Gated, Plain };
+
+enum class Activation { Silu, Gelu };
+
+constexpr int kNoRope = -1;
 
 // One layer. A new fact is a field with a default.
 struct LayerConfig {
+  MixerKind mixer = MixerKind::Attention;
   int heads = 0, kv_heads = 0;
   int key_width = 0, value_width = 0;  // of one head
+  double attention_scale = 0;          // of q . k
+  double attention_softcap = 0;        // scores become softcap * tanh(score / softcap); 0: none
+  int window = 0;  // positions a token sees, itself the last of them; 0: all before it
+  int rope = 0;    // which of ModelConfig::ropes, or kNoRope
+  QkNorm qk_norm = QkNorm::None;
+  bool sinks = false;  // one more logit a head in the denominator of the softmax
+
+  FeedForwardKind feed_forward = FeedForwardKind::Gated;
+  Activation activation = Activation::Silu;
   int feed_forward_length = 0;
-  FeedForwardKind feed_forward = FeedForwardKind::SwiGlu;
+
+  // Norms of what the halves of the layer read, and of what they give before it is added.
+  bool norms_before = true, norms_after = false;
+  bool parallel = false;  // both halves read the same normed rows, and have one norm
+};
+
+// Where an architecture's tensors have other names than most have.
+struct TensorNames {
+  std::string_view output_norm = "output_norm";
+  std::string_view norm_before_feed_forward = "ffn_norm";
 };
 
 struct ModelConfig {
@@ -46,13 +81,20 @@ struct ModelConfig {
   int64_t context_length = 0;  // trained for
   int embedding_length = 0;
   int vocabulary_size = 0;
+  NormKind norm = NormKind::Rms;
   double norm_epsilon = 1e-5;
-  double attention_scale = 0;  // of q . k
-  RopeConfig rope;
+  double embedding_scale = 1;
+  double residual_scale = 1;       // of what a half of a layer adds
+  double logit_scale = 1;          // multiplies them
+  double logit_softcap = 0;        // 0: none
+  int learned_positions = 0;       // rows of a table added to the embeddings; 0: none
+  double query_growth = 0;         // queries times 1 + growth * ln(1 + floor(position / length))
+  double query_growth_length = 1;  // in positions
+  std::vector<RopeConfig> ropes;   // the kinds of rotation that layers choose from
+  TensorNames names;
   std::vector<LayerConfig> layers;
 
   cache::KvShape kv_shape(DType key_type, DType value_type) const;
-  int widest_feed_forward() const;
 };
 
 // Reads the facts from the metadata. Error: an architecture that is not known here, a key that is

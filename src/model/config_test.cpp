@@ -69,9 +69,9 @@ TEST_CASE("What a file leaves out has the defaults of the format") {
   REQUIRE(config.layers.size() == 3);
   CHECK(config.layers[0].kv_heads == 4);
   CHECK(config.layers[2].key_width == 16);
-  CHECK(config.rope.dimensions == 16);
-  CHECK(config.rope.base == 10000);
-  CHECK(config.attention_scale == doctest::Approx(0.25));
+  CHECK(config.ropes[0].dimensions == 16);
+  CHECK(config.ropes[0].base == 10000);
+  CHECK(config.layers[0].attention_scale == doctest::Approx(0.25));
 }
 
 TEST_CASE("Facts may differ from layer to layer") {
@@ -82,7 +82,6 @@ TEST_CASE("Facts may differ from layer to layer") {
   CHECK(config.layers[1].kv_heads == 2);
   CHECK((*Facts().counts("llama.attention.head_count", {4, 2, 8}).read()).layers[2].kv_heads == 8);
   CHECK(config.layers[2].feed_forward_length == 32);
-  CHECK(config.widest_feed_forward() == 96);
 }
 
 TEST_CASE("Facts that no network can have are refused by the key") {
@@ -168,8 +167,8 @@ TEST_CASE("YaRN's own keys are read, and a mix that is not done is refused") {
   facts.text("llama.rope.scaling.type", "yarn").number("llama.rope.scaling.factor", 4);
   facts.number("llama.rope.scaling.yarn_beta_fast", 16)
       .number("llama.rope.scaling.yarn_beta_slow", 2);
-  CHECK(facts.read()->rope.beta_fast == 16);
-  CHECK(facts.read()->rope.beta_slow == 2);
+  CHECK(facts.read()->ropes[0].beta_fast == 16);
+  CHECK(facts.read()->ropes[0].beta_slow == 2);
   CHECK(facts.number("llama.rope.scaling.yarn_ext_factor", 0.5).error().find("yarn_ext_factor") !=
         std::string::npos);
 }

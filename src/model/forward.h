@@ -1,11 +1,10 @@
-// The forward pass of a decoder: a loop over LayerConfig. All memory is planned at creation; run()
-// neither allocates nor locks nor fails.
+// The forward pass of a decoder: a loop over its layers (layer/layer.h). All memory is planned at
+// creation; run() neither allocates nor locks nor fails.
 #pragma once
 
 #include <memory>
 #include <vector>
 
-#include "base/memory.h"
 #include "base/threads.h"
 #include "kernels/kernels.h"
 #include "kernels/linear.h"
@@ -15,6 +14,9 @@
 #include "model/weights.h"
 
 namespace issun::model {
+
+struct Buffers;
+struct Pass;
 
 struct ForwardOptions {
   int max_rows = 512;  // tokens of one batch
@@ -34,6 +36,7 @@ class Forward final : public Decoder {
   static Result<std::unique_ptr<Forward>> create(const ModelConfig& config, const Weights& weights,
                                                  const kernels::KernelTable& kernels,
                                                  Workers& workers, const ForwardOptions& options);
+  ~Forward() override;
 
   int vocabulary_size() const override { return config_.vocabulary_size; }
   int max_rows() const override { return options_.max_rows; }
@@ -43,37 +46,22 @@ class Forward final : public Decoder {
   Matrix<const float> run(const Batch& batch, cache::PagedKv& cache) override;
 
  private:
-  struct Buffers;
   Forward(const ModelConfig& config, const Weights& weights, const kernels::KernelTable& kernels,
-          Workers& workers, const ForwardOptions& options, Rope rope);
+          Workers& workers, const ForwardOptions& options);
 
-  // The steps of run(), in order. Rows are those of the batch.
-  void embed(const Batch& batch);
-  void place(const Batch& batch);
-  void attention_block(int layer, const Batch& batch, cache::PagedKv& cache);
-  void remember(int layer, int rows, cache::PagedKv& cache);
-  void attend(int layer, const Batch& batch, const cache::PagedKv& cache);
-  void feed_forward_block(int layer, int rows);
-  Matrix<const float> logits(const Batch& batch);
-
-  void norm(const Matrix<float>& in, const Tensor& gains, const Matrix<float>& out) const;
-  kernels::Activations activations(const Matrix<float>& rows, std::initializer_list<DType> weights);
-  void add_bias(const Tensor& bias, const Matrix<float>& rows) const;
-  void project_to_residual(const Linear& linear, const Matrix<float>& rows);
-  template <class Body>
-  void each_row(int64_t rows, Body&& body) const;
+  // What stands before and after the layers, in order.
+  void place(const Pass& pass) const;
+  void embed(const Pass& pass) const;
+  Matrix<const float> logits(const Pass& pass) const;
 
   const ModelConfig& config_;
   const Weights& weights_;
   const kernels::KernelTable& kernels_;
   Workers& workers_;
   const ForwardOptions options_;
-  Rope rope_;
+  std::vector<Rope> ropes_;  // as config.ropes
   kernels::LinearScratch scratch_;
   std::unique_ptr<Buffers> buffers_;
-
- public:
-  ~Forward() override;
 };
 
 }  // namespace issun::model

@@ -16,20 +16,59 @@ struct Linear {
   Tensor bias;
 };
 
-struct LayerWeights {
-  Tensor attention_norm;  // (embedding)
-  Linear query;           // (heads x key_width, embedding)
-  Linear key;             // (kv_heads x key_width, embedding)
-  Linear value;           // (kv_heads x value_width, embedding)
-  Linear output;          // (embedding, heads x value_width)
-  Tensor feed_forward_norm;
-  Linear gate, up;  // (feed_forward, embedding)
+// Gains and, where the file has one, the bias (columns, F32). None where the layer has no such
+// norm.
+struct Norm {
+  Tensor gains;
+  Tensor bias;
+  explicit operator bool() const { return static_cast<bool>(gains); }
+};
+
+struct AttentionWeights {
+  Linear query;               // (heads x key_width, embedding)
+  Linear key;                 // (kv_heads x key_width, embedding)
+  Linear value;               // (kv_heads x value_width, embedding)
+  Linear output;              // (embedding, heads x value_width)
+  Norm query_norm, key_norm;  // (key_width), or of all heads
+  Tensor sinks;               // (heads)
+
+  template <class Visit>
+  void each_matrix(Visit&& visit) const {
+    for (const Linear* linear : {&query, &key, &value, &output}) visit(linear->weight);
+  }
+};
+
+struct FeedForwardWeights {
+  Linear gate, up;  // (feed_forward, embedding); no gate when plain
   Linear down;      // (embedding, feed_forward)
+
+  template <class Visit>
+  void each_matrix(Visit&& visit) const {
+    for (const Linear* linear : {&gate, &up, &down}) visit(linear->weight);
+  }
+};
+
+// What a layer has of each kind of part; the parts it lacks are empty.
+struct LayerWeights {
+  Norm before_mixer, after_mixer;
+  AttentionWeights attention;
+  Norm before_feed_forward, after_feed_forward;
+  FeedForwardWeights feed_forward;
+
+  template <class Visit>
+  void each_matrix(Visit&& visit) const {
+    const auto present = [&](const Tensor& matrix) {
+      if (matrix) visit(matrix);
+    };
+    attention.each_matrix(present);
+    feed_forward.each_matrix(present);
+  }
 };
 
 struct Weights {
-  Tensor token_embedding;  // (vocabulary, embedding)
-  Tensor output_norm;
+  Tensor token_embedding;    // (vocabulary, embedding)
+  Tensor learned_positions;  // (positions, embedding)
+  Norm output_norm;
   Linear output;        // (vocabulary, embedding): the embedding again when tied
   Tensor rope_factors;  // (rope dimensions / 2) or none: divide the frequencies
   std::vector<LayerWeights> layers;
@@ -38,12 +77,7 @@ struct Weights {
   // Every matrix of the layers, in order.
   template <class Visit>
   void each_layer_matrix(Visit&& visit) const {
-    for (const LayerWeights& layer : layers) {
-      for (const Linear* linear : {&layer.query, &layer.key, &layer.value, &layer.output,
-                                   &layer.gate, &layer.up, &layer.down}) {
-        visit(linear->weight);
-      }
-    }
+    for (const LayerWeights& layer : layers) layer.each_matrix(visit);
   }
 
   // Error: a tensor that is missing, of another shape, or of a type that has no kernels here.
@@ -52,6 +86,8 @@ struct Weights {
   int64_t bytes_per_token() const;
   // Multiplications a token costs in the matrices, with or without the output's.
   int64_t products_per_token(bool with_output) const;
+  // Of the layers' largest matrix.
+  DType main_type() const;
 };
 
 }  // namespace issun::model

@@ -79,6 +79,11 @@ Result<void> read_common(const Keys& keys, ModelConfig* config) {
   const int width = config->embedding_length / heads[0];
   const int key_width = TRY(keys.count_or("attention.key_length", 1, kMaxWidth, width));
   const int value_width = TRY(keys.count_or("attention.value_length", 1, kMaxWidth, width));
+  const double scale =
+      TRY(keys.number_or("attention.scale", 1.0 / std::sqrt(static_cast<double>(key_width))));
+  if (scale <= 0) {
+    return fail("{}: expected a positive number, found {}", keys.full("attention.scale"), scale);
+  }
   for (int l = 0; l < layers; ++l) {
     const size_t i = static_cast<size_t>(l);
     if (heads[i] % kv_heads[i] != 0) {
@@ -94,16 +99,11 @@ Result<void> read_common(const Keys& keys, ModelConfig* config) {
     layer.kv_heads = kv_heads[i];
     layer.key_width = key_width;
     layer.value_width = value_width;
+    layer.attention_scale = scale;
     layer.feed_forward_length = feed_forward[i];
     config->layers.push_back(layer);
   }
-  const double usual_scale = 1.0 / std::sqrt(static_cast<double>(key_width));
-  config->attention_scale = TRY(keys.number_or("attention.scale", usual_scale));
-  if (config->attention_scale <= 0) {
-    return fail("{}: expected a positive number, found {}", keys.full("attention.scale"),
-                config->attention_scale);
-  }
-  config->rope = TRY(read_rope(keys, key_width, config->context_length));
+  config->ropes = {TRY(read_rope(keys, key_width, config->context_length))};
   return {};
 }
 

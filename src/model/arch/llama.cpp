@@ -15,11 +15,11 @@ Result<void> read_llama(const Keys& keys, ModelConfig* config) {
     return fail("{}: expected a model that generates, found one that reads both ways",
                 keys.full("attention.causal"));
   }
-  config->rope.pairing = RopePairing::Adjacent;
+  config->ropes[0].pairing = RopePairing::Adjacent;
   const int key_width = config->layers[0].key_width;
-  if (config->rope.dimensions != key_width) {
+  if (config->ropes[0].dimensions != key_width) {
     return fail("{}: expected the head width {}, found {}", keys.full("rope.dimension_count"),
-                key_width, config->rope.dimensions);
+                key_width, config->ropes[0].dimensions);
   }
   return {};
 }

@@ -1,0 +1,41 @@
+// Finds the tensors of a network by name and holds them to shapes; knows in the end whether the
+// file has one that nothing asked for.
+#pragma once
+
+#include <set>
+#include <string>
+
+#include "gguf/reader.h"
+#include "model/weights.h"
+
+namespace issun::model {
+
+class Binder {
+ public:
+  explicit Binder(const gguf::GgufFile& file) : file_(file) {}
+
+  bool has(const std::string& name) const { return static_cast<bool>(file_.find(name)); }
+  Result<Tensor> matrix(const std::string& name, int64_t rows, int64_t columns) const;
+  // A vector of plain floats, such as a norm's gains.
+  Result<Tensor> vector(const std::string& name, int64_t columns) const;
+  // None if the file has none.
+  Result<Tensor> optional_vector(const std::string& name, int64_t columns) const;
+  // prefix.weight, and prefix.bias if there is one.
+  Result<Linear> linear(const std::string& prefix, int64_t rows, int64_t columns) const;
+  Result<Norm> norm(const std::string& prefix, int64_t columns) const;
+
+  // Error: a tensor that nothing asked for. To leave one out would give other answers in silence.
+  Result<void> all_used() const;
+
+ private:
+  Tensor find(const std::string& name) const;
+  Result<Tensor> require(const std::string& name) const;
+
+  const gguf::GgufFile& file_;
+  mutable std::set<std::string_view> used_;  // names asked for
+};
+
+// Rows [first, first + count) of a matrix that holds several, one below the other.
+Linear rows_of(const Linear& fused, int64_t first, int64_t count);
+
+}  // namespace issun::model

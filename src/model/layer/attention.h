@@ -1,0 +1,42 @@
+// Attention over the cache: queries, keys and values of the rows, what they see, and back to the
+// embedding's width.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "model/layer/plan.h"
+#include "tensor/tensor.h"
+
+namespace issun::model {
+
+struct Pass;
+
+// The rotation of each row by one kind of rope: (max_rows, pairs) each.
+struct RotationRoom {
+  std::span<float> cosines, sines;
+};
+
+// What one worker needs to attend with a tile of queries to one head.
+struct AttentionTile {
+  std::span<float> queries, out;              // (tile rows, width)
+  std::span<int> visible_begin, visible_end;  // (tile rows)
+  std::span<float> sinks;                     // (tile rows)
+  std::span<const void*> key_pages, value_pages;
+  std::span<std::byte> scratch;
+};
+
+struct AttentionRooms {
+  std::span<float> query, key, value, attended;  // (max_rows, heads x width)
+  std::span<int64_t> first_tile;     // (max_sequences + 1): where each sequence's tiles begin
+  std::vector<AttentionTile> tiles;  // one a worker
+  void plan(Plan& plan);
+};
+
+// (rows, embedding) -> (rows, embedding); the rows' keys and values are in the cache afterwards.
+void attention(const Pass& pass, int l, const Matrix<float>& in, const Matrix<float>& out);
+
+// Divides the rows of the batch into tiles, once for all layers.
+void divide_into_tiles(const Pass& pass);
+
+}  // namespace issun::model

@@ -1,0 +1,44 @@
+#include "model/layer/pass.h"
+
+namespace issun::model {
+
+void Pass::norm_row(const Norm& norm, const float* in, int64_t columns, float* out) const {
+  const int n = static_cast<int>(columns);
+  const float epsilon = static_cast<float>(config.norm_epsilon);
+  const float* bias = norm.bias ? norm.bias.floats() : nullptr;
+  if (config.norm == NormKind::Layer) {
+    kernels.layer_norm(in, norm.gains.floats(), bias, n, epsilon, out);
+    return;
+  }
+  kernels.rms_norm(in, norm.gains.floats(), n, epsilon, out);
+  if (bias != nullptr) kernels.add(out, bias, n, out);
+}
+
+void Pass::norm(const Norm& norm, const Matrix<float>& in, const Matrix<float>& out) const {
+  each_row(in.rows, [&](int64_t t) { norm_row(norm, in.row(t), in.columns, out.row(t)); });
+}
+
+void Pass::project(const Matrix<float>& rows, std::initializer_list<Projection> projections) const {
+  constexpr size_t kMost = 8;
+  CHECK_THAT(projections.size() <= kMost);
+  kernels::Product products[kMost];
+  kernels::Activations activations;
+  activations.rows = {rows.data, rows.rows, rows.columns, rows.stride};
+  activations.q8 = buffers.q8.data();
+  size_t count = 0;
+  for (const Projection& p : projections) {
+    products[count++] = {p.linear.weight, p.out};
+    if (!activations.q8_ready && kernels::wants_q8(kernels, p.linear.weight.type, exact)) {
+      kernels::prepare_q8(kernels, workers, activations);
+    }
+  }
+  kernels::linear(kernels, workers, scratch, activations, std::span(products).first(count), exact);
+  for (const Projection& p : projections) {
+    if (!p.linear.bias) continue;
+    each_row(rows.rows, [&](int64_t t) {
+      kernels.add(p.out.row(t), p.linear.bias.floats(), p.out.columns, p.out.row(t));
+    });
+  }
+}
+
+}  // namespace issun::model

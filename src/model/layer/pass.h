@@ -1,0 +1,52 @@
+// One run through the layers as their parts see it: what they work on, and the steps they share.
+// Copied nowhere, allocates nothing, cannot fail.
+#pragma once
+
+#include <initializer_list>
+
+#include "base/threads.h"
+#include "kernels/linear.h"
+#include "model/buffers.h"
+#include "model/config.h"
+#include "model/decoder.h"
+#include "model/weights.h"
+
+namespace issun::model {
+
+struct Pass {
+  const ModelConfig& config;
+  const Weights& weights;
+  const kernels::KernelTable& kernels;
+  Workers& workers;
+  const kernels::LinearScratch& scratch;
+  const bool exact;  // F32 activations everywhere
+  Buffers& buffers;
+  const Batch& batch;
+  cache::PagedKv& cache;
+
+  int64_t rows() const { return static_cast<int64_t>(batch.tokens.size()); }
+  const LayerConfig& layer(int l) const { return config.layers[static_cast<size_t>(l)]; }
+  const LayerWeights& layer_weights(int l) const { return weights.layers[static_cast<size_t>(l)]; }
+
+  // body(t) for each of `rows` rows, on all workers.
+  template <class Body>
+  void each_row(int64_t rows, Body&& body) const {
+    const int64_t chunk = std::max<int64_t>(1, rows / (4 * workers.count()));
+    workers.for_each(rows, chunk, [&](int64_t begin, int64_t end, int) {
+      for (int64_t t = begin; t < end; ++t) body(t);
+    });
+  }
+
+  // One row; `out` may be `in`.
+  void norm_row(const Norm& norm, const float* in, int64_t columns, float* out) const;
+  // Each row of `in` by itself; `out` may be `in`.
+  void norm(const Norm& norm, const Matrix<float>& in, const Matrix<float>& out) const;
+  // outs[i] = linears[i] of the rows, biases added, all in one parallel region.
+  struct Projection {
+    const Linear& linear;
+    Matrix<float> out;
+  };
+  void project(const Matrix<float>& rows, std::initializer_list<Projection> projections) const;
+};
+
+}  // namespace issun::model

@@ -1,0 +1,28 @@
+// What a part of a layer is told when it plans its room.
+#pragma once
+
+#include <algorithm>
+
+#include "kernels/linear.h"
+#include "model/layout.h"
+
+namespace issun::model {
+
+struct ModelConfig;
+struct ForwardOptions;
+
+struct Plan {
+  const ModelConfig& config;
+  const kernels::KernelTable& kernels;
+  const ForwardOptions& options;
+  int workers;
+  Layout& layout;
+  int64_t q8_bytes = 0;  // of the largest input of any product
+
+  // A product will read `rows` rows of `columns`.
+  void widest_input(int64_t rows, int64_t columns) {
+    q8_bytes = std::max(q8_bytes, rows * kernels::q8_bytes(columns));
+  }
+};
+
+}  // namespace issun::model
