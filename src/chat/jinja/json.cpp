@@ -3,12 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
-#include <cstdlib>
 #include <utility>
 
-#include "base/utf8.h"
+#include "base/json_reader.h"
 #include "chat/jinja/operators.h"
 #include "chat/jinja/text.h"
 
@@ -16,149 +14,65 @@ namespace issun::chat::jinja {
 
 namespace {
 
-constexpr int kNesting = 200;
-
-class JsonParser {
+// Values for a render out of what a JsonReader finds.
+class JsonValues {
  public:
-  JsonParser(std::string_view text, Runtime* runtime) : text_(text), runtime_(runtime) {}
+  JsonValues(std::string_view text, Runtime* runtime) : reader_(text), runtime_(runtime) {}
 
   Result<Value> document() {
-    Value value = TRY(element(0));
-    skip_blanks();
-    if (at_ != text_.size()) return fail("JSON: unexpected text at byte {}", at_);
+    Value value = TRY(element());
+    TRY(reader_.end());
     return value;
   }
 
  private:
-  void skip_blanks() { at_ = std::min(text_.find_first_not_of(" \t\r\n", at_), text_.size()); }
-  bool take(char character) {
-    skip_blanks();
-    if (at_ >= text_.size() || text_[at_] != character) return false;
-    ++at_;
-    return true;
-  }
-  bool take_word(std::string_view word) {
-    if (!text_.substr(at_).starts_with(word)) return false;
-    at_ += word.size();
-    return true;
-  }
-
-  Result<Value> element(int depth) {
-    if (depth > kNesting) return fail("JSON: nested deeper than {} levels", kNesting);
-    skip_blanks();
-    if (at_ >= text_.size()) return fail("JSON: expected a value, found the end");
+  Result<Value> element() {
     if (runtime_ != nullptr) TRY(runtime_->spend(1));
-    switch (text_[at_]) {
-      case '{':
-        return object(depth);
-      case '[':
-        return array(depth);
-      case '"': {
-        std::string text = TRY(string());
+    switch (reader_.peek()) {
+      case JsonReader::Kind::Object:
+        return object();
+      case JsonReader::Kind::Array:
+        return array();
+      case JsonReader::Kind::String: {
+        std::string text = TRY(reader_.string());
         return runtime_ != nullptr ? runtime_->text(std::move(text)) : Value(std::move(text));
       }
-      default:
+      case JsonReader::Kind::Number: {
+        const JsonNumber number = TRY(reader_.number());
+        return number.whole ? Value(number.integer) : Value(number.value);
+      }
+      case JsonReader::Kind::Bool:
+        return Value(TRY(reader_.boolean()));
+      case JsonReader::Kind::Null:
+      case JsonReader::Kind::None:
         break;
     }
-    if (take_word("true")) return Value(true);
-    if (take_word("false")) return Value(false);
-    if (take_word("null")) return Value::none();
-    return number();
+    TRY(reader_.skip());  // null, or the error
+    return Value::none();
   }
 
-  Result<Value> object(int depth) {
-    ++at_;
+  Result<Value> object() {
     Value dict = runtime_ != nullptr ? TRY(runtime_->dict()) : Value::dict();
-    if (take('}')) return dict;
-    do {
-      skip_blanks();
-      if (at_ >= text_.size() || text_[at_] != '"')
-        return fail("JSON: expected a key at byte {}", at_);
-      std::string key = TRY(string());
-      if (!take(':')) return fail("JSON: expected ':' at byte {}", at_);
+    TRY(reader_.object([&](std::string& key) -> Result<void> {
       if (runtime_ != nullptr) TRY(runtime_->grow(sizeof(Dict::Entry)));
-      dict.entries().set(Value(std::move(key)), TRY(element(depth + 1)));
-    } while (take(','));
-    if (!take('}')) return fail("JSON: expected ',' or '}}' at byte {}", at_);
+      Value value = TRY(element());
+      dict.entries().set(Value(std::move(key)), std::move(value));
+      return {};
+    }));
     return dict;
   }
 
-  Result<Value> array(int depth) {
-    ++at_;
+  Result<Value> array() {
     std::vector<Value> values;
-    if (!take(']')) {
-      do {
-        values.push_back(TRY(element(depth + 1)));
-      } while (take(','));
-      if (!take(']')) return fail("JSON: expected ',' or ']' at byte {}", at_);
-    }
+    TRY(reader_.array([&]() -> Result<void> {
+      values.push_back(TRY(element()));
+      return {};
+    }));
     return runtime_ != nullptr ? runtime_->list(std::move(values)) : Value::list(std::move(values));
   }
 
-  Result<Value> number() {
-    const size_t end = std::min(text_.find_first_not_of("+-.0123456789eE", at_), text_.size());
-    const std::string token(text_.substr(at_, end - at_));
-    const size_t digit = token.starts_with('-') ? 1 : 0;
-    if (digit >= token.size() || token[digit] < '0' || token[digit] > '9') {
-      return fail("JSON: unexpected character at byte {}", at_);
-    }
-    int64_t integer = 0;
-    const char* last = token.data() + token.size();
-    const auto whole = std::from_chars(token.data(), last, integer);
-    const bool fits = whole.ec == std::errc() && whole.ptr == last;
-    char* stop = nullptr;
-    const double number = fits ? 0 : std::strtod(token.c_str(), &stop);
-    if (!fits && stop != last) return fail("JSON: no number at byte {}", at_);
-    if (!std::isfinite(number)) return fail("JSON: number out of range at byte {}", at_);
-    at_ = end;
-    return fits ? Value(integer) : Value(number);
-  }
-
-  Result<uint32_t> hex4() {
-    uint32_t code = 0;
-    const char* first = text_.data() + at_;
-    const bool enough = text_.size() - at_ >= 4;
-    if (!enough || std::from_chars(first, first + 4, code, 16).ptr != first + 4) {
-      return fail("JSON: expected four hexadecimal digits at byte {}", at_);
-    }
-    at_ += 4;
-    return code;
-  }
-
-  Result<void> escape(std::string* out) {
-    constexpr std::string_view kLetters = "\"\\/bfnrt", kMeanings = "\"\\/\b\f\n\r\t";
-    const char letter = at_ < text_.size() ? text_[at_++] : '\0';
-    if (const size_t i = kLetters.find(letter); i != std::string_view::npos) {
-      out->push_back(kMeanings[i]);
-      return {};
-    }
-    if (letter != 'u') return fail("JSON: unknown escape at byte {}", at_);
-    uint32_t code = TRY(hex4());
-    if (code >= 0xD800 && code < 0xDC00 && take_word("\\u")) {
-      const uint32_t low = TRY(hex4());
-      if (low < 0xDC00 || low > 0xDFFF) return fail("JSON: half a surrogate pair at byte {}", at_);
-      code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00);
-    }
-    append_utf8(code >= 0xD800 && code <= 0xDFFF ? 0xFFFD : code, *out);
-    return {};
-  }
-
-  Result<std::string> string() {
-    ++at_;
-    std::string out;
-    while (true) {
-      const size_t end = std::min(text_.find_first_of("\"\\", at_), text_.size());
-      out.append(text_.substr(at_, end - at_));
-      at_ = end + 1;
-      if (end == text_.size()) return fail("JSON: a string without end");
-      if (text_[end] == '"') return out;
-      TRY(escape(&out));
-    }
-  }
-
-  std::string_view text_;
+  JsonReader reader_;
   Runtime* runtime_;
-  size_t at_ = 0;
 };
 
 std::string json_string(std::string_view text, bool ascii) {
@@ -264,7 +178,7 @@ class JsonWriter {
 }  // namespace
 
 Result<Value> parse_json(std::string_view text, Runtime* runtime) {
-  return JsonParser(text, runtime).document();
+  return JsonValues(text, runtime).document();
 }
 
 Result<void> append_json(TextSink& out, const Value& value, const JsonStyle& style) {
