@@ -17,7 +17,15 @@ namespace {
 tl::unexpected<Error> system_failure(std::string_view what, const std::string& path) {
   return fail("{}: {}: {}", path, what, ::strerror(errno));
 }
+
+mode_t mode_of(const std::string& path) {
+  struct stat facts {};
+  return ::stat(path.c_str(), &facts) == 0 ? facts.st_mode : 0;
+}
 }  // namespace
+
+bool is_file(const std::string& path) { return S_ISREG(mode_of(path)); }
+bool is_directory(const std::string& path) { return S_ISDIR(mode_of(path)); }
 
 Result<File> File::open_for_reading(const std::string& path) {
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);

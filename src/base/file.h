@@ -11,6 +11,10 @@
 
 namespace issun {
 
+// Whether there is one of that kind at `path`, through symbolic links.
+bool is_file(const std::string& path);
+bool is_directory(const std::string& path);
+
 // An open file, closed when it goes.
 class File {
  public:
