@@ -9,11 +9,12 @@
 namespace issun::engine {
 
 struct Engine::Session {
-  Session(Request asked, int vocabulary_size, cache::PageTable empty)
+  Session(Request asked, int vocabulary_size, cache::PageTable empty,
+          std::shared_ptr<const SequenceBreakers> breakers)
       : request(std::move(asked)),
         history(request.prompt),
         table(std::move(empty)),
-        sampler(request.sampling, vocabulary_size),
+        sampler(request.sampling, vocabulary_size, std::move(breakers)),
         text(request.stop, request.drop_leading_space) {}
 
   // Tokens of the history that the cache does not hold yet.
@@ -87,14 +88,32 @@ Result<RequestId> Engine::submit(Request request) {
     if (text.empty()) return fail("stop: expected a text that is not empty");
   }
   TRY(check(request.sampling));
-  auto session =
-      std::make_unique<Session>(std::move(request), decoder_.vocabulary_size(), cache_.new_table());
+  for (const LogitBias& bias : request.sampling.logit_bias) {
+    if (bias.token >= decoder_.vocabulary_size()) {
+      return fail("logit_bias: expected tokens from 0 to {}, found {}",
+                  decoder_.vocabulary_size() - 1, bias.token);
+    }
+  }
+  auto breakers = TRY(breakers_of(request.sampling));
+  auto session = std::make_unique<Session>(std::move(request), decoder_.vocabulary_size(),
+                                           cache_.new_table(), std::move(breakers));
   session->id = next_id_++;
   session->statistics.prompt_tokens = static_cast<int>(length);
   last_logits_ = {};
   adopt_prefix(*session);
   running_.push_back(std::move(session));
   return running_.back()->id;
+}
+
+Result<std::shared_ptr<const SequenceBreakers>> Engine::breakers_of(
+    const SamplerOptions& sampling) {
+  if (sampling.dry_multiplier == 0) return nullptr;
+  if (breakers_ == nullptr || breaker_texts_ != sampling.dry_sequence_breakers) {
+    breakers_ = std::make_shared<const SequenceBreakers>(
+        TRY(SequenceBreakers::create(tokenizer_, sampling.dry_sequence_breakers)));
+    breaker_texts_ = sampling.dry_sequence_breakers;
+  }
+  return breakers_;
 }
 
 // Begins with what a finished request left in the cache, as far as both are alike: what is equal
@@ -136,7 +155,8 @@ Engine::Session* Engine::find(RequestId request) const {
 }
 
 Event Engine::cancel(RequestId request) {
-  Event event{.request = request};
+  Event event;
+  event.request = request;
   if (Session* session = find(request)) {
     finish(*session, Finish::Cancelled, event);
     event.statistics = session->statistics;
@@ -192,7 +212,8 @@ void Engine::plan_rows(Session& session, int most_rows) {
   const int room = options_.prompt_rows - static_cast<int>(tokens_.size());
   const int rows = std::min({session.pending(), room, most_rows});
   if (rows <= 0 || add_rows(session, rows)) return;
-  Event event{.request = session.id};
+  Event event;
+  event.request = session.id;
   finish(session, Finish::ContextFull, event);
   events_.push_back(std::move(event));
 }
@@ -219,7 +240,8 @@ bool Engine::forget_oldest() {
 }
 
 void Engine::take_result(Session& session, std::span<const float> logits) {
-  Event event{.request = session.id};
+  Event event;
+  event.request = session.id;
   last_logits_ = logits;
   if (session.request.max_tokens == 0) {
     finish(session, Finish::MaxTokens, event);
@@ -236,6 +258,7 @@ void Engine::take_result(Session& session, std::span<const float> logits) {
   RequestStatistics& statistics = session.statistics;
   ++statistics.generated_tokens;
   event.token = token;
+  event.probabilities = session.sampler.probabilities();
   if (end) {
     finish(session, Finish::EndToken, event);
   } else {

@@ -41,8 +41,9 @@ struct RequestStatistics {
 // What one step did to one request.
 struct Event {
   RequestId request = 0;
-  int32_t token = -1;  // generated in this step; -1: none
-  std::string text;    // to show
+  int32_t token = -1;           // generated in this step; -1: none
+  std::string text;             // to show
+  Probabilities probabilities;  // of this token's choice, where n_probs asks for them
   Finish finish = Finish::Running;
   RequestStatistics statistics;  // of the request so far
 };
@@ -60,7 +61,8 @@ class Engine {
   ~Engine();
 
   // Error: an empty prompt, a token outside the vocabulary, a prompt that leaves no room in the
-  // context (both numbers named), too many requests at once, a sampling number out of range.
+  // context (both numbers named), too many requests at once, a sampling number out of range. The
+  // first request with DRY looks through the vocabulary for its breakers, some 20 ms.
   Result<RequestId> submit(Request request);
   // Ends a request; what it computed stays in the cache for a later one that begins alike. The
   // event holds what was not shown yet. A request that is not running is left alone: a Running
@@ -89,6 +91,7 @@ class Engine {
   void take_result(Session& session, std::span<const float> logits);
   void finish(Session& session, Finish reason, Event& event);
   void adopt_prefix(Session& session);
+  Result<std::shared_ptr<const SequenceBreakers>> breakers_of(const SamplerOptions& sampling);
   Session* find(RequestId request) const;
 
   model::Decoder& decoder_;
@@ -100,6 +103,9 @@ class Engine {
   std::vector<Kept> kept_;  // oldest first
   std::vector<Event> events_;
   std::span<const float> last_logits_;  // inside the decoder, until its next run
+  // Of the latest request with DRY, for the next one that has the same.
+  std::vector<std::string> breaker_texts_;
+  std::shared_ptr<const SequenceBreakers> breakers_;
   // The batch being built.
   std::vector<int32_t> tokens_, outputs_;
   std::vector<model::SequenceRows> sequences_;

@@ -2,110 +2,126 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
+
+#include "engine/sampling/penalties.h"
+#include "engine/sampling/temperature.h"
 
 namespace issun::engine {
 
-namespace {
-// Sorted by logit, then by token: the order never depends on the sorting algorithm.
-constexpr auto kBetter = [](const auto& a, const auto& b) {
-  return a.logit > b.logit || (a.logit == b.logit && a.token < b.token);
-};
-}  // namespace
-
-Result<void> check(const SamplerOptions& o) {
-  const auto in_range = [](const char* what, float value, float low, float high) -> Result<void> {
-    if (value >= low && value <= high) return {};
-    return fail("{}: expected a number from {} to {}, found {}", what, low, high, value);
-  };
-  TRY(in_range("temperature", o.temperature, 0, 100));
-  TRY(in_range("top_p", o.top_p, 0, 1));
-  TRY(in_range("min_p", o.min_p, 0, 1));
-  TRY(in_range("repeat_penalty", o.repeat_penalty, 0.01f, 100));
-  if (o.top_k < 0) return fail("top_k: expected 0 or more, found {}", o.top_k);
-  if (o.repeat_last_n < -1)
-    return fail("repeat_last_n: expected -1 or more, found {}", o.repeat_last_n);
-  return {};
+Sampler::Sampler(const SamplerOptions& options, int vocabulary_size,
+                 std::shared_ptr<const SequenceBreakers> breakers)
+    : options_(options),
+      candidates_(vocabulary_size),
+      scratch_(vocabulary_size),
+      dry_(std::move(breakers)),
+      mirostat_(options, vocabulary_size),
+      marks_(static_cast<size_t>(vocabulary_size)),
+      state_(options.seed) {
+  weights_.reserve(static_cast<size_t>(vocabulary_size));
 }
 
-Sampler::Sampler(const SamplerOptions& options, int vocabulary_size)
-    : options_(options),
-      candidates_(static_cast<size_t>(vocabulary_size)),
-      penalised_(static_cast<size_t>(vocabulary_size)),
-      state_(options.seed) {}
+bool Sampler::edits_logits() const {
+  return options_.repeat_penalty != 1 || options_.presence_penalty != 0 ||
+         options_.frequency_penalty != 0 || options_.dry_multiplier != 0 ||
+         !options_.logit_bias.empty();
+}
+
+// Only typical_p and xtc ever leave out the most likely token.
+bool Sampler::always_takes_the_likeliest() const {
+  const auto has = [&](SamplingStep step) {
+    return std::find(options_.steps.begin(), options_.steps.end(), step) != options_.steps.end();
+  };
+  return options_.temperature == 0 && options_.dynatemp_range == 0 &&
+         has(SamplingStep::Temperature) && !edits_logits() && options_.typical_p >= 1 &&
+         options_.xtc_probability == 0;
+}
 
 int32_t Sampler::sample(std::span<const float> logits, std::span<const int32_t> history) {
-  const bool penalise_any = options_.repeat_penalty != 1.0f && options_.repeat_last_n != 0;
-  if (options_.temperature == 0 && !penalise_any) return most_likely(logits);
-  candidates_.resize(logits.size());
-  for (size_t i = 0; i < logits.size(); ++i) {
-    const float logit = std::isnan(logits[i]) ? -std::numeric_limits<float>::infinity() : logits[i];
-    candidates_[i] = {logit, static_cast<int32_t>(i)};
-  }
-  if (penalise_any) penalise(history);
-  if (options_.temperature == 0)
-    return std::min_element(candidates_.begin(), candidates_.end(), kBetter)->token;
-  return draw(keep_min_p(keep_top_p(keep_top_k())));
+  if (options_.n_probs == 0 && always_takes_the_likeliest()) return most_likely(logits);
+  candidates_.start(logits);
+  if (!std::isfinite(candidates_.highest())) return most_likely(logits);
+  for (const LogitBias& bias : options_.logit_bias) candidates_.add_to(bias.token, bias.bias);
+  for (const SamplingStep step : options_.steps) apply(step, history);
+  if (mirostat_.on()) mirostat_.cut(candidates_);
+  if (candidates_.all().empty()) return most_likely(logits);  // biases forbid every token
+  const int32_t token = draw();
+  if (options_.n_probs > 0) note_before(logits, token);
+  return token;
 }
 
-void Sampler::penalise(std::span<const int32_t> history) {
-  if (options_.repeat_last_n > 0 && history.size() > static_cast<size_t>(options_.repeat_last_n)) {
-    history = history.last(static_cast<size_t>(options_.repeat_last_n));
+void Sampler::apply(SamplingStep step, std::span<const int32_t> history) {
+  const SamplerOptions& o = options_;
+  switch (step) {
+    case SamplingStep::Penalties:
+      return penalise(candidates_, o, history, marks_);
+    case SamplingStep::Dry:
+      return dry_.penalise(candidates_, o, history, marks_);
+    case SamplingStep::Temperature:
+      return temper(candidates_, dynamic_temperature(candidates_, o.temperature, o.dynatemp_range,
+                                                     o.dynatemp_exponent));
+    default:
+      break;
   }
-  for (const int32_t token : history) {
-    const size_t i = static_cast<size_t>(token);
-    if (penalised_[i]) continue;
-    penalised_[i] = true;
-    float& logit = candidates_[i].logit;
-    logit = logit > 0 ? logit / options_.repeat_penalty : logit * options_.repeat_penalty;
+  if (mirostat_.on()) return;
+  switch (step) {
+    case SamplingStep::TopNSigma:
+      return top_n_sigma(candidates_, o.top_n_sigma);
+    case SamplingStep::TopK:
+      return top_k(candidates_, o.top_k);
+    case SamplingStep::TypicalP:
+      return typical_p(candidates_, o.typical_p, o.min_keep, scratch_);
+    case SamplingStep::TopP:
+      return top_p(candidates_, o.top_p, o.min_keep);
+    case SamplingStep::MinP:
+      return min_p(candidates_, o.min_p, o.min_keep);
+    case SamplingStep::Xtc:
+      if (o.xtc_probability > 0 && uniform() < o.xtc_probability)
+        exclude_top_choices(candidates_, o.xtc_threshold, o.min_keep);
+      return;
+    default:
+      return;
   }
-  for (const int32_t token : history) penalised_[static_cast<size_t>(token)] = false;
 }
 
-// Afterwards the kept candidates are sorted, best first.
-size_t Sampler::keep_top_k() {
-  const size_t all = candidates_.size();
-  const size_t kept =
-      options_.top_k == 0 ? all : std::min(all, static_cast<size_t>(options_.top_k));
-  std::partial_sort(candidates_.begin(), candidates_.begin() + static_cast<std::ptrdiff_t>(kept),
-                    candidates_.end(), kBetter);
-  return kept;
-}
-
-size_t Sampler::keep_top_p(size_t count) const {
-  if (options_.top_p >= 1) return count;
+int32_t Sampler::draw() {
+  const std::span<const Candidate> all = candidates_.all();
+  const float highest = candidates_.highest();
+  weights_.clear();
   double total = 0;
-  for (size_t i = 0; i < count; ++i)
-    total += std::exp(double{candidates_[i].logit} - candidates_[0].logit);
-  double reached = 0;
-  for (size_t i = 0; i < count; ++i) {
-    reached += std::exp(double{candidates_[i].logit} - candidates_[0].logit) / total;
-    if (reached >= options_.top_p) return i + 1;
+  for (const Candidate& candidate : all) {
+    weights_.push_back(std::exp(double{candidate.logit} - highest));
+    total += weights_.back();
   }
-  return count;
-}
-
-size_t Sampler::keep_min_p(size_t count) const {
-  if (options_.min_p <= 0) return count;
-  const double lowest = candidates_[0].logit + std::log(double{options_.min_p});
-  size_t kept = 1;
-  while (kept < count && candidates_[kept].logit >= lowest) ++kept;
-  return kept;
-}
-
-int32_t Sampler::draw(size_t count) {
-  const auto weight = [&](size_t i) {
-    return std::exp((double{candidates_[i].logit} - candidates_[0].logit) / options_.temperature);
-  };
-  double total = 0;
-  for (size_t i = 0; i < count; ++i) total += weight(i);
   double left = uniform() * total;
-  for (size_t i = 0; i + 1 < count; ++i) {
-    left -= weight(i);
-    if (left < 0) return candidates_[i].token;
+  size_t chosen = 0;
+  while (chosen + 1 < all.size() && left >= weights_[chosen]) left -= weights_[chosen++];
+  // Rounding may lead past the end of what has any probability.
+  while (chosen > 0 && weights_[chosen] == 0) --chosen;
+  if (mirostat_.on()) mirostat_.learn(weights_[chosen] / total);
+  const int32_t token = all[chosen].token;
+  if (options_.n_probs > 0) note_most_likely(highest + std::log(total), probabilities_.after);
+  return token;
+}
+
+// The best candidates, where log_total is the logarithm of the sum of all exp(logit).
+void Sampler::note_most_likely(double log_total, std::vector<TokenProbability>& out) {
+  out.clear();
+  for (const Candidate& candidate : candidates_.best(static_cast<size_t>(options_.n_probs)))
+    out.push_back({candidate.token, static_cast<float>(candidate.logit - log_total)});
+}
+
+// Ends the use of the candidates: they become those of the model alone.
+void Sampler::note_before(std::span<const float> logits, int32_t token) {
+  candidates_.start(logits);
+  const double highest = candidates_.highest();
+  double total = 0;
+  for (const float logit : logits) {
+    if (logit > kNever) total += std::exp(logit - highest);
   }
-  // All logits were minus infinity when the weights are not numbers: the first is as good as any.
-  return std::isfinite(total) ? candidates_[count - 1].token : candidates_[0].token;
+  const double log_total = highest + std::log(total);
+  probabilities_.chosen = static_cast<float>(logits[static_cast<size_t>(token)] - log_total);
+  candidates_.keep_best(static_cast<size_t>(options_.n_probs));
+  note_most_likely(log_total, probabilities_.before);
 }
 
 // splitmix64 (Steele, Lea, Flood 2014): 53 random bits in [0, 1).

@@ -1,52 +1,62 @@
-// From logits to the next token: penalties, top_k, top_p, min_p, temperature, in this order; then a
-// draw. Names and defaults are those people know.
+// From logits to the next token: logit biases, the steps of SamplerOptions in their order, a draw.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
 #include "base/result.h"
+#include "engine/sampling/candidates.h"
+#include "engine/sampling/dry.h"
+#include "engine/sampling/mirostat.h"
+#include "engine/sampling/options.h"
+#include "engine/sampling/truncation.h"
 
 namespace issun::engine {
 
-struct SamplerOptions {
-  float temperature = 0.8f;  // 0: always the most likely token
-  int top_k = 40;            // keep the k most likely; 0: all
-  float top_p = 0.95f;       // keep the most likely that together reach p; 1: all
-  float min_p = 0.05f;       // keep those at least this share of the most likely; 0: all
-  float repeat_penalty =
-      1.0f;                // divides positive logits of recent tokens, multiplies negative ones
-  int repeat_last_n = 64;  // how recent; 0: none, -1: the whole context
-  uint64_t seed = 0;
+struct TokenProbability {
+  int32_t token = 0;
+  float log_probability = 0;  // natural
 };
 
-// Error: a number outside its range, by name.
-Result<void> check(const SamplerOptions& options);
+// Of one choice, as far as n_probs asks.
+struct Probabilities {
+  float chosen = 0;                      // log-probability of the chosen token by the model alone
+  std::vector<TokenProbability> before;  // the most likely by the model alone, best first
+  std::vector<TokenProbability> after;   // the most likely of those that the draw was among
+};
 
 class Sampler {
  public:
-  Sampler(const SamplerOptions& options, int vocabulary_size);
-  // logits: (vocabulary). history: the tokens so far, prompt included. Allocates nothing.
-  // A logit that is not a number never wins.
+  // breakers: of DRY; nullptr for none.
+  Sampler(const SamplerOptions& options, int vocabulary_size,
+          std::shared_ptr<const SequenceBreakers> breakers = nullptr);
+  // logits: (vocabulary). history: the tokens so far, prompt included. Allocates nothing but the
+  // probabilities asked for. A logit that is not a number, or minus infinity, never wins; where
+  // none is better, or one is plus infinity, the token returned is one whose logit is not finite.
   int32_t sample(std::span<const float> logits, std::span<const int32_t> history);
+  // Of the latest choice; empty unless n_probs asks for them.
+  const Probabilities& probabilities() const { return probabilities_; }
 
  private:
-  struct Candidate {
-    float logit;
-    int32_t token;
-  };
-  void penalise(std::span<const int32_t> history);
-  size_t keep_top_k();
-  size_t keep_top_p(size_t count) const;
-  size_t keep_min_p(size_t count) const;
-  int32_t draw(size_t count);
+  bool always_takes_the_likeliest() const;
+  bool edits_logits() const;
+  void apply(SamplingStep step, std::span<const int32_t> history);
+  int32_t draw();
   double uniform();
+  void note_most_likely(double log_total, std::vector<TokenProbability>& out);
+  void note_before(std::span<const float> logits, int32_t token);
 
   SamplerOptions options_;
-  std::vector<Candidate> candidates_;
-  std::vector<bool> penalised_;  // (vocabulary), false between calls
+  Candidates candidates_;
+  TruncationScratch scratch_;
+  Dry dry_;
+  Mirostat mirostat_;
+  std::vector<int32_t> marks_;   // (vocabulary), 0 between steps
+  std::vector<double> weights_;  // of the candidates of a draw
   uint64_t state_;               // of the generator
+  Probabilities probabilities_;
 };
 
 // The first of the largest; NaN never wins.
