@@ -3,6 +3,7 @@ import contextlib
 import fcntl
 import json
 import os
+import pathlib
 import pty
 import select
 import signal
@@ -68,6 +69,15 @@ class Terminal:
         os.close(self.leader)
 
 
+def all_threads_sleep(pid):
+    """Whether no thread of the process runs or waits for a core."""
+    for stat in pathlib.Path(f"/proc/{pid}/task").glob("*/stat"):
+        with contextlib.suppress(FileNotFoundError):  # a thread that has ended since
+            if stat.read_text().rpartition(")")[2].split()[0] == "R":
+                return False
+    return True
+
+
 @contextlib.contextmanager
 def full_pipe(*arguments, stdin):
     """The program, once it has filled a small pipe that nobody reads and waits."""
@@ -80,13 +90,18 @@ def full_pipe(*arguments, stdin):
         os.close(theirs)
         process.stdout = reader
         try:
+            # Full is a pipe whose next write did not fit. That shows in threads that all sleep while
+            # nothing more comes: a slow machine may take long between two writes.
             until = time.monotonic() + 120
-            while (waiting := int.from_bytes(fcntl.ioctl(reader, termios.FIONREAD, bytes(4)),
-                                             sys.byteorder)) < 4000:
+            seen, still = 0, 0
+            while seen < 4000 or still < 10:
                 if process.poll() is not None or time.monotonic() > until:
-                    raise AssertionError(f"wrote only {waiting} bytes")
+                    raise AssertionError(f"wrote only {seen} bytes")
                 time.sleep(0.05)
-            time.sleep(0.3)
+                waiting = int.from_bytes(fcntl.ioctl(reader, termios.FIONREAD, bytes(4)),
+                                         sys.byteorder)
+                still = still + 1 if waiting == seen and all_threads_sleep(process.pid) else 0
+                seen = waiting
             yield process
         finally:
             process.kill()
