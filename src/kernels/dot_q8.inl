@@ -41,8 +41,8 @@ __attribute__((always_inline)) inline void dot_floats_scales(
 }
 
 // Group scales are a number times small integers: everything of a unit is added up in integers.
-// Largest values, for Q6_K: 63 * 127 * 2 in a pair, times 128 * 32, times 2, times 4 chunks:
-// 0.53e9.
+// Largest values, for Q6_K: 63 * 127 * 2 in a pair, times 128 * kMostFactor, times 2, times 4
+// chunks: 1.03e9, and as much again for what stands for zero.
 template <class Format, int kTokens>
 __attribute__((always_inline)) inline void dot_integer_scales(
     const uint8_t* unit, const Q8Block* const (&blocks)[kTokens], DotSums<kTokens>& sums) {

@@ -13,26 +13,27 @@ constexpr int kQ8Columns = 256;  // columns of one Q8Block
 constexpr int64_t kScratchBytes = 256
                                   << 10;  // what any kernel may use, per worker, 64-byte aligned
 
-// 256 activations as 8-bit integers in groups of 32. The scales of the groups differ by powers of
-// two only, scale[g] = base * 2^shift[g], so that groups can be added up as integers. What several
-// kinds of kernels need is kept ready in the form each reads: an activation meets thousands of
-// rows. Rows whose columns are no multiple of 256 are filled up with zeros.
+// 256 activations as 8-bit integers in groups of 64. The scales of the groups are whole multiples
+// of one number, scale = base * factor, so that groups can also be added up as integers. What
+// several kinds of kernels need is kept ready in the form each reads: an activation meets thousands
+// of rows. Rows whose columns are no multiple of 256 are filled up with zeros.
 struct alignas(64) Q8Block {
   int8_t q[256];        // -127..127
-  int32_t shift[8];     // 0..5
+  float scale[8];       // of each 32 q: equal in pairs
   int32_t offset32[8];  // -128 * the sum of each 32 q: what weights kept as w + 128 are too much
   float base;
   float sum_scale;
-  int16_t
-      group_sums[16];  // 8 zeros, then 8 times scale * the sum of each 32 q, in units of sum_scale
+  int16_t group_sums[16];  // 8 zeros, then factor * the sum of each 32 q, in units of sum_scale
   int32_t unused[6];
   int32_t offset16[16];  // -128 * the sum of each 16 q
-  float scale[8];
-  int16_t factor32[16];  // 2^shift[g], then 8 ones
-  int16_t factor16[16];  // 2^shift[g / 2]
+  int16_t factor32[16];  // the factor of each 32 q, 1..kMostFactor, then 8 ones
+  int16_t factor16[16];  // the factor of each 16 q
   int16_t sums16[16];    // -16 * the sum of each 16 q
-  int8_t q_pairs[256];   // q with its groups in the order 0 2 1 3 4 6 5 7
+  int16_t unused16[16];
+  int8_t q_pairs[256];  // q with its groups of 32 in the order 0 2 1 3 4 6 5 7
 };
+// What sums of a unit in 32 bits have room for: see dot_integer_scales.
+constexpr int kMostFactor = 63;
 
 // out[t * out_stride + r] = weights row r . activations row t, for r in [row_begin, row_end), all
 // t. Activations are Q8Blocks for the q8 kernels and floats for the f32 kernels. Weight rows need

@@ -65,91 +65,107 @@ void unpack(const uint8_t* units, int64_t stride, int rows, int v, Panel<Format>
 template <class Format>
 constexpr int kBlockLines = Format::kGroup == 16 ? 7 : 6;
 
-// A panel times one block of kTokens tokens, added to sums: (tokens, kPanelRows). `ahead`: bytes
-// from each of the blocks to one that will be needed soon. Fetching it by hand matters where all
-// activations are more than the caches hold and a block is too short for the processor to see a
-// stream.
+// A group of kPanelRows rows times that of kTokens tokens, in integers.
 template <class Format, int kTokens>
-void multiply(const Panel<Format>& panel, const Q8Block* first, int64_t stride, int64_t ahead,
-              float* sums) {
-  constexpr int kQuads = Format::kGroup / 4, kPerScale = 32 / Format::kGroup;
-  const Q8Block* blocks[kTokens];
-  for (int t = 0; t < kTokens; ++t)
-    blocks[t] = reinterpret_cast<const Q8Block*>(reinterpret_cast<const char*>(first) + t * stride);
-  F32x16 acc[kTileVectors][kTokens];
-  for (int v = 0; v < kTileVectors; ++v)
-    for (int t = 0; t < kTokens; ++t) acc[v][t] = zero_f32();
-  for (int g = 0; g < kUnit / Format::kGroup; ++g) {
-    if (g < kBlockLines<Format>)
-      for (int t = 0; t < kTokens; ++t)
-        prefetch(reinterpret_cast<const char*>(blocks[t]) + ahead + 64 * g);
-    I32x16 d[kTileVectors][kTokens];
-    for (int t = 0; t < kTokens; ++t) {
-      I32x16 start = zero_i32();
-      if constexpr ((Format::kSigned && kWideDot) || Format::kZero != 0) {
-        start = splat(Format::kGroup == 32 ? blocks[t]->offset32[g] : blocks[t]->offset16[g]);
-        if constexpr (!kWideDot && Format::kZero == 32) start = shift_right(start, 2);
-        if constexpr (!kWideDot && Format::kZero == 8) start = shift_right(start, 4);
-      }
-      for (int v = 0; v < kTileVectors; ++v) d[v][t] = start;
+__attribute__((always_inline)) inline void multiply_group(const Panel<Format>& panel,
+                                                          const Q8Block* const (&blocks)[kTokens],
+                                                          int g,
+                                                          I32x16 (&d)[kTileVectors][kTokens]) {
+  constexpr int kQuads = Format::kGroup / 4;
+  for (int t = 0; t < kTokens; ++t) {
+    I32x16 start = zero_i32();
+    if constexpr ((Format::kSigned && kWideDot) || Format::kZero != 0) {
+      start = splat(Format::kGroup == 32 ? blocks[t]->offset32[g] : blocks[t]->offset16[g]);
+      if constexpr (!kWideDot && Format::kZero == 32) start = shift_right(start, 2);
+      if constexpr (!kWideDot && Format::kZero == 8) start = shift_right(start, 4);
     }
-    if constexpr (kWideDot || Format::kSigned) {
-      unrolled<kQuads>([&]<int q>() __attribute__((always_inline)) {
+    for (int v = 0; v < kTileVectors; ++v) d[v][t] = start;
+  }
+  if constexpr (kWideDot || Format::kSigned) {
+    unrolled<kQuads>([&]<int q>() __attribute__((always_inline)) {
+      U8x64 w[kTileVectors];
+      for (int v = 0; v < kTileVectors; ++v) w[v] = load(panel.quads[v][kQuads * g + q]);
+      for (int t = 0; t < kTokens; ++t) {
+        const I8x64 a = splat4(blocks[t]->q + Format::kGroup * g + 4 * q);
+        for (int v = 0; v < kTileVectors; ++v) {
+          if constexpr (Format::kSigned && !kWideDot)
+            d[v][t] = dot4(d[v][t], as_signed(w[v]), a);
+          else
+            d[v][t] = dot4(d[v][t], w[v], a);
+        }
+      }
+    });
+  } else {
+    // Without an instruction that adds four products, pairs are added up in 16 bits as long as they
+    // fit.
+    unrolled<kQuads / Format::kPairSums>([&]<int part>() __attribute__((always_inline)) {
+      I16x32 pairs[kTileVectors][kTokens];
+      unrolled<Format::kPairSums>([&]<int i>() __attribute__((always_inline)) {
+        constexpr int q = part * Format::kPairSums + i;
         U8x64 w[kTileVectors];
         for (int v = 0; v < kTileVectors; ++v) w[v] = load(panel.quads[v][kQuads * g + q]);
         for (int t = 0; t < kTokens; ++t) {
           const I8x64 a = splat4(blocks[t]->q + Format::kGroup * g + 4 * q);
           for (int v = 0; v < kTileVectors; ++v) {
-            if constexpr (Format::kSigned && !kWideDot)
-              d[v][t] = dot4(d[v][t], as_signed(w[v]), a);
-            else
-              d[v][t] = dot4(d[v][t], w[v], a);
+            const I16x32 products = pair_products(w[v], a);
+            pairs[v][t] = i == 0 ? products : add(pairs[v][t], products);
+            keep(pairs[v][t]);
           }
         }
       });
-    } else {
-      // Without an instruction that adds four products, pairs are added up in 16 bits as long as
-      // they fit.
-      unrolled<kQuads / Format::kPairSums>([&]<int part>() __attribute__((always_inline)) {
-        I16x32 pairs[kTileVectors][kTokens];
-        unrolled<Format::kPairSums>([&]<int i>() __attribute__((always_inline)) {
-          constexpr int q = part * Format::kPairSums + i;
-          U8x64 w[kTileVectors];
-          for (int v = 0; v < kTileVectors; ++v) w[v] = load(panel.quads[v][kQuads * g + q]);
-          for (int t = 0; t < kTokens; ++t) {
-            const I8x64 a = splat4(blocks[t]->q + Format::kGroup * g + 4 * q);
-            for (int v = 0; v < kTileVectors; ++v) {
-              const I16x32 products = pair_products(w[v], a);
-              pairs[v][t] = i == 0 ? products : add(pairs[v][t], products);
-              keep(pairs[v][t]);
-            }
-          }
-        });
-        for (int t = 0; t < kTokens; ++t)
-          for (int v = 0; v < kTileVectors; ++v) d[v][t] = dot2(d[v][t], pairs[v][t], splat_i16(1));
-      });
-    }
-    F32x16 s[kTileVectors];
-    for (int v = 0; v < kTileVectors; ++v) s[v] = load(panel.scale[v][g]);
-    for (int t = 0; t < kTokens; ++t)
-      for (int v = 0; v < kTileVectors; ++v)
-        acc[v][t] =
-            fma(to_f32(shift_left(d[v][t], blocks[t]->shift[g / kPerScale])), s[v], acc[v][t]);
+      for (int t = 0; t < kTokens; ++t)
+        for (int v = 0; v < kTileVectors; ++v) d[v][t] = dot2(d[v][t], pairs[v][t], splat_i16(1));
+    });
   }
-  for (int t = 0; t < kTokens; ++t) {
-    const F32x16 base = splat(blocks[t]->base), sum_scale = splat(blocks[t]->sum_scale);
-    for (int v = 0; v < kTileVectors; ++v) {
-      float* to = sums + t * kPanelRows + 16 * v;
-      F32x16 total = fma(acc[v][t], base, load(to));
-      if constexpr (Format::kMins) {
+}
+
+// A panel times one block of kTokens tokens, added to sums: (tokens, kPanelRows). The scale of the
+// activations is met once in 64 columns, where the sums are fetched and put back: registers have
+// room for two sets of sums only, and three multiplications for two groups are less than four.
+// `ahead`: bytes from each of the blocks to one that will be needed soon, 0: none. Fetching it by
+// hand matters where all activations are more than the caches hold and a block is too short for the
+// processor to see a stream.
+template <class Format, int kTokens>
+void multiply(const Panel<Format>& panel, const Q8Block* first, int64_t stride, int64_t ahead,
+              float* sums) {
+  constexpr int kGroups = 64 / Format::kGroup;  // that share a scale of the activations
+  const Q8Block* blocks[kTokens];
+  for (int t = 0; t < kTokens; ++t)
+    blocks[t] = reinterpret_cast<const Q8Block*>(reinterpret_cast<const char*>(first) + t * stride);
+  if (ahead != 0)
+    for (int line = 0; line < kBlockLines<Format>; ++line)
+      for (int t = 0; t < kTokens; ++t)
+        prefetch(reinterpret_cast<const char*>(blocks[t]) + ahead + 64 * line);
+  for (int part = 0; part < 4; ++part) {
+    F32x16 scaled[kTileVectors][kTokens];
+    unrolled<kGroups>([&]<int i>() __attribute__((always_inline)) {
+      const int g = kGroups * part + i;
+      I32x16 d[kTileVectors][kTokens];
+      multiply_group<Format, kTokens>(panel, blocks, g, d);
+      for (int v = 0; v < kTileVectors; ++v) {
+        const F32x16 scale = load(panel.scale[v][g]);
+        for (int t = 0; t < kTokens; ++t)
+          scaled[v][t] =
+              i == 0 ? mul(to_f32(d[v][t]), scale) : fma(to_f32(d[v][t]), scale, scaled[v][t]);
+      }
+    });
+    for (int t = 0; t < kTokens; ++t)
+      for (int v = 0; v < kTileVectors; ++v) {
+        float* to = sums + t * kPanelRows + 16 * v;
+        store(to, fma(scaled[v][t], splat(blocks[t]->scale[2 * part]), load(to)));
+      }
+  }
+  if constexpr (Format::kMins) {
+    for (int t = 0; t < kTokens; ++t)
+      for (int v = 0; v < kTileVectors; ++v) {
         I32x16 offset = zero_i32();
         for (int pair = 0; pair < 4; ++pair)
           offset =
               dot2(offset, load(panel.mins[v][pair]), splat2(blocks[t]->group_sums + 8 + 2 * pair));
-        total = fnma(mul(to_f32(offset), load(panel.min_scale[v])), sum_scale, total);
+        float* to = sums + t * kPanelRows + 16 * v;
+        store(to, fnma(mul(to_f32(offset), load(panel.min_scale[v])), splat(blocks[t]->sum_scale),
+                       load(to)));
       }
-      store(to, total);
-    }
   }
 }
 

@@ -9,16 +9,19 @@ namespace {
 
 // Blocks whose largest value is below this are zeros: their scales would be denormal.
 constexpr float kSmallestActivation = 0x1p-100f;
-constexpr int kLargestShift = 5;
 
 // x: 256 floats.
 inline void quantise_block(const float* x, Q8Block* block) {
-  float group_largest[8], block_largest = 0;
+  float group_largest[4], block_largest = 0;
   F32x16 zeros = zero_f32();  // unless a value is infinite or NaN
-  for (int g = 0; g < 8; ++g) {
-    const F32x16 first = load(x + 32 * g), second = load(x + 32 * g + 16);
-    zeros = fma(first, zero_f32(), fma(second, zero_f32(), zeros));
-    group_largest[g] = largest(max(abs(first), abs(second)));
+  for (int g = 0; g < 4; ++g) {
+    F32x16 most = zero_f32();
+    for (int i = 0; i < 64; i += 16) {
+      const F32x16 values = load(x + 64 * g + i);
+      zeros = fma(values, zero_f32(), zeros);
+      most = max(most, abs(values));
+    }
+    group_largest[g] = largest(most);
     if (group_largest[g] > block_largest) block_largest = group_largest[g];
   }
   __builtin_memset(block, 0, sizeof *block);
@@ -28,44 +31,47 @@ inline void quantise_block(const float* x, Q8Block* block) {
     return;
   }
   if (block_largest < kSmallestActivation) return;
-  // Group scales are base * 2^shift, the smallest that reaches the largest value of the group.
-  const float top_scale = block_largest / 127;
-  const float base = top_scale * (1.0f / (1 << kLargestShift));
+  const float base = block_largest * (1.0f / (127 * kMostFactor));
+  const float per_factor = 1 / (127 * base);
   block->base = base;
   int32_t sums[8], largest_sum = 0;
-  for (int g = 0; g < 8; ++g) {
-    int shift = kLargestShift;
-    float scale = top_scale;
-    while (shift > 0 && group_largest[g] <= scale * 0.5f * 127) scale *= 0.5f, --shift;
+  for (int g = 0; g < 4; ++g) {
+    // The smallest factor that reaches the largest value of the group.
+    const float reached = group_largest[g] * per_factor;
+    int factor = static_cast<int>(reached);
+    if (static_cast<float>(factor) < reached) ++factor;
+    factor = factor < 1 ? 1 : factor > kMostFactor ? kMostFactor : factor;
+    const float scale = base * static_cast<float>(factor);
     const F32x16 inverse = splat(1 / scale);
-    int32_t sum32 = 0;
-    for (int h = 0; h < 2; ++h) {
-      const int first = 32 * g + 16 * h;
-      // The product may round up to beyond 127 by one unit in the last place: that still rounds to
-      // 127.
-      const I32x16 q = round_to_i32(mul(load(x + first), inverse));
-      store_bytes(block->q + first, q);
-      const int32_t sum16 = sum(q);
-      block->offset16[2 * g + h] = -128 * sum16;
-      block->sums16[2 * g + h] = static_cast<int16_t>(-16 * sum16);
-      block->factor16[2 * g + h] = static_cast<int16_t>(1 << shift);
-      sum32 += sum16;
+    for (int half = 2 * g; half < 2 * g + 2; ++half) {
+      int32_t sum32 = 0;
+      for (int sixteen = 2 * half; sixteen < 2 * half + 2; ++sixteen) {
+        // The product may round up to beyond 127 by some units in the last place: that still rounds
+        // to 127.
+        const I32x16 q = round_to_i32(mul(load(x + 16 * sixteen), inverse));
+        store_bytes(block->q + 16 * sixteen, q);
+        const int32_t sum16 = sum(q);
+        block->offset16[sixteen] = -128 * sum16;
+        block->sums16[sixteen] = static_cast<int16_t>(-16 * sum16);
+        block->factor16[sixteen] = static_cast<int16_t>(factor);
+        sum32 += sum16;
+      }
+      block->scale[half] = scale;
+      block->offset32[half] = -128 * sum32;
+      block->factor32[half] = static_cast<int16_t>(factor);
+      block->factor32[8 + half] = 1;
+      constexpr int kPlace[8] = {0, 2, 1, 3, 4, 6, 5, 7};
+      __builtin_memcpy(block->q_pairs + 32 * kPlace[half], block->q + 32 * half, 32);
+      sums[half] = sum32 * factor;
+      const int32_t size = sums[half] < 0 ? -sums[half] : sums[half];
+      if (size > largest_sum) largest_sum = size;
     }
-    block->shift[g] = shift;
-    block->offset32[g] = -128 * sum32;
-    block->scale[g] = scale;
-    block->factor32[g] = static_cast<int16_t>(1 << shift);
-    block->factor32[8 + g] = 1;
-    constexpr int kPlace[8] = {0, 2, 1, 3, 4, 6, 5, 7};
-    __builtin_memcpy(block->q_pairs + 32 * kPlace[g], block->q + 32 * g, 32);
-    sums[g] = sum32 * (1 << shift);
-    const int32_t size = sums[g] < 0 ? -sums[g] : sums[g];
-    if (size > largest_sum) largest_sum = size;
   }
-  // At most 32 * 127 * 32: a quarter of it fits into 16 bits.
-  const int drop = largest_sum > 32767 ? 2 : 0;
+  // At most 32 * 127 * 63: an eighth of it fits into 16 bits.
+  int drop = 0;
+  while ((largest_sum >> drop) > 32763) ++drop;
   for (int g = 0; g < 8; ++g)
-    block->group_sums[8 + g] = static_cast<int16_t>((sums[g] + drop) >> drop);
+    block->group_sums[8 + g] = static_cast<int16_t>((sums[g] + (1 << drop >> 1)) >> drop);
   block->sum_scale = base * static_cast<float>(1 << drop);
 }
 
