@@ -27,6 +27,7 @@ void add_logits(CLI::App& app, Action& action);
 void add_verify(CLI::App& app, Action& action);
 void add_bench(CLI::App& app, Action& action);
 void add_synth(CLI::App& app, Action& action);
+void add_import(CLI::App& app, Action& action);
 void add_eval(CLI::App& app, Action& action);
 
 // Flags that every command has that runs a model, by the names people know.

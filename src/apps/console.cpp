@@ -36,4 +36,13 @@ void hide_progress() {
   progress_shown = false;
 }
 
+std::function<void(int64_t, int64_t)> percent_written(const std::string& path) {
+  return [path, shown = -1](int64_t done, int64_t total) mutable {
+    const int percent = static_cast<int>(100 * done / total);
+    if (percent == shown) return;
+    shown = percent;
+    show_progress(fmt::format("{} %: {}", percent, path));
+  };
+}
+
 }  // namespace issun::apps

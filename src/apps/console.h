@@ -1,6 +1,8 @@
 // What a person at the terminal sees besides answers: sentences and progress, all on stderr.
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -16,5 +18,8 @@ void tell(std::string_view text);
 // stderr is no terminal. say() and tell() hide it; hide it before anything goes to stdout.
 void show_progress(const std::string& line);
 void hide_progress();
+
+// For those who report (done, total): a line with the percentage and the file's name.
+std::function<void(int64_t, int64_t)> percent_written(const std::string& path);
 
 }  // namespace issun::apps

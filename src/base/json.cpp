@@ -6,15 +6,8 @@ namespace issun {
 
 class JsonTree {
  public:
-  explicit JsonTree(std::string_view text) : reader_(text) {}
+  explicit JsonTree(JsonReader& reader) : reader_(reader) {}
 
-  Result<Json> document() {
-    Json value = TRY(element());
-    TRY(reader_.end());
-    return value;
-  }
-
- private:
   Result<Json> element() {
     Json value;
     switch (reader_.peek()) {
@@ -58,10 +51,18 @@ class JsonTree {
     return value;
   }
 
-  JsonReader reader_;
+ private:
+  JsonReader& reader_;
 };
 
-Result<Json> Json::parse(std::string_view text) { return JsonTree(text).document(); }
+Result<Json> Json::parse(std::string_view text) {
+  JsonReader reader(text);
+  Json value = TRY(read(reader));
+  TRY(reader.end());
+  return value;
+}
+
+Result<Json> Json::read(JsonReader& reader) { return JsonTree(reader).element(); }
 
 const Json::Array& Json::items() const {
   static const Array none;

@@ -12,6 +12,8 @@
 
 namespace issun {
 
+class JsonReader;
+
 class Json {
  public:
   using Array = std::vector<Json>;
@@ -20,6 +22,8 @@ class Json {
   Json() = default;  // null
   // Error: not JSON, with the byte where.
   static Result<Json> parse(std::string_view text);
+  // The next value of a larger document.
+  static Result<Json> read(JsonReader& reader);
 
   bool is_null() const { return std::holds_alternative<std::monostate>(data_); }
   bool is_object() const { return std::holds_alternative<Object>(data_); }

@@ -36,6 +36,9 @@ Value make_strings(std::vector<std::string_view> texts) {
 Value make_i32s(std::span<const int32_t> numbers) {
   return array(ValueType::I32, std::vector<int64_t>(numbers.begin(), numbers.end()));
 }
+Value make_u8s(std::span<const uint8_t> bytes) {
+  return array(ValueType::U8, std::vector<uint64_t>(bytes.begin(), bytes.end()));
+}
 Value make_f32s(std::span<const float> numbers) {
   return array(ValueType::F32, std::vector<double>(numbers.begin(), numbers.end()));
 }

@@ -14,6 +14,8 @@ Value make_bool(bool flag);
 Value make_string(std::string_view text);
 Value make_strings(std::vector<std::string_view> texts);
 Value make_i32s(std::span<const int32_t> numbers);
+// Bytes: numbers from 0 to 255.
+Value make_u8s(std::span<const uint8_t> bytes);
 Value make_f32s(std::span<const float> numbers);
 Value make_bools(const std::vector<bool>& flags);
 

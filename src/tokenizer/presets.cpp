@@ -178,6 +178,8 @@ const Preset* find_preset(std::string_view name) {
   return nullptr;
 }
 
+std::span<const Preset> presets() { return kPresets; }
+
 std::string preset_names() {
   std::string names;
   for (const Preset& preset : kPresets) {

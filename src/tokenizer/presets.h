@@ -35,6 +35,8 @@ struct Preset {
 // nullptr when no preset has that name.
 const Preset* find_preset(std::string_view name);
 
+std::span<const Preset> presets();
+
 // All names, for messages.
 std::string preset_names();
 

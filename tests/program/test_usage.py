@@ -9,7 +9,7 @@ import program
 from program import ProgramTest, STORIES
 
 COMMANDS = (("run",), ("inspect",), ("tokenize",), ("detokenize",), ("logits",), ("verify",),
-            ("bench",), ("synth",), ("eval", "perplexity"))
+            ("bench",), ("synth",), ("import",), ("eval", "perplexity"))
 
 
 class Usage(ProgramTest):

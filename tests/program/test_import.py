@@ -1,0 +1,179 @@
+"""issun import: a conformance model, taken apart into a Hugging Face directory by code of its own
+and imported again, has the same keys, the same tensor bytes and the golden logits."""
+import json
+import re
+import struct
+
+import hugging_face
+import program
+from gguf_file import GgufFile
+from hugging_face_tokenizer import SPLITTERS, write_tokenizer
+from program import ProgramTest
+
+# Keys that say nothing about what is computed, or that a directory has no place for.
+IGNORED = {"general.type", "general.name", "general.quantization_version", "general.file_type",
+           "tokenizer.ggml.add_sep_token"}
+EXACT = ("--exact", "--cache-type", "f32")
+DATA = "data/weights/stories260K"
+
+
+def cases():
+    folder = program.shared("conformance/arch")
+    for name, kind in hugging_face.KINDS.items():
+        yield name, kind, folder / f"{name}.gguf"
+
+
+class Import(ProgramTest):
+    def written(self, name, kind, path, files=1):
+        """The directory that means the same as the file."""
+        model = GgufFile(path)
+        folder = self.folder / name
+        hugging_face.write_model(model, kind, folder, files)
+        write_tokenizer(model.keys, folder)
+        return model, folder
+
+    def imported(self, folder, *more):
+        out = self.folder / "out.gguf"
+        self.succeed("import", folder, out, *more)
+        return out
+
+    def test_a_directory_becomes_the_file_it_was_made_of(self):
+        for name, kind, path in cases():
+            with self.subTest(case=name):
+                model, folder = self.written(name, kind, path, files=1 + len(name) % 3)
+                again = GgufFile(self.imported(folder))
+                self.assertEqual(sorted(again.tensors), sorted(model.tensors))
+                for tensor in model.tensors.values():
+                    found = again.tensors[tensor.name]
+                    self.assertEqual((found.type, found.shape), (tensor.type, tensor.shape),
+                                     tensor.name)
+                    if tensor.name == "rope_freqs.weight":
+                        a, b = program_floats(found.data), program_floats(tensor.data)
+                        self.assertLess(max(abs(x - y) / y for x, y in zip(a, b)), 1e-6)
+                        continue
+                    self.assertEqual(found.data, tensor.data, tensor.name)
+                self.compare_keys(again.keys, model.keys)
+
+    def compare_keys(self, found, wanted):
+        for key, value in wanted.items():
+            if key in IGNORED:
+                continue
+            if key == "tokenizer.ggml.pre" and wanted["tokenizer.ggml.model"] == "gpt2":
+                self.assertIn(found[key], SPLITTERS[value][1])
+            elif key == "tokenizer.ggml.pre":
+                continue  # of vocabularies that split no words by it
+            elif key.endswith("rope.dimension_count") and key not in found:
+                continue  # the width of a head
+            elif isinstance(value, float):
+                self.assertAlmostEqual(found[key], value, delta=abs(value) * 1e-6, msg=key)
+            elif key in ("tokenizer.ggml.add_bos_token", "tokenizer.ggml.add_eos_token"):
+                self.assertEqual(found.get(key, value), value, key)
+            elif key == "tokenizer.ggml.token_type":
+                same = {2: 3}  # unknown and control are treated alike
+                self.assertEqual([same.get(kind, kind) for kind in found[key]],
+                                 [same.get(kind, kind) for kind in value])
+            else:
+                self.assertEqual(found.get(key), value, key)
+
+    def test_imported_models_have_the_golden_logits(self):
+        folder = program.shared("conformance/arch")
+        compared = 0
+        for name, kind, path in cases():
+            if program.issun("inspect", path).status != 0:
+                continue
+            case = json.loads(path.with_suffix(".json").read_text())
+            if case["kind"] != "decoder":
+                continue
+            try_run = program.issun("logits", path, "--tokens", "1", "--out", self.folder / "one")
+            if try_run.status != 0:
+                continue  # an architecture that this version cannot run
+            with self.subTest(case=name):
+                _, directory = self.written(name, kind, path)
+                out = self.imported(directory)
+                golden = program.read_floats(folder / case["outputs"]["main"]["ref"])
+                context = ("-c", case["n_ctx"]) if case.get("n_ctx") else ()
+                found = self.logits(out, case["tokens"], *EXACT, *context)
+                self.assertLessEqual(program.nmse(found, golden), case["tolerance"]["strict"]["nmse"])
+                compared += 1
+        self.assertGreaterEqual(compared, 3)
+
+    def test_types_are_those_asked_for(self):
+        path = program.shared("conformance/arch/llama2.gguf")
+        model, folder = self.written("llama2", hugging_face.KINDS["llama2"], path)
+        for kind in ("f32", "f16", "bf16", "q8_0"):
+            with self.subTest(type=kind):
+                again = GgufFile(self.imported(folder, "--type", kind))
+                self.assertEqual(again.tensors["blk.0.attn_q.weight"].type.lower(), kind)
+                self.assertEqual(again.tensors["blk.0.attn_norm.weight"].type, "F32")
+        halves = program_halves(model.tensors["blk.1.ffn_up.weight"].data)
+        wide = GgufFile(self.imported(folder, "--type", "f32"))
+        self.assertEqual(list(program_floats(wide.tensors["blk.1.ffn_up.weight"].data)),
+                         list(halves))
+
+    def test_a_llama2c_file_has_the_logits_of_its_model(self):
+        source = program.shared(f"{DATA}/stories260K.bin")
+        out = self.folder / "stories.gguf"
+        self.succeed("import", source, out, "--tokenizer", source.with_name("tok512.bin"))
+        shipped = GgufFile(source.with_name("stories260Ktok512.gguf"))
+        found = GgufFile(out)
+        for name in ("tokenizer.ggml.tokens", "tokenizer.ggml.scores", "tokenizer.ggml.token_type"):
+            self.assertEqual(found.keys[name], shipped.keys[name], name)
+        for name, tensor in found.tensors.items():
+            self.assertEqual(tensor.data, shipped.tensors[name].data, name)
+        tokens = (program.SHARED / "data/weights/golden/stories260K.once.tokens.txt").read_text()
+        ids = [int(word) for word in re.findall(r"\d+", tokens)]
+        same = self.logits(program.STORIES, ids, *EXACT)
+        self.assertEqual(self.logits(out, ids, *EXACT), same)
+        # The SentencePiece model says the same as the tokenizer.bin.
+        self.succeed("import", source, out, "--tokenizer", source.with_name("tok512.model"))
+        self.assertEqual(GgufFile(out).keys["tokenizer.ggml.tokens"],
+                         shipped.keys["tokenizer.ggml.tokens"])
+
+    def test_what_cannot_be_imported_is_refused_by_name(self):
+        path = program.shared("conformance/arch/llama2.gguf")
+        model, folder = self.written("llama2", hugging_face.KINDS["llama2"], path)
+        out = self.folder / "out.gguf"
+        config = json.loads((folder / "config.json").read_text())
+
+        def refuse_with(naming, **change):
+            (folder / "config.json").write_text(json.dumps({**config, **change}))
+            self.refuse("import", folder, out, naming=naming)
+            self.assertFalse(out.exists())
+
+        refuse_with(["architectures", "NoSuchModel"], architectures=["NoSuchModel"])
+        refuse_with(["quantization_config", "gptq"], quantization_config={"quant_method": "gptq"})
+        refuse_with(["num_hidden_layers"], num_hidden_layers=None)
+        refuse_with(["layers below 1"], num_hidden_layers=1)
+        refuse_with(["rope_scaling", "dynamic"], rope_scaling={"type": "dynamic", "factor": 2})
+        refuse_with(["num_attention_heads"], num_attention_heads="four")
+        refuse_with(["blk.0.attn_q.weight", "heads"], num_attention_heads=48)
+        (folder / "config.json").write_text(json.dumps(config))
+        hugging_face.write_safetensors(folder / "model.safetensors", [
+            ("model.embed_tokens.weight", "I8", [2, 2], b"1234"),
+            ("model.layers.0.self_attn.q_proj.qweight", "I8", [1], b"1")])
+        self.refuse("import", folder, out, naming=["qweight"])
+        (folder / "model.safetensors").unlink()
+        self.refuse("import", folder, out, naming=["model.safetensors"])
+        self.refuse("import", self.folder / "nothing", out, naming=["nothing"])
+
+    def test_a_damaged_llama2c_file_is_refused(self):
+        source = program.shared(f"{DATA}/stories260K.bin").read_bytes()
+        damaged, out = self.folder / "damaged.bin", self.folder / "out.gguf"
+        for data in (source[:-4], source + b"1234", source[:20], b"\0" * 28 + source[28:],
+                     struct.pack("<I", 0x616B3432) + struct.pack("<I", 2) + source[8:],
+                     struct.pack("<7i", *([2**31 - 1] * 7)) + source[28:],
+                     source[:20] + struct.pack("<i", -2**31) + source[24:]):
+            damaged.write_bytes(data)
+            self.refuse("import", damaged, out, naming=["damaged.bin"])
+
+
+def program_floats(data):
+    return struct.unpack(f"<{len(data) // 4}f", data)
+
+
+def program_halves(data):
+    return struct.unpack(f"<{len(data) // 2}e", data)
+
+
+if __name__ == "__main__":
+    program.main()
