@@ -36,6 +36,7 @@ struct ModelFlags {
   engine::RuntimeOptions options;
   int ubatch = 0;                                        // 0: not given
   std::string cache_type = "f16", key_type, value_type;  // the last two empty: as the first
+  std::vector<std::string> adapters, scaled_adapters;    // FILE, and FILE:SCALE
 
   // All of them: add_model, -t, -c, add_compute.
   void add(CLI::App& command, bool optional_model = false);

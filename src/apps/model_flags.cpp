@@ -1,17 +1,20 @@
 #include <algorithm>
 #include <charconv>
+#include <cmath>
+#include <cstdlib>
 
 #include "apps/commands.h"
 #include "apps/default_model.h"
 #include "base/clock.h"
+#include "import/open.h"
 
 namespace issun::apps {
 
 void add_model(CLI::App& command, std::string& path, bool optional) {
   command
-      .add_option(
-          "model,-m,--model", path,
-          optional ? "model file (GGUF); none: the one that comes with issun" : "model file (GGUF)")
+      .add_option("model,-m,--model", path,
+                  optional ? "model file (GGUF) or directory; none: the one that comes with issun"
+                           : "model file (GGUF)")
       ->required(!optional);
 }
 
@@ -44,6 +47,10 @@ void ModelFlags::add_compute(CLI::App& command) {
   cache_option("--cache-type-v", value_type, "of the values, also -ctv: so far as of the keys");
   command.add_flag("--exact", options.exact,
                    "activations in F32 throughout: slower, free of rounding to 8 bits");
+  command.add_option("--lora", adapters,
+                     "LoRA adapter to add: GGUF file or PEFT directory; may be repeated");
+  command.add_option("--lora-scaled", scaled_adapters,
+                     "the same with a factor, FILE:SCALE; may be repeated");
   command.parse_complete_callback([this] {
     const std::string& keys = key_type.empty() ? cache_type : key_type;
     const std::string& values = value_type.empty() ? cache_type : value_type;
@@ -74,9 +81,32 @@ void ModelFlags::warn(const model::Model& model) const {
   }
 }
 
+namespace {
+
+// "FILE:SCALE", the last colon counts.
+Result<std::pair<std::string, float>> parse_scaled(const std::string& text) {
+  const size_t colon = text.rfind(':');
+  const std::string number = colon == std::string::npos ? "" : text.substr(colon + 1);
+  char* end = nullptr;
+  const float scale = std::strtof(number.c_str(), &end);
+  if (!number.empty() && *end == '\0' && std::isfinite(scale)) {
+    return std::pair(text.substr(0, colon), scale);
+  }
+  return fail("--lora-scaled: expected FILE:SCALE with a number, found '{}'", text);
+}
+
+}  // namespace
+
 Result<std::unique_ptr<model::Model>> ModelFlags::open_model() const {
-  if (path.empty()) return model::Model::from_memory(default_model(), kDefaultModelName);
-  return model::Model::open(path);
+  auto opened =
+      TRY(path.empty() ? model::Model::from_memory(default_model(), kDefaultModelName)
+                       : import::open_model(path, [](const std::string& note) { say(note); }));
+  for (const std::string& adapter : adapters) TRY(import::add_adapter(*opened, adapter, 1));
+  for (const std::string& adapter : scaled_adapters) {
+    const auto [file, scale] = TRY(parse_scaled(adapter));
+    TRY(import::add_adapter(*opened, file, scale));
+  }
+  return opened;
 }
 
 Result<std::unique_ptr<engine::Runtime>> ModelFlags::open() const {

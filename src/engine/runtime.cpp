@@ -36,13 +36,15 @@ Result<RuntimeOptions> resolve(RuntimeOptions options, const model::ModelConfig&
 }
 
 namespace {
-model::ForwardOptions forward_options(const RuntimeOptions& options) {
+model::ForwardOptions forward_options(const RuntimeOptions& options,
+                                      const model::Weights& weights) {
   model::ForwardOptions forward;
   forward.max_rows = options.max_rows;
   forward.max_sequences = options.max_sequences;
   forward.max_outputs = options.max_outputs;
   forward.context = options.context;
   forward.exact = options.exact;
+  forward.adapters = weights.adapter_sizes;
   return forward;
 }
 
@@ -58,8 +60,8 @@ model::MemoryPlan plan_memory(const model::Model& model, const kernels::KernelTa
   plan.weights = model.file.file_bytes();
   plan.cache = cache::PagedKv::planned_bytes(
       model.config.kv_shape(options.cache_type, options.cache_type), cache_tokens(options));
-  plan.working = model::Forward::planned_bytes(model.config, kernels, forward_options(options),
-                                               options.threads);
+  plan.working = model::Forward::planned_bytes(
+      model.config, kernels, forward_options(options, model.weights), options.threads);
   // Opening has read all of the file but its tensors; those pages are counted with the file.
   const int64_t header = model.file.file_bytes() - model.file.data_bytes();
   plan.program = std::max<int64_t>(0, resident_memory_bytes() - header);
@@ -82,9 +84,9 @@ Result<std::unique_ptr<Runtime>> Runtime::start(std::unique_ptr<model::Model> mo
   runtime->options_ = TRY(resolve(options, model->config));
   runtime->workers_ = TRY(Workers::create(runtime->options_.threads));
   runtime->plan_ = plan_memory(*model, *runtime->kernels_, runtime->options_);
-  runtime->forward_ =
-      TRY(model::Forward::create(model->config, model->weights, *runtime->kernels_,
-                                 *runtime->workers_, forward_options(runtime->options_)));
+  runtime->forward_ = TRY(
+      model::Forward::create(model->config, model->weights, *runtime->kernels_, *runtime->workers_,
+                             forward_options(runtime->options_, model->weights)));
   runtime->model_ = std::move(model);
   runtime->load_seconds_ = opened_seconds + seconds_now() - began;
   return runtime;

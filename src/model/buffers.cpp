@@ -24,6 +24,8 @@ Result<std::unique_ptr<Buffers>> Buffers::make(const ModelConfig& config,
     layout.add(&b.rotations[i].cosines, rows * (config.ropes[i].dimensions / 2));
     layout.add(&b.rotations[i].sines, rows * (config.ropes[i].dimensions / 2));
   }
+  layout.add(&b.adapter_inner, wide_rows * options.adapters.rank);
+  layout.add(&b.adapter_outer, wide_rows * options.adapters.outputs);
   plan.widest_input(wide_rows, config.embedding_length);
   b.attention.plan(plan);
   b.feed_forward.plan(plan);

@@ -21,6 +21,8 @@ struct Buffers {
   std::vector<RotationRoom> rotations;  // one a kind of rotation
   AttentionRooms attention;
   FeedForwardRoom feed_forward;
+  // (rows, rank) and (rows, outputs): a token's way through an adapter
+  std::span<float> adapter_inner, adapter_outer;
   std::span<float> logits;  // (max_outputs, vocabulary)
 
   // Reserves everything; allocates and fills the spans when `allocate`.

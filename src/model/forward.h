@@ -24,6 +24,7 @@ struct ForwardOptions {
   int max_outputs = 1;     // rows of logits of one batch
   int64_t context = 4096;  // longest sequence, in tokens
   bool exact = false;      // F32 activations everywhere, also against quantised weights
+  AdapterSizes adapters;   // of the weights
 };
 
 class Forward final : public Decoder {

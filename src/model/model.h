@@ -18,6 +18,7 @@ struct Model {
   Weights weights;
   tokenizer::Tokenizer tokenizer;
   std::string chat_template;  // Jinja, as the file has it; empty: the model continues text
+  std::vector<gguf::GgufFile> adapters = {};  // whose matrices the weights point to
 
   // Error: whatever is wrong with the file, its path in front.
   static Result<std::unique_ptr<Model>> open(const std::string& path);

@@ -10,10 +10,18 @@
 
 namespace issun::model {
 
+// What an adapter adds to a matrix: scale * b (a x). See adapter.h.
+struct LowRank {
+  Tensor a;  // (rank, inputs)
+  Tensor b;  // (outputs, rank)
+  float scale = 1;
+};
+
 // A matrix (outputs x inputs) and, where the file has one, its bias (outputs, F32).
 struct Linear {
   Tensor weight;
   Tensor bias;
+  std::vector<LowRank> adapters = {};
 };
 
 // Gains and, where the file has one, the bias (columns, F32). None where the layer has no such
@@ -36,6 +44,10 @@ struct AttentionWeights {
   void each_matrix(Visit&& visit) const {
     for (const Linear* linear : {&query, &key, &value, &output}) visit(linear->weight);
   }
+  template <class Visit>
+  void each_adaptable(Visit&& visit) {
+    for (Linear* linear : {&query, &key, &value, &output}) visit(*linear);
+  }
 };
 
 struct FeedForwardWeights {
@@ -45,6 +57,10 @@ struct FeedForwardWeights {
   template <class Visit>
   void each_matrix(Visit&& visit) const {
     for (const Linear* linear : {&gate, &up, &down}) visit(linear->weight);
+  }
+  template <class Visit>
+  void each_adaptable(Visit&& visit) {
+    for (Linear* linear : {&gate, &up, &down}) visit(*linear);
   }
 };
 
@@ -65,6 +81,11 @@ struct LayerWeights {
   }
 };
 
+// The room that adapters need for each token.
+struct AdapterSizes {
+  int64_t rank = 0, outputs = 0;  // the largest
+};
+
 struct Weights {
   Tensor token_embedding;    // (vocabulary, embedding)
   Tensor learned_positions;  // (positions, embedding)
@@ -73,11 +94,22 @@ struct Weights {
   Tensor rope_factors;  // (rope dimensions / 2) or none: divide the frequencies
   std::vector<LayerWeights> layers;
   bool tied_output = false;
+  AdapterSizes adapter_sizes;
 
   // Every matrix of the layers, in order.
   template <class Visit>
   void each_layer_matrix(Visit&& visit) const {
     for (const LayerWeights& layer : layers) layer.each_matrix(visit);
+  }
+
+  // Every matrix that an adapter may add to: those that Pass::project() multiplies with.
+  template <class Visit>
+  void each_adaptable(Visit&& visit) {
+    if (!tied_output) visit(output);
+    for (LayerWeights& layer : layers) {
+      layer.attention.each_adaptable(visit);
+      layer.feed_forward.each_adaptable(visit);
+    }
   }
 
   // Error: a tensor that is missing, of another shape, or of a type that has no kernels here.

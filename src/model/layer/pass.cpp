@@ -34,9 +34,29 @@ void Pass::project(const Matrix<float>& rows, std::initializer_list<Projection> 
   }
   kernels::linear(kernels, workers, scratch, activations, std::span(products).first(count), exact);
   for (const Projection& p : projections) {
+    adapt(rows, p);
     if (!p.linear.bias) continue;
     each_row(rows.rows, [&](int64_t t) {
       kernels.add(p.out.row(t), p.linear.bias.floats(), p.out.columns, p.out.row(t));
+    });
+  }
+}
+
+void Pass::adapt(const Matrix<float>& rows, const Projection& projection) const {
+  const auto multiply = [&](const Matrix<float>& in, const Tensor& matrix,
+                            const Matrix<float>& out) {
+    kernels::Activations activations;
+    activations.rows = {in.data, in.rows, in.columns, in.stride};
+    const kernels::Product product{matrix, out};
+    kernels::linear(kernels, workers, scratch, activations, std::span(&product, 1), true);
+  };
+  for (const LowRank& adapter : projection.linear.adapters) {
+    const Matrix<float> inner = view(buffers.adapter_inner, rows.rows, adapter.a.rows());
+    const Matrix<float> outer = view(buffers.adapter_outer, rows.rows, projection.out.columns);
+    multiply(rows, adapter.a, inner);
+    multiply(inner, adapter.b, outer);
+    each_row(rows.rows, [&](int64_t t) {
+      kernels.add_scaled(outer.row(t), adapter.scale, outer.columns, projection.out.row(t));
     });
   }
 }

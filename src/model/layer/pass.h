@@ -47,6 +47,8 @@ struct Pass {
     Matrix<float> out;
   };
   void project(const Matrix<float>& rows, std::initializer_list<Projection> projections) const;
+  // Adds to projection.out what the adapters of its matrix make of the rows.
+  void adapt(const Matrix<float>& rows, const Projection& projection) const;
 };
 
 }  // namespace issun::model

@@ -1,0 +1,43 @@
+#include "base/temporary.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <utility>
+
+namespace issun {
+
+Result<TemporaryFile> TemporaryFile::create(std::string_view name) {
+  const char* stated = ::getenv("TMPDIR");
+  std::string folder = std::string(stated != nullptr && *stated != '\0' ? stated : "/tmp");
+  folder += "/issun-XXXXXX";
+  if (::mkdtemp(folder.data()) == nullptr) {
+    return fail("{}: cannot make a temporary folder: {}", folder, ::strerror(errno));
+  }
+  std::string path = folder + "/" + std::string(name);
+  return TemporaryFile(std::move(folder), std::move(path));
+}
+
+TemporaryFile::TemporaryFile(TemporaryFile&& other) noexcept
+    : folder_(std::exchange(other.folder_, "")), path_(std::exchange(other.path_, "")) {}
+
+TemporaryFile::~TemporaryFile() {
+  if (folder_.empty()) return;
+  ::unlink(path_.c_str());
+  ::rmdir(folder_.c_str());
+}
+
+long long available_memory_bytes() {
+  std::ifstream facts("/proc/meminfo");
+  for (std::string key; facts >> key;) {
+    long long kib = 0;
+    if (key == "MemAvailable:" && facts >> kib) return kib * 1024;
+    facts.ignore(256, '\n');
+  }
+  return 0;
+}
+
+}  // namespace issun
