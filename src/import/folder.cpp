@@ -144,6 +144,7 @@ class Folder {
     if (own || (is_file(model) && !is_file(fast)) || (is_file(model) && is_sentencepiece(model))) {
       const MappedFile file = TRY(MappedFile::open(model));
       vocabulary = TRY(read_sentencepiece(file.bytes(), model));
+      TRY(add_listed_tokens(vocabulary));
       TRY(apply_tokenizer_config(config, path("tokenizer_config.json"), true, vocabulary));
     } else if (is_file(fast)) {
       vocabulary =
@@ -156,6 +157,18 @@ class Folder {
     add_ids(facts, vocabulary);
     TRY(read_templates(config, prepared));
     return vocabulary;
+  }
+
+  // Older directories list what was added after training in a file of its own.
+  Result<void> add_listed_tokens(Vocabulary& vocabulary) const {
+    const Json added = TRY(read_json("added_tokens.json"));
+    for (const auto& [text, id] : added.members()) {
+      if (!id.is_integer()) {
+        return fail("{}: expected an id for '{}'", path("added_tokens.json"), printable(text));
+      }
+      TRY(vocabulary.put(id.integer(), text, TokenKind::UserDefined, kAddedScore));
+    }
+    return {};
   }
 
   // Some directories have a tokenizer.model of another kind beside the tokenizer.json.

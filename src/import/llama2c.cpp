@@ -38,7 +38,8 @@ Result<Header> read_header(std::span<const std::byte> bytes) {
                      header.layers <= kMostLayers && header.heads > 0 && header.kv_heads > 0 &&
                      header.vocabulary > 0 && header.vocabulary <= kMostTokens &&
                      header.context > 0;
-  if (!sizes || header.width % (2 * header.heads) != 0 || header.heads % header.kv_heads != 0) {
+  if (!sizes || header.width % (int64_t{2} * header.heads) != 0 ||
+      header.heads % header.kv_heads != 0) {
     return fail(
         "expected a header of llama2.c (width, hidden width, layers, heads, key heads, "
         "vocabulary, context), found {}",
@@ -126,6 +127,7 @@ void set_keys(const Header& h, Keys& keys) {
 }
 
 Result<Vocabulary> read_tokens(std::span<const std::byte> bytes, int64_t count) {
+  if (count < 3) return fail("expected at least unknown, begin and end, found {} tokens", count);
   Vocabulary vocabulary;
   vocabulary.model = "llama";
   vocabulary.pre = "default";

@@ -14,7 +14,6 @@ namespace issun::import {
 namespace {
 
 constexpr std::string_view kSpaceMark = "▁";
-constexpr float kAddedScore = -1000;
 
 struct File {
   std::string type, unknown;  // of the model

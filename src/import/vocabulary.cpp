@@ -10,8 +10,6 @@ namespace issun::import {
 
 namespace {
 
-constexpr float kAddedScore = -1000;
-
 // Roles and how the keys of a GGUF file spell them.
 constexpr struct {
   const char *role, *key;

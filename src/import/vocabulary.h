@@ -38,6 +38,9 @@ struct Vocabulary {
   Result<void> put(int64_t id, std::string text, TokenKind kind, float score);
 };
 
+// The score of tokens that were added after training.
+constexpr float kAddedScore = -1000;
+
 // More tokens than any vocabulary has: a bound for numbers out of files.
 constexpr int64_t kMostTokens = int64_t{1} << 22;
 

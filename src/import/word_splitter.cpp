@@ -97,7 +97,8 @@ Result<std::string> find_splitter(const SplitterFacts& facts) {
   if (best != nullptr) return std::string(best->names.substr(0, best->names.find(' ')));
   std::string found;
   for (const std::string& stage : stages) found += (found.empty() ? "" : "  then  ") + stage;
-  return fail("words are split by rules that no known splitter has: {}", visible(found));
+  return fail("words are split by rules that no known splitter has (--pre NAME chooses one): {}",
+              visible(found));
 }
 
 }  // namespace issun::import

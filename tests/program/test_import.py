@@ -97,6 +97,33 @@ class Import(ProgramTest):
                 compared += 1
         self.assertGreaterEqual(compared, 3)
 
+    def test_a_directory_runs_as_it_is(self):
+        path = program.shared("conformance/arch/llama3.gguf")
+        _, folder = self.written("llama3", hugging_face.KINDS["llama3"], path)
+        out = self.imported(folder)
+        tokens = json.loads(path.with_suffix(".json").read_text())["tokens"][:9]
+        self.assertEqual(self.logits(folder, tokens), self.logits(out, tokens))
+        done = self.succeed("run", folder, "-p", "once", "-n", "3", "--temp", "0",
+                            env=program.environment(TMPDIR=str(self.folder)))
+        self.assertIn(b"imported", done.err)
+        self.assertFalse(list(self.folder.glob("issun-*")))  # the temporary file is gone
+        self.refuse("run", folder, "-p", "once", naming=["/no/such/place"],
+                    env=program.environment(TMPDIR="/no/such/place"))
+
+    def test_tokens_listed_apart_are_added(self):
+        path = program.shared("conformance/arch/llama2.gguf")
+        model, folder = self.written("llama2", hugging_face.KINDS["llama2"], path)
+        names = dict(model.keys, **{"tokenizer.ggml.tokens": model.keys["tokenizer.ggml.tokens"][:318]})
+        write_tokenizer(names, folder)
+        (folder / "added_tokens.json").write_text(json.dumps({"<|user|>": 318, "<|end|>": 319}))
+        keys = GgufFile(self.imported(folder)).keys
+        self.assertEqual(keys["tokenizer.ggml.tokens"][316:],
+                         [*model.keys["tokenizer.ggml.tokens"][316:318], "<|user|>", "<|end|>"])
+        (folder / "added_tokens.json").write_text(json.dumps({"<|user|>": 320}))
+        self.refuse("import", folder, self.folder / "x", naming=["token embedding", "320"])
+        (folder / "added_tokens.json").write_text(json.dumps({"<|user|>": 2**31}))
+        self.refuse("import", folder, self.folder / "x", naming=["<|user|>"])
+
     def test_types_are_those_asked_for(self):
         path = program.shared("conformance/arch/llama2.gguf")
         model, folder = self.written("llama2", hugging_face.KINDS["llama2"], path)
