@@ -1,11 +1,11 @@
-// tokenizer.json: what the file says (read once, front to back), then the vocabulary it means.
+// The vocabulary that a tokenizer.json means.
 #include <algorithm>
 #include <unordered_map>
 #include <utility>
 
-#include "base/json_reader.h"
 #include "base/quote.h"
 #include "import/base64.h"
+#include "import/tokenizer_file.h"
 #include "import/vocabulary.h"
 #include "import/word_splitter.h"
 
@@ -14,103 +14,6 @@ namespace issun::import {
 namespace {
 
 constexpr std::string_view kSpaceMark = "▁";
-
-struct File {
-  std::string type, unknown;  // of the model
-  std::vector<std::pair<std::string, int64_t>> pieces;
-  std::vector<float> scores;  // Unigram
-  std::vector<std::pair<std::string, std::string>> merges;
-  int64_t unknown_id = -1;
-  bool byte_fallback = false, ignore_merges = false;
-  std::string continuing_prefix = "##";
-  Json added, normalizer, pre_tokenizer, post_processor;
-};
-
-Result<void> read_vocab(JsonReader& json, File& file) {
-  if (json.peek() == JsonReader::Kind::Object) {
-    return json.object([&](std::string& text) -> Result<void> {
-      const JsonNumber id = TRY(json.number());
-      file.pieces.emplace_back(std::move(text), id.whole ? id.integer : -1);
-      return {};
-    });
-  }
-  return json.array([&]() -> Result<void> {
-    int part = 0;
-    return json.array([&]() -> Result<void> {
-      if (part++ == 0) {
-        file.pieces.emplace_back(TRY(json.string()), static_cast<int64_t>(file.pieces.size()));
-        return {};
-      }
-      if (file.scores.size() + 1 != file.pieces.size()) return fail("vocab: expected one score");
-      file.scores.push_back(static_cast<float>(TRY(json.number()).value));
-      return {};
-    });
-  });
-}
-
-// "a b" in older files, ["a", "b"] in newer ones.
-Result<void> read_merge(JsonReader& json, File& file) {
-  std::vector<std::string> sides;
-  if (json.peek() == JsonReader::Kind::String) {
-    const std::string both = TRY(json.string());
-    const size_t space = both.find(' ', 1);
-    if (space == std::string::npos) return fail("merges: expected two texts, found one");
-    sides = {both.substr(0, space), both.substr(space + 1)};
-  } else {
-    TRY(json.array([&]() -> Result<void> {
-      sides.push_back(TRY(json.string()));
-      return {};
-    }));
-  }
-  if (sides.size() != 2) return fail("merges: expected two texts, found {}", sides.size());
-  file.merges.emplace_back(std::move(sides[0]), std::move(sides[1]));
-  return {};
-}
-
-Result<void> read_model(JsonReader& json, File& file) {
-  return json.object([&](const std::string& key) -> Result<void> {
-    const auto kind = json.peek();
-    if (key == "vocab") return read_vocab(json, file);
-    if (key == "merges") return json.array([&] { return read_merge(json, file); });
-    if (kind == JsonReader::Kind::Null) return json.null();
-    if (key == "type") {
-      file.type = TRY(json.string());
-    } else if (key == "unk_token") {
-      file.unknown = TRY(json.string());
-    } else if (key == "unk_id") {
-      file.unknown_id = TRY(json.number()).integer;
-    } else if (key == "byte_fallback") {
-      file.byte_fallback = TRY(json.boolean());
-    } else if (key == "ignore_merges") {
-      file.ignore_merges = TRY(json.boolean());
-    } else if (key == "continuing_subword_prefix") {
-      file.continuing_prefix = TRY(json.string());
-    } else {
-      return json.skip();
-    }
-    return {};
-  });
-}
-
-Result<File> read_file(std::string_view text) {
-  File file;
-  JsonReader json(text);
-  TRY(json.object([&](const std::string& key) -> Result<void> {
-    if (key == "model") return read_model(json, file);
-    Json* part = key == "added_tokens"     ? &file.added
-                 : key == "normalizer"     ? &file.normalizer
-                 : key == "pre_tokenizer"  ? &file.pre_tokenizer
-                 : key == "post_processor" ? &file.post_processor
-                                           : nullptr;
-    if (part == nullptr) return json.skip();
-    *part = TRY(Json::read(json));
-    return {};
-  }));
-  TRY(json.end());
-  if (file.pieces.empty()) return fail("model: expected a vocab, found none");
-  if (file.type.empty()) file.type = file.merges.empty() ? "WordPiece" : "BPE";
-  return file;
-}
 
 // Calls visit(step) for the steps of a normaliser, or of a list of pre-tokenizers, in order.
 template <class Visit>
@@ -127,7 +30,7 @@ std::string type_of(const Json& step) {
 
 class Builder {
  public:
-  Builder(const File& file, std::string_view pre, bool cleans_spaces)
+  Builder(const TokenizerFile& file, std::string_view pre, bool cleans_spaces)
       : file_(file), pre_(pre), cleans_spaces_(cleans_spaces) {}
 
   Result<Vocabulary> build() {
@@ -378,7 +281,7 @@ class Builder {
     v_.end_of_text = last_text;
   }
 
-  const File& file_;
+  const TokenizerFile& file_;
   const std::string_view pre_;
   const bool cleans_spaces_;
   Vocabulary v_;
@@ -388,7 +291,7 @@ class Builder {
 
 Result<Vocabulary> read_tokenizer_json(std::string_view text, std::string_view name,
                                        std::string_view pre, bool cleans_spaces) {
-  const Result<File> file = read_file(text);
+  const Result<TokenizerFile> file = read_tokenizer_file(text);
   Result<Vocabulary> vocabulary = file ? Builder(*file, pre, cleans_spaces).build()
                                        : Result<Vocabulary>(tl::unexpected<Error>(file.error()));
   if (!vocabulary) return fail("{}: {}", name, vocabulary.error().message);
