@@ -90,8 +90,9 @@ class Import(ProgramTest):
             with self.subTest(case=name):
                 _, directory = self.written(name, kind, path)
                 out = self.imported(directory)
-                golden = program.read_floats(folder / case["outputs"]["main"]["ref"])
-                context = ("-c", case["n_ctx"]) if case.get("n_ctx") else ()
+                main = case["outputs"]["main"]
+                golden = program.read_floats(folder / main["ref"])
+                context = ("-c", main["n_ctx"]) if "n_ctx" in main else ()
                 found = self.logits(out, case["tokens"], *EXACT, *context)
                 self.assertLessEqual(program.nmse(found, golden), case["tolerance"]["strict"]["nmse"])
                 compared += 1
