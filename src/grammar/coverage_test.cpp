@@ -1,0 +1,197 @@
+// The suites of JSON Schema: what is compiled, what is refused and why, and that no invalid value
+// is ever accepted. ISSUN_COVERAGE=full runs all of it and prints every refusal and missed value.
+#include <cstdlib>
+#include <filesystem>
+#include <map>
+#include <optional>
+
+#include "base/clock.h"
+#include "gguf/reader.h"
+#include "grammar/testing.h"
+#include "shared_data.h"
+
+using namespace issun;
+using namespace issun::grammar;
+
+namespace {
+
+bool full() {
+  const char* wish = std::getenv("ISSUN_COVERAGE");
+  return wish != nullptr && std::string_view(wish) == "full";
+}
+
+std::vector<std::string> files_in(const std::string& folder) {
+  std::vector<std::string> files;
+  for (const auto& entry : std::filesystem::directory_iterator(shared_path(folder))) {
+    if (entry.path().extension() == ".json")
+      files.push_back(folder + "/" + entry.path().filename().string());
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+Json read_json(const std::string& relative) {
+  const auto bytes = read_shared(relative);
+  auto json = Json::parse({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  REQUIRE_MESSAGE(json.has_value(), relative << ": " << json.error().message);
+  return std::move(*json);
+}
+
+double part(std::vector<double>& values, double share) {
+  if (values.empty()) return 0;
+  std::sort(values.begin(), values.end());
+  return values[std::min(values.size() - 1,
+                         static_cast<size_t>(share * static_cast<double>(values.size())))];
+}
+
+struct Coverage {
+  int schemas = 0, compiled = 0, valid = 0, valid_accepted = 0, invalid = 0, invalid_accepted = 0;
+  std::vector<double> compile_seconds;
+  std::map<std::string, int> refusals;
+
+  std::optional<Grammar> compile(const std::string& name, const Json& schema) {
+    const std::string text = to_text(schema);
+    ++schemas;
+    const double start = seconds_now();
+    auto grammar = Grammar::from_json_schema(text);
+    compile_seconds.push_back(seconds_now() - start);
+    if (!grammar) {
+      const std::string& message = grammar.error().message;
+      const size_t colon = std::min(message.find(": "), message.size());
+      const std::string path = message.substr(0, colon);
+      ++refusals[path.substr(path.rfind('/') + 1) + message.substr(colon).substr(0, 60)];
+      if (full()) MESSAGE("refused: " << name << ": " << message);
+      return std::nullopt;
+    }
+    ++compiled;
+    return std::move(*grammar);
+  }
+
+  void check(const std::string& name, const Grammar& grammar, const Json& value, bool is_valid) {
+    const bool accepted = accepts_value(grammar, value);
+    ++(is_valid ? valid : invalid);
+    if (!is_valid) {
+      CHECK_MESSAGE(!accepted,
+                    "invalid, but accepted: " << name << ": " << to_text(value).substr(0, 300));
+      invalid_accepted += accepted;
+    } else {
+      valid_accepted += accepted;
+      if (!accepted && full()) MESSAGE("missed: " << name << ": " << to_text(value).substr(0, 300));
+    }
+  }
+
+  void print(const char* what) {
+    std::string reasons;
+    for (const auto& [reason, count] : refusals)
+      reasons += fmt::format("\n    {:4} {}", count, reason);
+    const std::string report = fmt::format(
+        "{}: {} of {} schemas compiled; {} of {} valid values accepted; {} of {} invalid ones "
+        "rejected; compile median {:.2f} ms, 99 % {:.2f} ms, longest {:.1f} ms; refused:{}",
+        what, compiled, schemas, valid_accepted, valid, invalid - invalid_accepted, invalid,
+        part(compile_seconds, 0.5) * 1e3, part(compile_seconds, 0.99) * 1e3,
+        part(compile_seconds, 1) * 1e3, reasons);
+    MESSAGE(report);
+  }
+};
+
+void run_suite(Coverage& coverage, const std::string& folder) {
+  for (const std::string& file : files_in(folder)) {
+    const Json groups = read_json(file);
+    for (const Json& group : groups.items()) {
+      const std::string name =
+          std::filesystem::path(file).stem().string() + ": " + group["description"].text();
+      const auto grammar = coverage.compile(name, group["schema"]);
+      if (!grammar) continue;
+      for (const Json& test : group["tests"].items()) {
+        coverage.check(name + ": " + test["description"].text(), *grammar, test["data"],
+                       test["valid"].is_true());
+      }
+    }
+  }
+}
+
+}  // namespace
+
+TEST_CASE("the suite of JSON Schema 2020-12: nothing invalid is accepted") {
+  const std::string folder = "data/conformance/json-schema-suite/tests/draft2020-12";
+  if (!have_shared(folder)) return;
+  Coverage core, formats;
+  run_suite(core, folder);
+  run_suite(formats, folder + "/optional/format");
+  core.print("draft 2020-12");
+  formats.print("its formats");
+  CHECK(core.compiled > 200);
+}
+
+TEST_CASE("the suite of JSON Schema draft 7: nothing invalid is accepted") {
+  const std::string folder = "data/conformance/json-schema-suite/tests/draft7";
+  if (!have_shared(folder)) return;
+  Coverage coverage;
+  run_suite(coverage, folder);
+  coverage.print("draft 7");
+}
+
+TEST_CASE("the cases of the conformance data: all accepted and rejected as they say") {
+  if (!have_shared("conformance/schema/cases.json")) return;
+  const Json cases = read_json("conformance/schema/cases.json");
+  for (const Json& entry : cases["cases"].items()) {
+    const std::string schema = to_text(entry["schema"]);
+    CAPTURE(schema);
+    const auto grammar = Grammar::from_json_schema(schema);
+    REQUIRE_MESSAGE(grammar.has_value(), grammar.error().message);
+    for (const Json& value : entry["accept"].items()) {
+      CHECK_MESSAGE(accepts(*grammar, value["text"].text()), value["text"].text());
+      CHECK_MESSAGE(accepts(*grammar, value["text_spaced"].text()), value["text_spaced"].text());
+    }
+    for (const Json& value : entry["reject"].items()) {
+      CHECK_MESSAGE(!accepts(*grammar, value["text"].text()), value["text"].text());
+    }
+  }
+}
+
+TEST_CASE("real schemas: nothing invalid is accepted, and masks are found in time") {
+  const std::string folder = "data/conformance/jsonschemabench/maskbench";
+  const std::string vocabulary = "conformance/tokenizer/deepseek-llm/vocab.gguf";
+  if (!have_shared(folder) || !have_shared(vocabulary)) return;
+  auto file = gguf::GgufFile::open(shared_path(vocabulary));
+  REQUIRE(file.has_value());
+  auto tokenizer = tokenizer::Tokenizer::create(file->metadata());
+  REQUIRE(tokenizer.has_value());
+  const double start = seconds_now();
+  const auto tokens = std::make_shared<const TokenIndex>(*tokenizer);
+  MESSAGE("index of " << tokens->vocabulary_size() << " tokens: " << (seconds_now() - start) * 1e3
+                      << " ms");
+  Coverage coverage;
+  std::vector<double> mask_seconds;
+  const auto files = files_in(folder);
+  for (size_t i = 0; i < files.size(); i += full() ? 1 : 10) {
+    const Json entry = read_json(files[i]);
+    const std::string name = std::filesystem::path(files[i]).stem().string();
+    auto compiled = coverage.compile(name, entry["schema"]);
+    if (!compiled) continue;
+    const auto grammar = std::make_shared<const Grammar>(std::move(*compiled));
+    for (const Json& test : entry["tests"].items()) {
+      const bool valid = test["valid"].is_true();
+      coverage.check(name, *grammar, test["data"], valid);
+      if (!valid || !accepts(*grammar, to_text(test["data"]))) continue;
+      const auto ids =
+          tokenizer->encode(to_text(test["data"]), {.add_special = false, .parse_special = false});
+      REQUIRE(ids.has_value());
+      GrammarState state(grammar, tokens);
+      for (const Token token : *ids) {
+        const double before = seconds_now();
+        const auto mask = state.allowed();
+        mask_seconds.push_back(seconds_now() - before);
+        REQUIRE((mask[static_cast<size_t>(token) / 64] >> (token % 64) & 1) == 1);
+        REQUIRE(state.accept(token));
+      }
+      CHECK(state.can_end());
+    }
+  }
+  coverage.print("jsonschemabench");
+  const std::string report = fmt::format(
+      "masks: {}; median {:.1f} us, 99 % {:.1f} us, 99.9 % {:.1f} us, longest {:.1f} us",
+      mask_seconds.size(), part(mask_seconds, 0.5) * 1e6, part(mask_seconds, 0.99) * 1e6,
+      part(mask_seconds, 0.999) * 1e6, part(mask_seconds, 1) * 1e6);
+  MESSAGE(report);
+}

@@ -1,0 +1,114 @@
+#include "grammar/grammar.h"
+
+#include <algorithm>
+
+#include "grammar/gbnf.h"
+#include "grammar/json_machine.h"
+#include "grammar/schema_compiler.h"
+
+namespace issun::grammar {
+
+Result<Grammar> Grammar::from_gbnf(std::string_view text, const tokenizer::Tokenizer* tokens) {
+  return Grammar(std::make_unique<const RuleMachine>(TRY(compile_gbnf(text, tokens))));
+}
+
+Result<Grammar> Grammar::from_json_schema(std::string_view text) {
+  return Grammar(std::make_unique<const JsonMachine>(TRY(compile_schema(text))));
+}
+
+GrammarState::GrammarState(std::shared_ptr<const Grammar> grammar,
+                           std::shared_ptr<const TokenIndex> tokens)
+    : grammar_(std::move(grammar)),
+      tokens_(std::move(tokens)),
+      configurations_(grammar_->automaton()) {
+  path_.resize(tokens_->longest_token() + 1);
+  masks_.reserve(kMaxMasks * tokens_->mask_words());
+}
+
+std::span<const uint64_t> GrammarState::allowed() {
+  const size_t words = tokens_->mask_words();
+  const auto known = mask_numbers_.find(at_);
+  if (known != mask_numbers_.end()) return std::span(masks_).subspan(known->second * words, words);
+  if (mask_numbers_.size() >= kMaxMasks) {
+    mask_numbers_.clear();
+    masks_.clear();
+  }
+  const size_t number = mask_numbers_.size();
+  masks_.resize((number + 1) * words);
+  const auto mask = std::span(masks_).subspan(number * words, words);
+  compute_mask(mask);
+  mask_numbers_.emplace(at_, number);
+  return mask;
+}
+
+void GrammarState::compute_mask(std::span<uint64_t> mask) {
+  const auto allow = [&](Token token) {
+    mask[static_cast<size_t>(token) / 64] |= uint64_t{1} << (token % 64);
+  };
+  path_[0] = at_;
+  for (const TokenIndex::Group& group : tokens_->groups()) {
+    const bool free =
+        group.alphabet >= 0 &&
+        configurations_.free_runs(at_)[static_cast<size_t>(group.alphabet)] >= group.longest;
+    if (free) {
+      for (size_t i = 0; i < mask.size(); ++i) mask[i] |= group.mask[i];
+    } else {
+      walk(group, mask);
+    }
+  }
+  whole_.clear();
+  configurations_.tokens(at_, whole_);
+  for (const Token token : whole_) allow(token);
+  if (!can_end()) return;
+  for (const Token end : tokens_->ends()) allow(end);
+}
+
+void GrammarState::walk(const TokenIndex::Group& group, std::span<uint64_t> mask) {
+  const auto count = static_cast<uint32_t>(group.nodes.size());
+  for (uint32_t i = 0; i < count;) {
+    const TokenIndex::Node& node = group.nodes[i];
+    const Configuration next = configurations_.step(path_[node.depth - 1u], node.byte);
+    if (next == Configurations::kRefused) {
+      i = node.after;
+      continue;
+    }
+    path_[node.depth] = next;
+    for (Token token = node.token; token != tokenizer::kNoToken; token = tokens_->twin(token)) {
+      mask[static_cast<size_t>(token) / 64] |= uint64_t{1} << (token % 64);
+    }
+    ++i;
+  }
+}
+
+bool GrammarState::accept_text(std::string_view text) {
+  Configuration next = at_;
+  for (const char byte : text) next = configurations_.step(next, static_cast<uint8_t>(byte));
+  if (next == Configurations::kRefused) return false;
+  move_to(next);
+  return true;
+}
+
+bool GrammarState::accept(Token token) {
+  if (token < 0 || token >= tokens_->vocabulary_size()) return false;
+  const auto ends = tokens_->ends();
+  if (can_end() && std::find(ends.begin(), ends.end(), token) != ends.end()) return true;
+  Configuration next = Configurations::kRefused;
+  const std::string_view text = tokens_->bytes(token);
+  if (!text.empty()) next = at_;
+  for (const char byte : text) next = configurations_.step(next, static_cast<uint8_t>(byte));
+  const Configuration whole = configurations_.step_token(at_, token);
+  if (whole != Configurations::kRefused) next = configurations_.merge(next, whole);
+  if (next == Configurations::kRefused) return false;
+  move_to(next);
+  return true;
+}
+
+void GrammarState::move_to(Configuration next) {
+  at_ = next;
+  if (configurations_.size() <= kMaxConfigurations) return;
+  at_ = configurations_.restart_with(at_);
+  mask_numbers_.clear();
+  masks_.clear();
+}
+
+}  // namespace issun::grammar

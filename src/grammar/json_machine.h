@@ -1,0 +1,35 @@
+// The pushdown automaton of JSON values that follow rules: compact or indented, each text that is
+// begun can be completed, and only texts that satisfy the rules are.
+//
+// White space: between any two parts either nothing, a space, or a line end and its indentation.
+#pragma once
+
+#include "grammar/json_rules.h"
+#include "grammar/json_spelling.h"
+#include "grammar/pushdown.h"
+
+namespace issun::grammar {
+
+class JsonMachine : public Pushdown {
+ public:
+  explicit JsonMachine(JsonRules rules) : rules_(std::move(rules)) {}
+  Frame start() const override;
+  void open(const Frame& frame, Memory& memory, Openings& out) const override;
+  void read(const Frame& frame, uint8_t byte, Memory& memory, Readings& out) const override;
+  FreeRuns free_runs(const Frame& frame, const Memory& memory) const override;
+
+ private:
+  void open_value(const ValueRule& rule, Openings& out) const;
+  void open_item(const Frame& frame, Openings& out) const;
+  void read_string(const Frame& frame, uint8_t byte, Readings& out) const;
+  void read_array(const Frame& frame, uint8_t byte, Readings& out) const;
+  void read_object(const Frame& frame, uint8_t byte, Memory& memory, Readings& out) const;
+  void read_key(const Frame& frame, uint8_t byte, Memory& memory, Readings& out) const;
+  void end_key(const Frame& frame, Memory& memory, Readings& out) const;
+  void add_key(const Frame& frame, uint32_t node, uint32_t others, const Memory& memory,
+               Readings& out) const;
+
+  JsonRules rules_;
+};
+
+}  // namespace issun::grammar
