@@ -10,12 +10,23 @@
 namespace issun::grammar {
 
 // Each holds those before it. The last: all that a JSON string may hold unescaped.
-inline const std::array<std::vector<Range>, 4> kAlphabets = {{
+constexpr int kAlphabetCount = 7;
+inline const std::array<std::vector<Range>, kAlphabetCount> kAlphabets = {{
     {{'a', 'z'}},
+    {{'0', '9'}, {'A', 'Z'}, {'a', 'z'}},
     {{'0', '9'}, {'A', 'Z'}, {'_', '_'}, {'a', 'z'}},
+    {{'-', '.'}, {'0', '9'}, {'A', 'Z'}, {'_', '_'}, {'a', 'z'}},
+    {{'!', '!'}, {'#', '['}, {']', '~'}},
     {{' ', '!'}, {'#', '['}, {']', '~'}},
     {{' ', '!'}, {'#', '['}, {']', kLastCharacter}},
 }};
-constexpr int kAlphabetCount = 4;
+
+// What a string may go on with.
+struct Runs {
+  // However many characters of the alphabet, whichever they are.
+  std::array<uint32_t, kAlphabetCount> free = {};
+  // Never more characters than this, whichever they are.
+  uint32_t reach = Dfa::kForever;
+};
 
 }  // namespace issun::grammar

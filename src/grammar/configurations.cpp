@@ -84,6 +84,10 @@ void Configurations::open(const Frame& top, uint32_t below) {
 Configuration Configurations::configuration() {
   if (overflow_) reached_.clear();
   overflow_ = false;
+  if (reached_.empty() && !entries_.empty()) {
+    begin();
+    return kRefused;
+  }
   std::sort(reached_.begin(), reached_.end());
   reached_.erase(std::unique(reached_.begin(), reached_.end()), reached_.end());
   const auto next = static_cast<Configuration>(entries_.size());
@@ -91,15 +95,17 @@ Configuration Configurations::configuration() {
   begin();
   if (!fresh) return at->second;
   Entry entry{.stacks = at->first};
+  entry.runs.reach = 0;
   for (const uint32_t stack : at->first) {
     if (stack == kBottom) {
       entry.complete = true;
       continue;
     }
-    const Pushdown::FreeRuns runs = automaton_.free_runs(stacks_[stack].top, memory_);
-    for (size_t i = 0; i < runs.size(); ++i) {
-      entry.free_runs[i] = std::max(entry.free_runs[i], runs[i]);
+    const Runs runs = automaton_.runs(stacks_[stack].top);
+    for (size_t i = 0; i < runs.free.size(); ++i) {
+      entry.runs.free[i] = std::max(entry.runs.free[i], runs.free[i]);
     }
+    entry.runs.reach = std::max(entry.runs.reach, runs.reach);
   }
   entries_.push_back(std::move(entry));
   return next;

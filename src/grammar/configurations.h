@@ -28,7 +28,7 @@ class Configurations {
   }
   // The text may end here.
   bool complete(Configuration at) const { return entries_[at].complete; }
-  const Pushdown::FreeRuns& free_runs(Configuration at) const { return entries_[at].free_runs; }
+  const Runs& runs(Configuration at) const { return entries_[at].runs; }
   // Tokens that are read as wholes here.
   void tokens(Configuration at, std::vector<int32_t>& out) const;
   Configuration step_token(Configuration from, int32_t token);
@@ -57,7 +57,7 @@ class Configurations {
     std::vector<uint32_t> stacks = {};  // sorted
     uint32_t row = kUnknown;            // in rows_, once a byte was read
     bool complete = false;
-    Pushdown::FreeRuns free_runs = {};
+    Runs runs = {};
   };
   using Row = std::array<Configuration, 256>;
 

@@ -220,8 +220,8 @@ std::vector<uint32_t> Dfa::free_runs(const std::vector<Range>& alphabet) const {
   return runs;
 }
 
-// What is left when states without successor are taken away again and again leads to a circle.
-std::vector<bool> Dfa::endless() const {
+// States without successor are taken away again and again; what is left leads to a circle.
+std::vector<uint32_t> Dfa::reaches() const {
   const size_t classes = starts_.size();
   std::vector<std::vector<uint32_t>> sources(labels_.size());
   std::vector<uint32_t> successors(labels_.size());
@@ -230,16 +230,16 @@ std::vector<bool> Dfa::endless() const {
     sources[targets_[i]].push_back(static_cast<uint32_t>(i / classes));
     ++successors[i / classes];
   }
-  std::vector<bool> result(labels_.size(), true);
-  std::vector<uint32_t> work;
+  std::vector<uint32_t> longest(labels_.size()), result(labels_.size(), kForever), work;
   for (uint32_t state = 0; state < labels_.size(); ++state) {
     if (successors[state] == 0) work.push_back(state);
   }
   while (!work.empty()) {
     const uint32_t state = work.back();
     work.pop_back();
-    result[state] = false;
+    result[state] = longest[state];
     for (const uint32_t source : sources[state]) {
+      longest[source] = std::max(longest[source], longest[state] + 1);
       if (--successors[source] == 0) work.push_back(source);
     }
   }

@@ -64,11 +64,11 @@ class Dfa {
   // of the language is left; kForever: there is none.
   static constexpr uint32_t kForever = 0xFFFFFFFF;
   std::vector<uint32_t> free_runs(const std::vector<Range>& alphabet) const;
-  // For each state whether infinitely many texts go on from it.
-  std::vector<bool> endless() const;
+  // For each state how many characters may follow at most; kForever: any number.
+  std::vector<uint32_t> reaches() const;
 
  private:
-  static constexpr int64_t kMaxCells = 6'000'000;  // states times classes
+  static constexpr int64_t kMaxCells = 2'000'000;  // states times classes
   Dfa() = default;
   size_t class_of(char32_t character) const {
     if (character < 128) return ascii_[character];

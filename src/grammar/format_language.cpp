@@ -90,7 +90,7 @@ std::string pointer() { return "(?:/(?:[^/~]|~[01])*)*"; }
 std::string uri_template() {
   const std::string name = "(?:[A-Za-z0-9_]|%[0-9A-Fa-f]{2})";
   const std::string variable = name + "(?:\\.?" + name + ")*(?:\\*|:[1-9]\\d{0,3})?";
-  return "(?:[^\\x00-\\x20\"'%<>\\\\^`{|}\\x7F-\\x9F]|%[0-9A-Fa-f]{2}|\\{[+#./;?&=,!@|]?" +
+  return "(?:[^\\x00-\\x20\"%<>\\\\^`{|}\\x7F-\\x9F]|%[0-9A-Fa-f]{2}|\\{[+#./;?&=,!@|]?" +
          variable + "(?:," + variable + ")*\\})*";
 }
 

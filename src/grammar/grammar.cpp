@@ -46,13 +46,13 @@ void GrammarState::compute_mask(std::span<uint64_t> mask) {
     mask[static_cast<size_t>(token) / 64] |= uint64_t{1} << (token % 64);
   };
   path_[0] = at_;
+  const Runs runs = configurations_.runs(at_);
   for (const TokenIndex::Group& group : tokens_->groups()) {
-    const bool free =
-        group.alphabet >= 0 &&
-        configurations_.free_runs(at_)[static_cast<size_t>(group.alphabet)] >= group.longest;
-    if (free) {
+    if (group.alphabet < 0) {
+      walk(group, mask);
+    } else if (runs.free[static_cast<size_t>(group.alphabet)] >= group.longest) {
       for (size_t i = 0; i < mask.size(); ++i) mask[i] |= group.mask[i];
-    } else {
+    } else if (runs.reach >= group.shortest) {
       walk(group, mask);
     }
   }

@@ -336,19 +336,12 @@ void JsonMachine::end_key(const Frame& frame, Memory& memory, Readings& out) con
   add(property.witness, with_other(rule, seen, frame.f, true));
 }
 
-Pushdown::FreeRuns JsonMachine::free_runs(const Frame& frame, const Memory&) const {
-  FreeRuns runs = {};
-  if (frame.a != 0) return runs;
-  for (int alphabet = 0; alphabet < kAlphabetCount; ++alphabet) {
-    if (place_of(frame) == Place::String) {
-      runs[static_cast<size_t>(alphabet)] =
-          rules_.strings[index_of(frame)].free_run(frame.b, alphabet);
-    }
-    if (place_of(frame) == Place::Key && frame.e != Dfa::kDead) {
-      runs[static_cast<size_t>(alphabet)] =
-          rules_.objects[index_of(frame)].free_runs[static_cast<size_t>(alphabet)][frame.e];
-    }
-  }
+Runs JsonMachine::runs(const Frame& frame) const {
+  if (frame.a != static_cast<uint32_t>(SpellingMode::Plain)) return {};
+  if (place_of(frame) == Place::String) return rules_.strings[index_of(frame)].runs(frame.b);
+  if (place_of(frame) != Place::Key || frame.e == Dfa::kDead) return {};
+  Runs runs = rules_.objects[index_of(frame)].runs.at(frame.e);
+  runs.reach = Dfa::kForever;  // known names may be longer
   return runs;
 }
 

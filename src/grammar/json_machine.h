@@ -16,7 +16,7 @@ class JsonMachine : public Pushdown {
   Frame start() const override;
   void open(const Frame& frame, Memory& memory, Openings& out) const override;
   void read(const Frame& frame, uint8_t byte, Memory& memory, Readings& out) const override;
-  FreeRuns free_runs(const Frame& frame, const Memory& memory) const override;
+  Runs runs(const Frame& frame) const override;
 
  private:
   void open_value(const ValueRule& rule, Openings& out) const;

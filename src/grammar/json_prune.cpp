@@ -19,11 +19,7 @@ class Pruning {
     // Later rules are mostly parts of earlier ones.
     for (bool changed = true; changed;) {
       changed = false;
-      for (size_t i = values_.size(); i-- > 0;) {
-        if (values_[i] || !TRY(value_possible(rules_.values[i]))) continue;
-        values_[i] = true;
-        changed = true;
-      }
+      for (size_t i = values_.size(); i-- > 0;) changed = TRY(look_at(i)) || changed;
     }
     if (!possible(rules_.root)) return fail("schema: no value satisfies it");
     for (ValueRule& value : rules_.values) {
@@ -33,10 +29,7 @@ class Pruning {
     for (ArrayRule& array : rules_.arrays) array = TRY(kept(array));
     for (ObjectRule& object : rules_.objects) {
       object = kept(std::move(object));
-      if (object.others == nullptr) continue;
-      for (const auto& alphabet : kAlphabets) {
-        object.free_runs.push_back(object.others->free_runs(alphabet));
-      }
+      if (object.others != nullptr) object.runs = RunTable(*object.others);
     }
     return {};
   }
@@ -44,17 +37,21 @@ class Pruning {
  private:
   bool possible(RuleId rule) const { return rule != kNoRule && values_[rule]; }
 
-  Result<bool> value_possible(const ValueRule& value) {
-    bool found = value.kinds != 0 || value.number >= 0 || value.string >= 0;
+  // Whether anything was found to be possible that was not known to be.
+  Result<bool> look_at(size_t index) {
+    const ValueRule& value = rules_.values[index];
+    const bool simple = value.kinds != 0 || value.number >= 0 || value.string >= 0;
+    bool changed = simple && !values_[index];
     for (const uint32_t array : value.arrays) {
-      if (!arrays_[array]) arrays_[array] = TRY(array_possible(rules_.arrays[array]));
-      found = found || arrays_[array];
+      if (arrays_[array] || !TRY(array_possible(rules_.arrays[array]))) continue;
+      changed = arrays_[array] = true;
     }
     for (const uint32_t object : value.objects) {
-      if (!objects_[object]) objects_[object] = object_possible(rules_.objects[object]);
-      found = found || objects_[object];
+      if (objects_[object] || !object_possible(rules_.objects[object])) continue;
+      changed = objects_[object] = true;
     }
-    return found;
+    if (changed) values_[index] = true;
+    return changed;
   }
 
   // Without the choices that are impossible, as far as is known.

@@ -32,7 +32,7 @@ struct ObjectRule {
   std::vector<bool> required;
   std::shared_ptr<const Dfa> others;  // other names; label i: classes[i - 1]. None: no others
   std::vector<PropertyRule> classes;
-  std::vector<std::vector<uint32_t>> free_runs;  // of `others`, for each alphabet
+  RunTable runs;  // of `others`
   int64_t least = 0, most = Language::kNoLimit;
   bool needs_witness = false;
   bool distinct = false;  // other names must be told apart, since they are counted

@@ -102,6 +102,8 @@ Result<Decimal> decimal_of(const Json& number) {
 }
 
 Dfa any_number() { return of_regex("^-?(0|[1-9][0-9]*)([.][0-9]+)?([eE][+-]?[0-9]+)?$"); }
+Dfa any_integer() { return of_regex("^-?(0|[1-9][0-9]*)$"); }
+Dfa any_fraction() { return of_regex("^-?(0|[1-9][0-9]*)[.][0-9]*[1-9][0-9]*$"); }
 Dfa any_plain_number() { return of_regex("^-?(0|[1-9][0-9]*)([.][0-9]+)?$"); }
 
 Result<Dfa> numbers_compared(Comparison comparison, const Decimal& bound) {

@@ -22,6 +22,8 @@ Result<Decimal> decimal_of(const Json& number);
 // an exponent: every number has such a text, and only those are regular under the conditions below.
 Dfa any_number();        // with exponents
 Dfa any_plain_number();  // without
+Dfa any_integer();       // without a fraction either
+Dfa any_fraction();      // numbers that are no integers
 
 enum class Comparison { Below, AtMost, Equal, AtLeast, Above };
 Result<Dfa> numbers_compared(Comparison comparison, const Decimal& bound);

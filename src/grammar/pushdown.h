@@ -62,9 +62,7 @@ class Pushdown {
   virtual Frame start() const = 0;
   virtual void open(const Frame& frame, Memory& memory, Openings& out) const = 0;
   virtual void read(const Frame& frame, uint8_t byte, Memory& memory, Readings& out) const = 0;
-  // How many characters of each alphabet (alphabets.h) the frame reads, whichever they are.
-  using FreeRuns = std::array<uint32_t, kAlphabetCount>;
-  virtual FreeRuns free_runs(const Frame&, const Memory&) const { return {}; }
+  virtual Runs runs(const Frame&) const { return {}; }
   // Tokens that the frame reads as wholes, and what they lead to.
   virtual void tokens(const Frame&, std::vector<std::pair<int32_t, Frame>>&) const {}
 };

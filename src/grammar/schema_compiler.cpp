@@ -138,6 +138,10 @@ class Compiler : public ClauseContext {
     if (known.any()) {
       kept_.push_back(language.dfa);
       known = TRY(both(language, plain));
+      // Early drafts do not take 1.0 for an integer: those are written without a fraction.
+      static const Language fractions = Language::of(any_fraction());
+      if (TRY(both(known, fractions)).empty())
+        known = TRY(both(known, Language::of(any_integer())));
     }
     return known.empty() ? -1 : add_leaf(rules_.numbers, known);
   }

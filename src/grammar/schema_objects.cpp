@@ -175,8 +175,8 @@ Result<ObjectRule> make_object_rule(const Formula& formula, const Clause& clause
   }
   OtherNames builder(clause, rule_of);
   Dfa others = TRY(builder.build(nullptr, context));
-  const std::vector<bool> endless = others.endless();
-  const bool finite = std::find(endless.begin(), endless.end(), false) != endless.end();
+  bool finite = false;
+  for (const uint32_t reach : others.reaches()) finite = finite || reach != Dfa::kForever;
   if (finite) others = TRY(builder.build(&names, context));
   if (!others.empty()) {
     object.others = std::make_shared<const Dfa>(std::move(others));

@@ -29,16 +29,19 @@ Result<T> at_path(const std::string& path, Result<T> result) {
   return result;
 }
 
+bool is_before_2019(const Json& root) {
+  const Json* draft = member(root, "$schema");
+  if (draft == nullptr || !draft->is_string()) return false;
+  for (const char* old : {"draft-03", "draft-04", "draft-06", "draft-07"}) {
+    if (draft->text().find(old) != std::string::npos) return true;
+  }
+  return false;
+}
+
 class Reader {
  public:
-  explicit Reader(const Json& root) : references_(root) {
-    const Json* draft = member(root, "$schema");
-    if (draft != nullptr && draft->is_string()) {
-      for (const char* old : {"draft-03", "draft-04", "draft-06", "draft-07"}) {
-        if (draft->text().find(old) != std::string::npos) before_2019_ = true;
-      }
-    }
-  }
+  explicit Reader(const Json& root)
+      : before_2019_(is_before_2019(root)), references_(root, before_2019_) {}
 
   Result<Formula> read() {
     formula_.root = TRY(schema(references_.root(), "#"));
@@ -416,8 +419,8 @@ class Reader {
     return {};
   }
 
+  const bool before_2019_;  // $ref stands alone
   References references_;
-  bool before_2019_ = false;  // $ref stands alone
   Formula formula_;
   std::map<const Json*, NodeId> known_;
   std::deque<Waiting> waiting_;

@@ -21,11 +21,6 @@ const std::string* text_of(const Json& schema, std::string_view key) {
   return value != nullptr && value->is_string() ? &value->text() : nullptr;
 }
 
-const std::string* id_of(const Json& schema) {
-  const std::string* id = text_of(schema, "$id");
-  return id != nullptr ? id : text_of(schema, "id");
-}
-
 // RFC 3986, section 5.2, without dot segments.
 std::string resolve(const std::string& base, std::string reference) {
   const size_t colon = reference.find(':');
@@ -60,7 +55,14 @@ std::string unescaped(std::string_view part) {
 
 }  // namespace
 
-References::References(const Json& root) : root_(root) {
+const std::string* References::id_of(const Json& schema) const {
+  if (reference_alone_ && member(schema, "$ref") != nullptr) return nullptr;
+  const std::string* id = text_of(schema, "$id");
+  return id != nullptr ? id : text_of(schema, "id");
+}
+
+References::References(const Json& root, bool reference_alone)
+    : root_(root), reference_alone_(reference_alone) {
   const std::string* id = id_of(root);
   base_of_root_ = id != nullptr ? id->substr(0, id->find('#')) : "";
   named_[base_of_root_] = References::root();

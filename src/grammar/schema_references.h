@@ -21,7 +21,8 @@ struct Location {
 class References {
  public:
   // The document must outlive this.
-  explicit References(const Json& root);
+  // `reference_alone`: what stands beside a $ref counts for nothing, an $id neither.
+  References(const Json& root, bool reference_alone);
 
   Location root() const { return {&root_, &root_, base_of_root_}; }
   // The location of a part of the schema: another resource if it has an $id.
@@ -34,7 +35,10 @@ class References {
   Result<Location> point(Location resource, std::string_view pointer,
                          const std::string& reference) const;
 
+  const std::string* id_of(const Json& schema) const;
+
   const Json& root_;
+  bool reference_alone_;
   std::string base_of_root_;
   std::map<std::string, Location> named_;  // by absolute URI, with "#anchor"
 };

@@ -34,8 +34,12 @@ inline void append_string(const std::string& text, std::string& out) {
   out += '"';
 }
 
-// Numbers without exponents. `reversed`: the members of objects from the last to the first.
-inline void append_json(const Json& value, bool reversed, std::string& out) {
+struct TextStyle {
+  bool reversed = false;  // members of objects from the last to the first
+  bool points = false;    // 1.0 where the value was written so; else 1
+};
+// Numbers without exponents.
+inline void append_json(const Json& value, TextStyle style, std::string& out) {
   if (value.is_null()) out += "null";
   if (value.is_bool()) out += value.boolean() ? "true" : "false";
   if (value.is_string()) append_string(value.text(), out);
@@ -46,38 +50,34 @@ inline void append_json(const Json& value, bool reversed, std::string& out) {
     } else {
       out += (decimal->negative ? "-" : "") + decimal->whole;
       if (!decimal->fraction.empty()) out += "." + decimal->fraction;
+      if (decimal->fraction.empty() && style.points && !value.is_integer()) out += ".0";
     }
   }
   if (value.is_array()) {
     out += '[';
     for (const Json& item : value.items()) {
       if (&item != &value.items().front()) out += ", ";
-      append_json(item, reversed, out);
+      append_json(item, style, out);
     }
     out += ']';
   }
   if (value.is_object()) {
     Json::Object members = value.members();
-    if (reversed) std::reverse(members.begin(), members.end());
+    if (style.reversed) std::reverse(members.begin(), members.end());
     out += '{';
     for (const auto& [key, member] : members) {
       if (out.back() != '{') out += ", ";
       append_string(key, out);
       out += ": ";
-      append_json(member, reversed, out);
+      append_json(member, style, out);
     }
     out += '}';
   }
 }
-inline std::string to_text(const Json& value, bool reversed = false) {
+inline std::string to_text(const Json& value, TextStyle style = {}) {
   std::string text;
-  append_json(value, reversed, text);
+  append_json(value, style, text);
   return text;
-}
-
-// In one order of keys or its reverse.
-inline bool accepts_value(const Grammar& grammar, const Json& value) {
-  return accepts(grammar, to_text(value)) || accepts(grammar, to_text(value, true));
 }
 
 }  // namespace issun::grammar

@@ -2,9 +2,19 @@
 
 namespace issun::grammar {
 
+RunTable::RunTable(const Dfa& dfa) : reach_(dfa.reaches()) {
+  for (size_t i = 0; i < free_.size(); ++i) free_[i] = dfa.free_runs(kAlphabets[i]);
+}
+
+Runs RunTable::at(uint32_t state) const {
+  Runs runs;
+  for (size_t i = 0; i < free_.size(); ++i) runs.free[i] = free_[i][state];
+  runs.reach = reach_[state];
+  return runs;
+}
+
 TextLanguage::TextLanguage(Language language) : language_(std::move(language)) {
-  if (language_.dfa == nullptr) return;
-  for (const auto& alphabet : kAlphabets) runs_.push_back(language_.dfa->free_runs(alphabet));
+  if (language_.dfa != nullptr) runs_ = RunTable(*language_.dfa);
 }
 
 uint32_t TextLanguage::step_range(uint32_t state, char32_t first, char32_t last) const {
@@ -20,10 +30,14 @@ bool TextLanguage::accepts(uint32_t state) const {
   return state >= language_.least && state <= language_.most;
 }
 
-uint32_t TextLanguage::free_run(uint32_t state, int alphabet) const {
-  if (language_.dfa != nullptr) return runs_[static_cast<size_t>(alphabet)][state];
-  if (language_.most == Language::kNoLimit) return Dfa::kForever;
-  return static_cast<uint32_t>(std::min<int64_t>(language_.most - state, Dfa::kForever));
+Runs TextLanguage::runs(uint32_t state) const {
+  if (language_.dfa != nullptr) return runs_.at(state);
+  Runs runs;
+  if (language_.most != Language::kNoLimit) {
+    runs.reach = static_cast<uint32_t>(std::min<int64_t>(language_.most - state, Dfa::kForever));
+  }
+  runs.free.fill(runs.reach);
+  return runs;
 }
 
 }  // namespace issun::grammar

@@ -9,6 +9,18 @@
 
 namespace issun::grammar {
 
+// Runs of all states of a machine.
+class RunTable {
+ public:
+  RunTable() = default;
+  explicit RunTable(const Dfa& dfa);
+  Runs at(uint32_t state) const;
+
+ private:
+  std::array<std::vector<uint32_t>, kAlphabetCount> free_;
+  std::vector<uint32_t> reach_;
+};
+
 class TextLanguage {
  public:
   explicit TextLanguage(Language language);
@@ -20,12 +32,11 @@ class TextLanguage {
     return step_range(state, character, character);
   }
   bool accepts(uint32_t state) const;
-  // However many characters of the alphabet may follow, whichever they are.
-  uint32_t free_run(uint32_t state, int alphabet) const;
+  Runs runs(uint32_t state) const;
 
  private:
   Language language_;
-  std::vector<std::vector<uint32_t>> runs_;  // (alphabets, states)
+  RunTable runs_;
 };
 
 }  // namespace issun::grammar

@@ -8,9 +8,8 @@ namespace issun::grammar {
 
 namespace {
 
-// Groups hold tokens up to so many characters: strings near their largest length use them still.
-constexpr uint32_t kLengths[] = {4, 8, 16, 0xFFFFFFFF};
-constexpr size_t kLengthCount = std::size(kLengths);
+// One group for each length up to here, since strings may be limited, and one for all longer ones.
+constexpr size_t kLengths = 16;
 constexpr size_t kMaxTokenBytes = 4096;  // longer ones are no use to anyone
 
 bool within(const std::vector<Range>& alphabet, char32_t character) {
@@ -45,7 +44,7 @@ TokenIndex::TokenIndex(const tokenizer::Tokenizer& tokenizer) {
   texts_.resize(size);
   twins_.assign(size, tokenizer::kNoToken);
   ends_.assign(tokenizer.ends().begin(), tokenizer.ends().end());
-  std::vector<Token> groups[kAlphabetCount][kLengthCount], rest;
+  std::vector<Token> groups[kAlphabetCount][kLengths + 1], rest;
   for (Token token = 0; token < static_cast<Token>(size); ++token) {
     std::string& text = texts_[static_cast<size_t>(token)];
     if (!tokenizer.is_end(token)) tokenizer.append_piece(token, false, text);
@@ -56,9 +55,7 @@ TokenIndex::TokenIndex(const tokenizer::Tokenizer& tokenizer) {
     if (shape.alphabet < 0) {
       rest.push_back(token);
     } else {
-      const auto length = std::find_if(std::begin(kLengths), std::end(kLengths),
-                                       [&](uint32_t most) { return shape.characters <= most; });
-      groups[shape.alphabet][length - std::begin(kLengths)].push_back(token);
+      groups[shape.alphabet][std::min<size_t>(shape.characters, kLengths + 1) - 1].push_back(token);
     }
   }
   for (int alphabet = 0; alphabet < kAlphabetCount; ++alphabet) {
@@ -73,7 +70,7 @@ void TokenIndex::add_group(std::vector<Token> tokens, int alphabet) {
     const int order = bytes(a).compare(bytes(b));
     return order != 0 ? order < 0 : a < b;
   });
-  Group group{.nodes = {}, .alphabet = alphabet, .longest = 0, .mask = {}};
+  Group group{.nodes = {}, .alphabet = alphabet, .shortest = Dfa::kForever, .mask = {}};
   group.mask.resize(mask_words());
   std::vector<uint32_t> path;  // nodes that the latest text leads through
   std::string_view before;
@@ -85,7 +82,9 @@ void TokenIndex::add_group(std::vector<Token> tokens, int alphabet) {
   for (const Token token : tokens) {
     const std::string_view text = bytes(token);
     group.mask[static_cast<size_t>(token) / 64] |= uint64_t{1} << (token % 64);
-    group.longest = std::max(group.longest, shape_of(text).characters);
+    const uint32_t length = shape_of(text).characters;
+    group.shortest = std::min(group.shortest, length);
+    group.longest = std::max(group.longest, length);
     const size_t common = static_cast<size_t>(
         std::mismatch(before.begin(), before.end(), text.begin(), text.end()).first -
         before.begin());

@@ -28,9 +28,10 @@ class TokenIndex {
   };
   struct Group {
     std::vector<Node> nodes;  // depth first
-    // Tokens that consist of characters of this alphabet alone, at most so many; -1: any bytes.
+    // Tokens that consist of characters of this alphabet alone, from `shortest` to `longest` of
+    // them; -1: any bytes.
     int alphabet = -1;
-    uint32_t longest = 0;
+    uint32_t shortest = 0, longest = 0;
     std::vector<uint64_t> mask;  // bit t: token t is in the group
   };
 

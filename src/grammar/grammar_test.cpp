@@ -1,0 +1,198 @@
+#include "grammar/grammar.h"
+
+#include <doctest/doctest.h>
+
+#include "grammar/testing.h"
+#include "tokenizer/made_up_vocabulary.h"
+
+using namespace issun;
+using namespace issun::grammar;
+
+namespace {
+
+Grammar gbnf(std::string_view text) {
+  auto grammar = Grammar::from_gbnf(text);
+  REQUIRE_MESSAGE(grammar.has_value(), grammar.error().message);
+  return std::move(*grammar);
+}
+Grammar schema(std::string_view text) {
+  auto grammar = Grammar::from_json_schema(text);
+  REQUIRE_MESSAGE(grammar.has_value(), grammar.error().message);
+  return std::move(*grammar);
+}
+std::string refusal(std::string_view schema_text) {
+  const auto grammar = Grammar::from_json_schema(schema_text);
+  return grammar ? "" : grammar.error().message;
+}
+
+bool has(std::span<const uint64_t> mask, Token token) {
+  return (mask[static_cast<size_t>(token) / 64] >> (token % 64) & 1) != 0;
+}
+
+}  // namespace
+
+TEST_CASE("GBNF: literals, classes, groups, repetition and rules") {
+  const Grammar sums =
+      gbnf("root ::= term ([-+] term)* # sums\nterm ::= [0-9]{1,3} | \"(\" root \")\"\n");
+  for (const char* text : {"1", "12+345", "(1-2)+3", "((7))"}) CHECK(accepts(sums, text));
+  for (const char* text : {"", "1234", "1+", "(1", "1*2"}) CHECK_FALSE(accepts(sums, text));
+  const Grammar japanese = gbnf("root ::= [ぁ-ゟ]+ \"。\" [^a-z]? .?");
+  CHECK(accepts(japanese, "ひらがな。😀x"));
+  CHECK_FALSE(accepts(japanese, "カ。"));
+  CHECK_FALSE(accepts(japanese, "ひ。\xF0\x9F"));
+  CHECK(accepts(gbnf("root ::=\n  \"a\" |\n  \"\\x41\\u3042\" # two\n"), "Aあ"));
+}
+
+TEST_CASE("GBNF: what is wrong is told with its place") {
+  const auto message = [](std::string_view text) {
+    const auto grammar = Grammar::from_gbnf(text);
+    return grammar ? "" : grammar.error().message;
+  };
+  CHECK(message("root ::= a\nb ::= \"x") ==
+        "grammar: line 2, column 9: expected '\"' at the end of a literal, found the end");
+  CHECK(message("root ::= \"a\" none").find("line 1, column 14: there is no rule 'none'") !=
+        std::string::npos);
+  CHECK(message("a ::= \"x\"") == "grammar: expected a rule named 'root'");
+  CHECK(message("root ::= x\nx ::= y? x \"a\"\ny ::= \"b\"").find("left recursion") !=
+        std::string::npos);
+  CHECK(message("root ::= \"a\" root").find("no text satisfies") != std::string::npos);
+  CHECK(message("root ::= [a-z]{1,100000}{100}").find("too large") != std::string::npos);
+  CHECK(message("root ::= <think>").find("tokens can be named only") != std::string::npos);
+}
+
+TEST_CASE("schemas: properties come in any order, once, and the required ones come") {
+  const Grammar object = schema(R"({"type": "object", "properties": {"a": {"type": "integer"},
+      "ab": {"type": "boolean"}}, "required": ["a"], "additionalProperties": false})");
+  for (const char* text :
+       {R"({"a":1})", R"({"ab":true,"a":-3})", R"({"a": 1, "ab": false})", "{\n  \"a\": 1\n}"}) {
+    CHECK(accepts(object, text));
+  }
+  for (const char* text : {"{}", R"({"ab":true})", R"({"a":1,"a":2})", R"({"a":1.5})",
+                           R"({"a":1,"b":2})", R"({"a":1,})"}) {
+    CHECK_FALSE(accepts(object, text));
+  }
+}
+
+TEST_CASE("schemas: counted names without a list must differ") {
+  const Grammar object = schema(R"({"type": "object", "minProperties": 2})");
+  CHECK(accepts(object, R"({"x":1,"y":2})"));
+  CHECK_FALSE(accepts(object, R"({"x":1,"x":2})"));
+  CHECK_FALSE(accepts(object, R"({"x":1,"\u0078":2})"));
+}
+
+TEST_CASE("schemas: bounds and steps of numbers are exact") {
+  const Grammar numbers =
+      schema(R"({"type": "number", "minimum": -2.5, "exclusiveMaximum": 10, "multipleOf": 0.05})");
+  for (const char* text : {"-2.5", "-2.50", "0", "-0.0", "9.95", "3"})
+    CHECK(accepts(numbers, text));
+  for (const char* text : {"-2.55", "10", "10.0", "9.96", "1e0", "01", "-"}) {
+    CHECK_FALSE(accepts(numbers, text));
+  }
+}
+
+TEST_CASE("schemas: oneOf, not and if leave out what they must") {
+  const Grammar one = schema(R"({"oneOf": [{"type": "integer"}, {"minimum": 5}]})");
+  CHECK(accepts(one, "4"));
+  CHECK(accepts(one, "5.5"));
+  CHECK(accepts(one, "\"x\""));  // the second holds for all that are no numbers
+  CHECK_FALSE(accepts(one, "5"));
+  CHECK_FALSE(accepts(one, "4.5"));
+  const Grammar choice = schema(
+      R"({"type": "object", "properties": {"k": {"enum": ["n", "s"]}}, "required": ["k", "v"],
+      "if": {"properties": {"k": {"const": "n"}}}, "then": {"properties": {"v": {"type": "number"}}},
+      "else": {"properties": {"v": {"type": "string"}}}})");
+  CHECK(accepts(choice, R"({"k":"n","v":1})"));
+  CHECK(accepts(choice, R"({"v":"x","k":"s"})"));
+  CHECK_FALSE(accepts(choice, R"({"k":"n","v":"x"})"));
+  CHECK_FALSE(accepts(choice, R"({"v":1,"k":"s"})"));
+}
+
+TEST_CASE("schemas: escapes in strings count as the characters they are") {
+  const Grammar text = schema(R"({"type": "string", "pattern": "^[é\\u{1F600}\\n]{2}$"})");
+  CHECK(accepts(text, "\"é😀\""));
+  CHECK(accepts(text, R"("\u00e9\uD83D\ude00")"));
+  CHECK(accepts(text, R"("\n\u000A")"));
+  CHECK_FALSE(accepts(text, R"("\u00e8\n")"));
+  CHECK_FALSE(accepts(text, "\"é\n\""));
+  CHECK(accepts(schema(R"({"maxLength": 1})"), R"("\ud83d\ude00")"));
+}
+
+TEST_CASE("schemas: what is not supported is refused by name and path") {
+  CHECK(refusal(R"({"properties": {"a": {"uniqueItems": true}}})") ==
+        "#/properties/a/uniqueItems: this keyword is not supported");
+  CHECK(refusal(R"({"unevaluatedProperties": false})").find("#/unevaluatedProperties") == 0);
+  CHECK(refusal(R"({"pattern": "(a)\\1"})").find("#/pattern") == 0);
+  CHECK(refusal(R"({"format": "regex"})").find("#/format") == 0);
+  CHECK(refusal(R"({"$ref": "https://example.com/a.json"})").find("#/$ref") == 0);
+  CHECK(refusal(R"({"$ref": "#"})").find("refers to itself") != std::string::npos);
+  CHECK(refusal(R"({"type": "strin"})").find("#/type") == 0);
+  CHECK(refusal(R"({"type": "string", "minLength": 3, "maxLength": 2})") ==
+        "schema: no value satisfies it");
+  CHECK(refusal(R"({"type": "object", "properties": {"a": {"$ref": "#"}}, "required": ["a"]})") ==
+        "schema: no value satisfies it");
+  CHECK(refusal("{").find("schema: ") == 0);
+}
+
+TEST_CASE(
+    "tokens: the mask is what can be completed, and ends are in it when the text is complete") {
+  const auto vocabulary = tokenizer::made_up_bpe();
+  const auto tokenizer = tokenizer::Tokenizer::create(vocabulary.metadata());
+  REQUIRE(tokenizer.has_value());
+  const auto tokens = std::make_shared<const TokenIndex>(*tokenizer);
+  const auto grammar =
+      std::make_shared<const Grammar>(schema(R"({"enum": ["hello", "help", 7], "maxLength": 5})"));
+  GrammarState state(grammar, tokens);
+  const Token end = tokenizer->eos();
+  CHECK_FALSE(has(state.allowed(), end));
+  CHECK_FALSE(state.accept(end));
+  REQUIRE(state.accept(tokenizer->find("\"")));
+  CHECK(has(state.allowed(), tokenizer->find("hello")));
+  CHECK(has(state.allowed(), tokenizer->find("he")));
+  CHECK_FALSE(has(state.allowed(), tokenizer->find("ll")));
+  GrammarState other = state.clone();
+  REQUIRE(other.accept(tokenizer->find("hello")));
+  REQUIRE(other.accept(tokenizer->find("\"")));
+  CHECK(other.can_end());
+  CHECK(has(other.allowed(), end));
+  CHECK(other.accept(end));
+  CHECK_FALSE(state.can_end());
+  CHECK(state.accept_text("help\""));
+}
+
+TEST_CASE("tokens: a mask holds a token exactly when its bytes are accepted") {
+  const auto vocabulary = tokenizer::made_up_spm();
+  const auto tokenizer = tokenizer::Tokenizer::create(vocabulary.metadata());
+  REQUIRE(tokenizer.has_value());
+  const auto tokens = std::make_shared<const TokenIndex>(*tokenizer);
+  for (const char* text :
+       {R"({"type": "string", "maxLength": 6})", R"({"type": "string", "pattern": "^h?[a-l ]*$"})",
+        R"({"type": "object", "properties": {"hello": {}}})", "true"}) {
+    const auto grammar = std::make_shared<const Grammar>(schema(text));
+    for (const char* start : {"", "\"", "\"he", "{\"", "{\"hell", "{\"hello\": [", "\"\xE3"}) {
+      GrammarState state(grammar, tokens);
+      if (!state.accept_text(start)) continue;
+      CAPTURE(text);
+      CAPTURE(start);
+      const std::vector<uint64_t> mask(state.allowed().begin(), state.allowed().end());
+      for (Token token = 0; token < tokenizer->vocabulary_size(); ++token) {
+        GrammarState next = state.clone();
+        CHECK(has(mask, token) == next.accept(token));
+      }
+    }
+  }
+}
+
+TEST_CASE("tokens: whole tokens are read where a grammar names them") {
+  const auto vocabulary = tokenizer::made_up_bpe();
+  const auto tokenizer = tokenizer::Tokenizer::create(vocabulary.metadata());
+  REQUIRE(tokenizer.has_value());
+  auto grammar = Grammar::from_gbnf("root ::= <|begin|> \"h\"", &*tokenizer);
+  REQUIRE_MESSAGE(grammar.has_value(), grammar.error().message);
+  GrammarState state(std::make_shared<const Grammar>(std::move(*grammar)),
+                     std::make_shared<const TokenIndex>(*tokenizer));
+  CHECK(has(state.allowed(), tokenizer->bos()));
+  CHECK_FALSE(state.accept(tokenizer->find("h")));
+  REQUIRE(state.accept(tokenizer->bos()));
+  REQUIRE(state.accept(tokenizer->find("h")));
+  CHECK(state.can_end());
+}
