@@ -17,6 +17,7 @@ std::string long_name(const std::string& argument) {
   if (argument == "-ctv") return "--cache-type-v";
   if (argument == "-ub") return "--ubatch-size";
   if (argument == "-sys") return "--system-prompt";
+  if (argument == "-jf") return "--json-schema-file";
   return argument;
 }
 

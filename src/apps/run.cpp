@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "apps/commands.h"
+#include "apps/grammar_flags.h"
 #include "apps/run_report.h"
 #include "base/clock.h"
 #include "base/file.h"
@@ -17,6 +18,7 @@ namespace {
 
 struct RunFlags {
   ModelFlags model;
+  GrammarFlags grammar;
   std::string prompt, file, system;
   bool has_prompt = false, has_file = false;
   int predict = -1;
@@ -34,9 +36,12 @@ class Chat {
     auto runtime = TRY(flags.model.open());
     auto conversation =
         TRY(engine::Conversation::create(runtime->model(), flags.system, flags.raw));
+    auto grammar = TRY(flags.grammar.read(runtime->model().tokenizer));
     auto cache = TRY(runtime->new_cache());
-    return std::unique_ptr<Chat>(
+    auto chat = std::unique_ptr<Chat>(
         new Chat(flags, std::move(runtime), std::move(conversation), std::move(cache)));
+    chat->grammar_ = std::move(grammar);
+    return chat;
   }
 
   // The person's text, answered on stdout as it comes, after the text itself if `echo`. Ctrl-C
@@ -65,6 +70,7 @@ class Chat {
   std::unique_ptr<engine::Runtime> runtime_;
   engine::Conversation conversation_;
   engine::Engine engine_;
+  std::shared_ptr<const grammar::Grammar> grammar_;  // of every answer; nullptr: none
   RunReport report_;
   Interrupts interrupts_;
   std::string note_said_;
@@ -89,6 +95,7 @@ Result<void> Chat::answer(const std::string& text, bool echo) {
   request.sampling = flags_.sampling;
   request.stop = flags_.stop;
   request.ignore_end = flags_.ignore_eos;
+  request.grammar = grammar_;
   request.drop_leading_space = conversation_.drops_leading_space(text);
   const engine::RequestId id = TRY(engine_.submit(std::move(request)));
   show_progress(fmt::format("reading {} ...", flags_.model.model_name()));
@@ -280,6 +287,7 @@ void add_run(CLI::App& app, Action& action) {
       ->allow_extra_args(false);
   command->add_option("--system,--system-prompt", flags->system,
                       "what the model is told before the talk; also -sys");
+  flags->grammar.add(*command);
   command->add_flag("--raw", flags->raw, "continue the text even if the model has a chat template");
   command->add_flag("--ignore-eos", flags->ignore_eos, "go on after a token that ends the answer");
   command->add_flag("--no-display-prompt", flags->no_display_prompt,

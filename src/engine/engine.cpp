@@ -10,11 +10,12 @@ namespace issun::engine {
 
 struct Engine::Session {
   Session(Request asked, int vocabulary_size, cache::PageTable empty,
-          std::shared_ptr<const SequenceBreakers> breakers)
+          std::shared_ptr<const SequenceBreakers> breakers, std::optional<Constraint> bound)
       : request(std::move(asked)),
         history(request.prompt),
         table(std::move(empty)),
         sampler(request.sampling, vocabulary_size, std::move(breakers)),
+        constraint(std::move(bound)),
         text(request.stop, request.drop_leading_space) {}
 
   // Tokens of the history that the cache does not hold yet.
@@ -26,6 +27,7 @@ struct Engine::Session {
   std::vector<int32_t> history;  // prompt, then answer
   cache::PageTable table;
   Sampler sampler;
+  std::optional<Constraint> constraint;
   TextStream text;
   RequestStatistics statistics;
   bool finished = false;
@@ -95,8 +97,10 @@ Result<RequestId> Engine::submit(Request request) {
     }
   }
   auto breakers = TRY(breakers_of(request.sampling));
-  auto session = std::make_unique<Session>(std::move(request), decoder_.vocabulary_size(),
-                                           cache_.new_table(), std::move(breakers));
+  std::optional<Constraint> bound = constraint(request);
+  auto session =
+      std::make_unique<Session>(std::move(request), decoder_.vocabulary_size(), cache_.new_table(),
+                                std::move(breakers), std::move(bound));
   session->id = next_id_++;
   session->statistics.prompt_tokens = static_cast<int>(length);
   last_logits_ = {};
@@ -145,6 +149,14 @@ void Engine::adopt_prefix(Session& session) {
     kept_.erase(kept_.begin() + static_cast<std::ptrdiff_t>(best));
   }
   session.statistics.cached_tokens = longest;
+}
+
+std::optional<Constraint> Engine::constraint(const Request& request) {
+  if (request.grammar == nullptr) return std::nullopt;
+  if (token_index_ == nullptr) {
+    token_index_ = std::make_shared<const grammar::TokenIndex>(tokenizer_);
+  }
+  return Constraint(request.grammar, token_index_, decoder_.vocabulary_size());
 }
 
 Engine::Session* Engine::find(RequestId request) const {
@@ -248,13 +260,20 @@ void Engine::take_result(Session& session, std::span<const float> logits) {
     events_.push_back(std::move(event));
     return;
   }
+  if (session.constraint) logits = session.constraint->apply(logits);
+  if (logits.empty()) {
+    finish(session, Finish::EndToken, event);
+    events_.push_back(std::move(event));
+    return;
+  }
   const int32_t token = session.sampler.sample(logits, session.history);
   if (!std::isfinite(logits[static_cast<size_t>(token)])) {
     finish(session, Finish::BrokenLogits, event);
     events_.push_back(std::move(event));
     return;
   }
-  const bool end = tokenizer_.is_end(token) && !session.request.ignore_end;
+  const bool end = tokenizer_.is_end(token) && (!session.request.ignore_end || session.constraint);
+  if (session.constraint) session.constraint->accept(token);
   RequestStatistics& statistics = session.statistics;
   ++statistics.generated_tokens;
   event.token = token;

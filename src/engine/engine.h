@@ -4,11 +4,13 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "cache/paged_kv.h"
+#include "engine/constraint.h"
 #include "engine/sampler.h"
 #include "engine/text_stream.h"
 #include "model/decoder.h"
@@ -24,6 +26,9 @@ struct Request {
   SamplerOptions sampling;
   std::vector<std::string> stop;  // texts that end the answer and are not shown
   bool ignore_end = false;        // end tokens are shown as nothing and do not end
+  // What the answer must follow: no other token is chosen, and it ends only where it is complete,
+  // then whatever ignore_end says. nullptr: it is free.
+  std::shared_ptr<const grammar::Grammar> grammar;
   bool drop_leading_space = false;
 };
 
@@ -93,11 +98,13 @@ class Engine {
   void adopt_prefix(Session& session);
   Result<std::shared_ptr<const SequenceBreakers>> breakers_of(const SamplerOptions& sampling);
   Session* find(RequestId request) const;
+  std::optional<Constraint> constraint(const Request& request);
 
   model::Decoder& decoder_;
   const tokenizer::Tokenizer& tokenizer_;
   cache::PagedKv cache_;
   EngineOptions options_;
+  std::shared_ptr<const grammar::TokenIndex> token_index_;  // once a request has a grammar
   RequestId next_id_ = 1;
   std::vector<std::unique_ptr<Session>> running_;
   std::vector<Kept> kept_;  // oldest first

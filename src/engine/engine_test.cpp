@@ -230,3 +230,18 @@ TEST_CASE("Requests that cannot be served are refused by name") {
   REQUIRE(setting.engine.submit(Setting::greedy({1}, 1)));
   CHECK(message(Setting::greedy({1}, 1)).find("at most 1 at once") != std::string::npos);
 }
+
+TEST_CASE("an answer with a grammar follows it, and ends where nothing else may come") {
+  Setting setting;
+  Request request = Setting::greedy({3, 4}, 50);
+  request.grammar = std::make_shared<const grammar::Grammar>(
+      std::move(*grammar::Grammar::from_gbnf("root ::= [xyz]{3} (\"ab\" | \"ac\")")));
+  REQUIRE(setting.engine.submit(std::move(request)).has_value());
+  const auto answers = setting.run();
+  REQUIRE(answers.size() == 1);
+  const auto& answer = answers.begin()->second;
+  CHECK(answer.finish == Finish::EndToken);  // although the request ignores ends
+  CHECK(answer.text.size() == 5);
+  CHECK(answer.text.find_first_not_of("xyz") == 3);
+  CHECK(answer.text.substr(3, 1) == "a");
+}

@@ -61,7 +61,7 @@ void Configurations::open(const Frame& top, uint32_t below) {
     if (std::find(seen_.begin(), seen_.end(), stack) != seen_.end()) continue;
     if (seen_.size() >= kMaxStacks) {
       work_.clear();
-      overflow_ = true;
+      overflow_ = gave_up_ = true;
       return;
     }
     seen_.push_back(stack);

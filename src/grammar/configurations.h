@@ -36,6 +36,8 @@ class Configurations {
   Configuration merge(Configuration a, Configuration b);
 
   size_t size() const { return entries_.size(); }
+  // Somewhere more stacks were possible than are kept: such texts are refused.
+  bool gave_up() const { return gave_up_; }
   // Forgets everything but one configuration, whose new number it returns.
   Configuration restart_with(Configuration kept);
 
@@ -80,7 +82,7 @@ class Configurations {
   std::vector<uint32_t> seen_;
   Openings openings_;
   Readings readings_;
-  bool overflow_ = false;
+  bool overflow_ = false, gave_up_ = false;
 };
 
 }  // namespace issun::grammar

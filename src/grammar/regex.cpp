@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "base/quote.h"
 #include "grammar/regex_syntax.h"
 
 namespace issun::grammar {
@@ -9,6 +10,7 @@ namespace issun::grammar {
 namespace {
 
 constexpr size_t kMaxStates = 60'000;
+constexpr size_t kMaxWork = 10'000'000;  // states, over all sets of them
 
 // Thompson's construction: states with at most two empty edges, or one set of characters.
 struct State {
@@ -160,12 +162,17 @@ Result<Dfa> parse_regex(std::string_view pattern) {
     for (const auto& [first, last] : *state.set) borders.insert(borders.end(), {first, last + 1});
   }
   const Search search(builder.states, start);
-  return Dfa::explore(
+  size_t work = 0;
+  auto language = Dfa::explore(
       std::move(borders), search.first(),
       [&](const Position& position, char32_t character) -> std::optional<Position> {
+        if (work > kMaxWork) return std::nullopt;
+        work += position.states.size() + builder.states.size() / 64;
         return search.next(position, character);
       },
       [&](const Position& position) { return search.accepts(position) ? 1u : 0u; });
+  if (work > kMaxWork) return fail("'{}': too large", printable(pattern));
+  return language;
 }
 
 }  // namespace issun::grammar
