@@ -19,12 +19,13 @@ struct Buffers;
 struct Pass;
 
 struct ForwardOptions {
+  AdapterSizes adapters = {};  // of the weights
+
   int max_rows = 512;  // tokens of one batch
   int max_sequences = 1;
-  int max_outputs = 1;         // rows of logits of one batch
-  int64_t context = 4096;      // longest sequence, in tokens
-  bool exact = false;          // F32 activations everywhere, also against quantised weights
-  AdapterSizes adapters = {};  // of the weights
+  int max_outputs = 1;     // rows of logits of one batch
+  int64_t context = 4096;  // longest sequence, in tokens
+  bool exact = false;      // F32 activations everywhere, also against quantised weights
 };
 
 class Forward final : public Decoder {

@@ -17,6 +17,11 @@ struct LowRank {
   float scale = 1;
 };
 
+// The room that adapters need for each token.
+struct AdapterSizes {
+  int64_t rank = 0, outputs = 0;  // the largest
+};
+
 // A matrix (outputs x inputs) and, where the file has one, its bias (outputs, F32).
 struct Linear {
   Tensor weight;
@@ -79,11 +84,6 @@ struct LayerWeights {
     attention.each_matrix(present);
     feed_forward.each_matrix(present);
   }
-};
-
-// The room that adapters need for each token.
-struct AdapterSizes {
-  int64_t rank = 0, outputs = 0;  // the largest
 };
 
 struct Weights {
