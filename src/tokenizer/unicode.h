@@ -1,4 +1,5 @@
-// What kind of character a code point is: the part of Unicode that pre-tokenizers look at.
+// What kind of character a code point is, and what it becomes without accents and in lower case:
+// the part of Unicode that tokenizers look at.
 #pragma once
 
 #include <cstdint>
@@ -7,7 +8,7 @@
 
 namespace issun::tokenizer {
 
-// The major general categories, numbered as in unicode_table.inc.
+// The major general categories, numbered as in unicode_classes.inc.
 enum class CharClass : uint8_t {
   Letter,
   Number,
@@ -27,6 +28,13 @@ bool is_whitespace(char32_t code);
 // Han as the reference engine counts it: unified ideographs A to F and both compatibility blocks.
 bool is_han(char32_t code);
 
+// The first code point of the canonical decomposition (NFD): a letter without its accents, the
+// leading consonant of a Hangul syllable, mostly the character itself.
+char32_t base_character(char32_t code);
+
+// The simple lower case mapping.
+char32_t lower_case(char32_t code);
+
 // One character of a text, or one byte that is none.
 struct Char {
   char32_t code;    // U+FFFD for a malformed byte
@@ -37,6 +45,9 @@ constexpr uint16_t kWhitespaceTrait = 1 << 8;
 constexpr uint16_t kHanTrait = 1 << 9;
 constexpr uint16_t kAnyTrait = 0xFFFF;
 constexpr uint16_t trait(CharClass c) { return static_cast<uint16_t>(1 << static_cast<int>(c)); }
+
+// The traits of a code point, quickly for those below U+0800.
+uint16_t traits_of(char32_t code);
 
 // `chars` becomes the characters of `text`, in order; a malformed byte stands for itself, so that
 // the lengths always add up to text.size().

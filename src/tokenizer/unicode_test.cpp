@@ -46,3 +46,26 @@ TEST_CASE("a malformed byte is a character of its own") {
   CHECK(chars[4].bytes == 3);
   CHECK((chars[4].traits & kHanTrait) != 0);
 }
+
+TEST_CASE("characters lose their accents and their case as Unicode says") {
+  CHECK(base_character('e') == 'e');
+  CHECK(base_character(U'é') == 'e');
+  CHECK(base_character(U'ệ') == 'e');  // decomposes twice
+  CHECK(base_character(U'Å') == 'A');
+  CHECK(base_character(0x212B) == 'A');  // the Angstrom sign
+  CHECK(base_character(U'が') == U'か');
+  CHECK(base_character(U'한') == 0x1112);
+  CHECK(base_character(0xD7A3) == 0x1112);
+  CHECK(base_character(0xD7A4) == 0xD7A4);
+  CHECK(base_character(U'ﬁ') == U'ﬁ');  // a compatibility decomposition is none
+  CHECK(base_character(0x2FA1D) == 0x2A600);
+  CHECK(base_character(0x10FFFF) == 0x10FFFF);
+  CHECK(lower_case('Z') == 'z');
+  CHECK(lower_case('[') == '[');
+  CHECK(lower_case(U'É') == U'é');
+  CHECK(lower_case(0x100) == 0x101);
+  CHECK(lower_case(0x101) == 0x101);
+  CHECK(lower_case(U'Ж') == U'ж');
+  CHECK(lower_case(0x1E921) == 0x1E943);
+  CHECK(lower_case(U'漢') == U'漢');
+}
