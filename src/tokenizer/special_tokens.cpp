@@ -23,9 +23,11 @@ SpecialTokens::SpecialTokens(const Vocabulary& vocabulary) {
   }
   std::sort(entries_.begin(), entries_.end(),
             [](const Entry& a, const Entry& b) { return a.text < b.text; });
-  for (const Entry& entry : entries_)
-    ++first_byte_[static_cast<uint8_t>(entry.text[0]) + size_t{1}];
-  for (size_t b = 1; b < first_byte_.size(); ++b) first_byte_[b] += first_byte_[b - 1];
+  std::vector<PrefixTree::Text> texts;
+  for (const Entry& entry : entries_) {
+    texts.push_back({entry.text, static_cast<int32_t>(texts.size())});
+  }
+  texts_ = PrefixTree(std::move(texts));
 }
 
 void SpecialTokens::set_strip(Token token, bool left, bool right) {
@@ -42,30 +44,10 @@ std::vector<Token> SpecialTokens::tokens() const {
 
 const SpecialTokens::Entry* SpecialTokens::longest_at(std::string_view text, size_t at,
                                                       size_t limit, bool parse_special) const {
-  const auto byte = static_cast<uint8_t>(text[at]);
-  auto low = entries_.begin() + first_byte_[byte];
-  auto high = entries_.begin() + first_byte_[byte + size_t{1}];
-  const Entry* longest = nullptr;
-  limit = std::min(limit, text.size() - at);
-  // The entries that share their first `depth` bytes with the text; the one that ends there is the
-  // first.
-  for (size_t depth = 1; low < high && depth <= limit; ++depth) {
-    if (low->text.size() == depth) {
-      if (parse_special || low->user_defined) longest = &*low;
-      ++low;
-    }
-    if (depth == limit) break;
-    const auto next = static_cast<unsigned char>(text[at + depth]);
-    const auto byte_below = [depth](const Entry& e, unsigned char b) {
-      return static_cast<unsigned char>(e.text[depth]) < b;
-    };
-    const auto below_byte = [depth](unsigned char b, const Entry& e) {
-      return b < static_cast<unsigned char>(e.text[depth]);
-    };
-    low = std::lower_bound(low, high, next, byte_below);
-    high = std::upper_bound(low, high, next, below_byte);
-  }
-  return longest;
+  const auto longest = texts_.longest_at(text.substr(0, at + limit), at, [&](int32_t entry) {
+    return parse_special || entries_[static_cast<size_t>(entry)].user_defined;
+  });
+  return longest.bytes > 0 ? &entries_[static_cast<size_t>(longest.value)] : nullptr;
 }
 
 // One text being cut: which of its bytes still belong to plain text.
@@ -75,7 +57,7 @@ class SpecialTokens::Cutter {
       : special_(special), text_(text), parse_special_(parse_special) {}
 
   void run() {
-    for (size_t at = 0; at < text_.size(); ++at) consider(at, text_.size());
+    for (size_t at = 0; at < text_.size(); ++at) consider(at, text_.size() - at);
     if (waiting_.empty()) return;
     taken_.assign(text_.size(), false);
     while (!waiting_.empty()) {

@@ -2,10 +2,10 @@
 // cut out of it before anything else looks at it.
 #pragma once
 
-#include <array>
 #include <string_view>
 #include <vector>
 
+#include "tokenizer/prefix_tree.h"
 #include "tokenizer/vocabulary.h"
 
 namespace issun::tokenizer {
@@ -49,8 +49,7 @@ class SpecialTokens {
   const Entry* longest_at(std::string_view text, size_t at, size_t limit, bool parse_special) const;
 
   std::vector<Entry> entries_;  // sorted by text
-  std::array<uint32_t, 257>
-      first_byte_{};  // entries that start with b: [first_byte_[b], first_byte_[b+1])
+  PrefixTree texts_;            // the value is the entry
 };
 
 }  // namespace issun::tokenizer

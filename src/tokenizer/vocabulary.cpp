@@ -30,6 +30,8 @@ uint32_t hash_text(std::string_view text) {
   return static_cast<uint32_t>(hash ^ (hash >> 32));
 }
 
+constexpr size_t kMostBytes = size_t{1} << 30;
+
 int hex_digit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
   if (c >= 'A' && c <= 'F') return c - 'A' + 10;
@@ -97,10 +99,12 @@ Result<void> Vocabulary::read_scores(const gguf::Metadata& metadata) {
 Result<void> Vocabulary::index_texts() {
   slots_.assign(std::bit_ceil(texts_.size() * 2), {});
   const size_t mask = slots_.size() - 1;
+  size_t all_bytes = 0;
   for (Token t = 0; t < size(); ++t) {
     std::string_view& text = texts_[static_cast<size_t>(t)];
     if (text.empty()) text = made_up_.emplace_back(fmt::format("[EMPTY_{}]", t));
     longest_ = std::max(longest_, text.size());
+    all_bytes += text.size();
     const uint32_t hash = hash_text(text);
     size_t slot = hash & mask;
     for (; slots_[slot].token != kNoToken; slot = (slot + 1) & mask) {
@@ -111,8 +115,20 @@ Result<void> Vocabulary::index_texts() {
     }
     slots_[slot] = {hash, t};
   }
+  if (all_bytes > kMostBytes) {
+    return fail("tokenizer.ggml.tokens: expected at most {} bytes of text, found {}", kMostBytes,
+                all_bytes);
+  }
   for (int byte = 0; byte < 256; ++byte) byte_tokens_[byte] = find(fmt::format("<0x{:02X}>", byte));
   return {};
+}
+
+PrefixTree Vocabulary::prefix_tree(bool (*wanted)(TokenKind)) const {
+  std::vector<PrefixTree::Text> texts;
+  for (Token t = 0; t < size(); ++t) {
+    if (wanted(kind(t))) texts.push_back({text(t), t});
+  }
+  return PrefixTree(std::move(texts));
 }
 
 Token Vocabulary::find(std::string_view text) const {

@@ -10,6 +10,7 @@
 
 #include "base/result.h"
 #include "gguf/metadata.h"
+#include "tokenizer/prefix_tree.h"
 
 namespace issun::tokenizer {
 
@@ -30,8 +31,8 @@ enum class TokenKind : uint8_t {
 class Vocabulary {
  public:
   // Reads tokens, token_type and scores (all under tokenizer.ggml); texts are views into the file.
-  // Error: absent or mistyped tokens, lists of other lengths, the same text twice, a byte token
-  // that names no byte, a score that is not a number.
+  // Error: absent or mistyped tokens, more than 1 GiB of them, lists of other lengths, the same
+  // text twice, a byte token that names no byte, a score that is not a number.
   static Result<Vocabulary> load(const gguf::Metadata& metadata);
   Vocabulary(Vocabulary&&) = default;
   Vocabulary& operator=(Vocabulary&&) = default;
@@ -49,6 +50,8 @@ class Vocabulary {
   size_t longest() const { return longest_; }
   // The token that stands for this byte in vocabularies with byte fallback: "<0x41>", or kNoToken.
   Token byte_token(uint8_t byte) const { return byte_tokens_[byte]; }
+  // The texts of all tokens of the kinds that `wanted` accepts, the token as the value.
+  PrefixTree prefix_tree(bool (*wanted)(TokenKind)) const;
   // The byte that a token of kind Byte stands for.
   static char byte_of(std::string_view byte_token_text);
 
