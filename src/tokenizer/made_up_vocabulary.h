@@ -1,9 +1,12 @@
 // Small vocabularies in memory, for tests and fuzzing.
 #pragma once
 
+#include <cstdint>
 #include <deque>
+#include <initializer_list>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "gguf/metadata.h"
@@ -19,13 +22,14 @@ struct MadeUpVocabulary {
   std::vector<int64_t> kinds;
   std::vector<double> scores;  // may be left empty, as may the next
   std::vector<std::string> merges;
+  std::vector<uint8_t> charsmap;
   std::vector<std::pair<std::string, int64_t>> ids;  // tokenizer.ggml.KEY
   std::vector<std::pair<std::string, bool>> flags;
 
   Token add(std::string text, TokenKind kind = TokenKind::Normal, double score = 0) {
     texts.push_back(std::move(text));
     kinds.push_back(static_cast<int64_t>(kind));
-    if (model == "llama") scores.push_back(score);
+    if (model == "llama" || model == "t5") scores.push_back(score);
     return static_cast<Token>(texts.size()) - 1;
   }
 
@@ -47,7 +51,11 @@ struct MadeUpVocabulary {
     put("tokenizer.ggml.tokens", ValueType::Array, ValueType::String, views(texts));
     put("tokenizer.ggml.token_type", ValueType::Array, ValueType::I32, kinds);
     if (!scores.empty()) put("tokenizer.ggml.scores", ValueType::Array, ValueType::F32, scores);
-    if (model != "llama") {
+    if (!charsmap.empty()) {
+      put("tokenizer.ggml.precompiled_charsmap", ValueType::Array, ValueType::U8,
+          std::vector<uint64_t>(charsmap.begin(), charsmap.end()));
+    }
+    if (model == "gpt2" || model == "gemma4") {
       put("tokenizer.ggml.merges", ValueType::Array, ValueType::String, views(merges));
     }
     for (const auto& [key, id] : ids) put(key, ValueType::I64, scalar, id);
@@ -85,6 +93,32 @@ inline MadeUpVocabulary made_up_spm() {
         "hello", "▁hello", "or", "▁w", "▁wor", "ld", "▁world", "▁▁", "▁▁▁▁", "aa", "aaaa", "あ"}) {
     v.add(text, TokenKind::Normal, --score);
   }
+  return v;
+}
+
+// <pad>, </s>, <unk> and a few pieces; a space comes before a text.
+inline MadeUpVocabulary made_up_unigram() {
+  MadeUpVocabulary v;
+  v.model = "t5";
+  v.add("<pad>", TokenKind::Control);
+  v.add("</s>", TokenKind::Control);
+  v.add("<unk>", TokenKind::Unknown);
+  for (const auto& [text, score] : std::initializer_list<std::pair<const char*, double>>{
+           {"▁", -2}, {"hello", -0.5}, {"▁hel", -1}, {"lo", -1}, {"▁lo", -2.5}, {"a", -1}}) {
+    v.add(text, TokenKind::Normal, score);
+  }
+  v.flags = {{"tokenizer.ggml.add_space_prefix", true}};
+  return v;
+}
+
+// [UNK], [CLS], [SEP] and a few pieces.
+inline MadeUpVocabulary made_up_wordpiece() {
+  MadeUpVocabulary v;
+  v.model = "bert";
+  v.ids = {{"tokenizer.ggml.unknown_token_id", v.add("[UNK]", TokenKind::Unknown)},
+           {"tokenizer.ggml.bos_token_id", v.add("[CLS]", TokenKind::Control)},
+           {"tokenizer.ggml.seperator_token_id", v.add("[SEP]", TokenKind::Control)}};
+  for (const char* text : {"▁hello", "▁,", "▁lo", "lo", "▁漢", "▁a", "a"}) v.add(text);
   return v;
 }
 

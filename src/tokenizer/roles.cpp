@@ -51,14 +51,15 @@ class Reader {
          std::vector<std::string>& warnings)
       : metadata_(metadata), vocabulary_(vocabulary), roles_(roles), warnings_(warnings) {}
 
-  Result<void> read(bool llama_ids) {
+  Result<void> read(const Roles& defaults) {
     const auto id = [&](const char* key, Token otherwise) -> Result<Token> {
-      return token_id(key, llama_ids && vocabulary_.has(otherwise) ? otherwise : kNoToken);
+      return token_id(key, vocabulary_.has(otherwise) ? otherwise : kNoToken);
     };
-    roles_.bos = TRY(id("tokenizer.ggml.bos_token_id", 1));
-    roles_.eos = TRY(id("tokenizer.ggml.eos_token_id", 2));
-    roles_.unknown = TRY(id("tokenizer.ggml.unknown_token_id", 0));
-    roles_.separator = TRY(token_id("tokenizer.ggml.seperator_token_id", kNoToken));  // spelt so
+    roles_.bos = TRY(id("tokenizer.ggml.bos_token_id", defaults.bos));
+    roles_.eos = TRY(id("tokenizer.ggml.eos_token_id", defaults.eos));
+    roles_.unknown = TRY(id("tokenizer.ggml.unknown_token_id", defaults.unknown));
+    roles_.separator =
+        TRY(id("tokenizer.ggml.seperator_token_id", defaults.separator));  // spelt so
     roles_.eot = TRY(token_id("tokenizer.ggml.eot_token_id", kNoToken));
     roles_.eom = TRY(token_id("tokenizer.ggml.eom_token_id", kNoToken));
     if (roles_.eot == kNoToken) roles_.eot = control_token(kTurnEnds);
@@ -149,19 +150,26 @@ class Reader {
 
 }  // namespace
 
-Result<Roles> Roles::read(const gguf::Metadata& metadata, bool llama_ids, bool add_bos,
+Result<Roles> Roles::read(const gguf::Metadata& metadata, const Roles& defaults,
                           Vocabulary& vocabulary, std::vector<std::string>& warnings) {
   Roles roles;
-  TRY(Reader(metadata, vocabulary, roles, warnings).read(llama_ids));
-  const auto flag = [&](const char* key, bool otherwise, Token token, bool* adds) -> Result<void> {
-    const bool wanted = TRY(metadata.value_or<bool>(key, otherwise));
-    *adds = wanted && token != kNoToken;
-    if (wanted && !*adds)
+  TRY(Reader(metadata, vocabulary, roles, warnings).read(defaults));
+  const auto check = [&](std::string_view key, bool wanted, Token token) {
+    if (wanted && token == kNoToken) {
       warnings.push_back(fmt::format("{}: true, but there is no such token", key));
-    return {};
+    }
+    return wanted && token != kNoToken;
   };
-  TRY(flag("tokenizer.ggml.add_bos_token", add_bos, roles.bos, &roles.add_bos));
-  TRY(flag("tokenizer.ggml.add_eos_token", false, roles.eos, &roles.add_eos));
+  const auto flag = [&](const char* key, bool otherwise, Token token) -> Result<bool> {
+    return check(key, TRY(metadata.value_or<bool>(key, otherwise)), token);
+  };
+  if (defaults.add_separator) {  // BERT's frame, which no flag of the file takes away
+    roles.add_bos = check("begin of text", true, roles.bos);
+    roles.add_separator = check("separator", true, roles.separator);
+    return roles;
+  }
+  roles.add_bos = TRY(flag("tokenizer.ggml.add_bos_token", defaults.add_bos, roles.bos));
+  roles.add_eos = TRY(flag("tokenizer.ggml.add_eos_token", defaults.add_eos, roles.eos));
   return roles;
 }
 

@@ -16,12 +16,13 @@ struct Roles {
   Token eot = kNoToken, eom = kNoToken;  // end of turn, of message
   Token unknown = kNoToken, separator = kNoToken;
   bool add_bos = false, add_eos = false;  // around an encoded text
-  std::vector<Token> ends;                // after which nothing more is generated; sorted
+  bool add_separator = false;             // at its end: what BERT has for an end
+  std::vector<Token> ends = {};           // after which nothing more is generated; sorted
 
-  // The ids of Llama's vocabularies stand in for absent ones when `llama_ids`; `add_bos` is what
-  // holds when the file does not say. Corrects the kinds of tokens whose text shows that the file
-  // has them wrong. Error: an id that is no token (-1 means none).
-  static Result<Roles> read(const gguf::Metadata& metadata, bool llama_ids, bool add_bos,
+  // `defaults` holds the ids and flags of the kind of vocabulary, where the file has none. Corrects
+  // the kinds of tokens whose text shows that the file has them wrong. Error: an id that is no
+  // token (-1 means none).
+  static Result<Roles> read(const gguf::Metadata& metadata, const Roles& defaults,
                             Vocabulary& vocabulary, std::vector<std::string>& warnings);
 };
 

@@ -1,12 +1,26 @@
 #include "tokenizer/tokenizer.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
+#include <iterator>
 #include <limits>
 
 #include "tokenizer/presets.h"
 
 namespace issun::tokenizer {
 namespace {
+
+constexpr std::string_view kModels[] = {"llama", "gpt2", "gemma4", "bert", "t5"};
+
+bool knows(std::string_view model) {
+  return std::find(std::begin(kModels), std::end(kModels), model) != std::end(kModels);
+}
+
+// What holds in these kinds of vocabularies when the file does not say.
+const Roles kLlamaRoles = {.bos = 1, .eos = 2, .unknown = 0, .add_bos = true};
+const Roles kBertRoles = {.bos = 101, .unknown = 100, .separator = 102, .add_separator = true};
+const Roles kT5Roles = {.eos = 1, .unknown = 2, .add_eos = true};
 
 std::string lower_case(std::string_view text) {
   std::string lower(text);
@@ -31,8 +45,8 @@ void append_marked(std::string_view text, std::string& out) {
 Result<Tokenizer> Tokenizer::create(const gguf::Metadata& metadata) {
   Tokenizer tokenizer;
   tokenizer.model_ = TRY(metadata.require<std::string_view>("tokenizer.ggml.model"));
-  if (tokenizer.model_ != "llama" && tokenizer.model_ != "gpt2" && tokenizer.model_ != "gemma4") {
-    return fail("tokenizer.ggml.model: expected llama, gpt2 or gemma4, found '{}'",
+  if (!knows(tokenizer.model_)) {
+    return fail("tokenizer.ggml.model: expected {}, found '{}'", fmt::join(kModels, ", "),
                 tokenizer.model_.substr(0, 40));
   }
   tokenizer.vocabulary_ = std::make_unique<Vocabulary>(TRY(Vocabulary::load(metadata)));
@@ -47,22 +61,17 @@ Result<Tokenizer> Tokenizer::create(const gguf::Metadata& metadata) {
 Result<void> Tokenizer::create_model(const gguf::Metadata& metadata) {
   int missing = 0;
   if (model_ == "llama") {
-    roles_ = TRY(Roles::read(metadata, true, true, *vocabulary_, warnings_));
-    Spm spm = TRY(Spm::create(*vocabulary_, roles_.unknown));
-    missing = spm.missing_bytes();
-    encoder_ = std::move(spm);
+    missing = TRY(create_spm(metadata));
+  } else if (model_ == "bert") {
+    roles_ = TRY(Roles::read(metadata, kBertRoles, *vocabulary_, warnings_));
+    encoder_ = TRY(WordPiece::create(*vocabulary_, metadata, roles_.unknown));
+    spaces_as_marks_ = clean_spaces_ = true;
+  } else if (model_ == "t5") {
+    roles_ = TRY(Roles::read(metadata, kT5Roles, *vocabulary_, warnings_));
+    encoder_ = TRY(Unigram::create(*vocabulary_, metadata, roles_.unknown));
     spaces_as_marks_ = true;
   } else {
-    TRY(choose_preset(metadata));
-    const Preset& preset = *find_preset(pre_);
-    roles_ = TRY(Roles::read(metadata, false, preset.add_bos, *vocabulary_, warnings_));
-    Bpe bpe = TRY(
-        Bpe::create(*vocabulary_, preset,
-                    TRY(metadata.require<std::vector<std::string_view>>("tokenizer.ggml.merges"))));
-    missing = bpe.missing_bytes();
-    encoder_ = std::move(bpe);
-    spaces_as_marks_ = preset.spaces_as_marks;
-    clean_spaces_ = preset.clean_spaces;
+    missing = TRY(create_bpe(metadata));
   }
   if (missing > 0) {
     warnings_.push_back(fmt::format(
@@ -72,21 +81,46 @@ Result<void> Tokenizer::create_model(const gguf::Metadata& metadata) {
   return {};
 }
 
+// Both return how many bytes the vocabulary cannot express.
+Result<int> Tokenizer::create_spm(const gguf::Metadata& metadata) {
+  roles_ = TRY(Roles::read(metadata, kLlamaRoles, *vocabulary_, warnings_));
+  Spm spm = TRY(Spm::create(*vocabulary_, roles_.unknown));
+  const int missing = spm.missing_bytes();
+  encoder_ = std::move(spm);
+  spaces_as_marks_ = true;
+  return missing;
+}
+
+Result<int> Tokenizer::create_bpe(const gguf::Metadata& metadata) {
+  TRY(choose_preset(metadata));
+  const Preset& preset = *find_preset(pre_);
+  roles_ = TRY(Roles::read(metadata, {.add_bos = preset.add_bos}, *vocabulary_, warnings_));
+  Bpe bpe = TRY(
+      Bpe::create(*vocabulary_, preset,
+                  TRY(metadata.require<std::vector<std::string_view>>("tokenizer.ggml.merges"))));
+  const int missing = bpe.missing_bytes();
+  encoder_ = std::move(bpe);
+  spaces_as_marks_ = preset.spaces_as_marks;
+  clean_spaces_ = preset.clean_spaces;
+  return missing;
+}
+
 Result<void> Tokenizer::choose_preset(const gguf::Metadata& metadata) {
   pre_ = model_ == "gemma4"
              ? "gemma4"
              : TRY(metadata.value_or<std::string_view>("tokenizer.ggml.pre", std::string_view()));
+  std::string problem;
   if (pre_.empty()) {
-    pre_ = "default";
-    warnings_.push_back(
-        "tokenizer.ggml.pre is missing: words are cut by the rules 'default', which may not be "
-        "those the "
-        "model was trained with");
+    problem = "is missing";
+  } else if (find_preset(pre_) == nullptr) {
+    problem = fmt::format("'{}' IS UNKNOWN to this version", pre_.substr(0, 40));
   }
-  if (find_preset(pre_) == nullptr) {
-    return fail("tokenizer.ggml.pre: unknown word splitter '{}'; known are {}", pre_.substr(0, 40),
-                preset_names());
-  }
+  if (problem.empty()) return {};
+  pre_ = "default";
+  warnings_.push_back(
+      fmt::format("tokenizer.ggml.pre: {}: words are cut by the rules 'default', which may not be "
+                  "those the model was trained with; expect WORSE RESULTS than the model's own",
+                  problem));
   return {};
 }
 
@@ -121,26 +155,28 @@ Result<std::vector<Token>> Tokenizer::encode(std::string_view text, EncodeOption
   std::vector<Token> tokens;
   if (options.add_special && roles_.add_bos) tokens.push_back(roles_.bos);
   bool after_special = true;  // so is the beginning
-  std::string marked;
   for (const Fragment& fragment : fragments) {
-    if (fragment.token != kNoToken) {
-      tokens.push_back(fragment.token);
-      after_special = true;
-      continue;
-    }
-    std::string_view plain = fragment.text;
-    if (spaces_as_marks_) {
-      marked.clear();
-      if (model_ == "llama" && add_space_prefix_ && after_special) marked += kSpaceMark;
-      append_marked(plain, marked);
-      plain = marked;
-    }
-    after_special = false;
-    if (const auto* spm = std::get_if<Spm>(&encoder_)) spm->encode(plain, tokens);
-    if (const auto* bpe = std::get_if<Bpe>(&encoder_)) bpe->encode(plain, tokens);
+    if (fragment.token != kNoToken) tokens.push_back(fragment.token);
+    if (fragment.token == kNoToken) encode_plain(fragment.text, after_special, tokens);
+    after_special = fragment.token != kNoToken;
   }
   if (options.add_special && roles_.add_eos) tokens.push_back(roles_.eos);
+  if (options.add_special && roles_.add_separator) tokens.push_back(roles_.separator);
   return tokens;
+}
+
+void Tokenizer::encode_plain(std::string_view text, bool after_special,
+                             std::vector<Token>& tokens) const {
+  if (const auto* words = std::get_if<WordPiece>(&encoder_)) return words->encode(text, tokens);
+  if (const auto* unigram = std::get_if<Unigram>(&encoder_)) return unigram->encode(text, tokens);
+  std::string marked;
+  if (spaces_as_marks_) {
+    if (model_ == "llama" && add_space_prefix_ && after_special) marked += kSpaceMark;
+    append_marked(text, marked);
+    text = marked;
+  }
+  if (const auto* spm = std::get_if<Spm>(&encoder_)) spm->encode(text, tokens);
+  if (const auto* bpe = std::get_if<Bpe>(&encoder_)) bpe->encode(text, tokens);
 }
 
 bool Tokenizer::is_end(Token token) const {

@@ -14,7 +14,9 @@
 #include "tokenizer/roles.h"
 #include "tokenizer/special_tokens.h"
 #include "tokenizer/spm.h"
+#include "tokenizer/unigram.h"
 #include "tokenizer/vocabulary.h"
+#include "tokenizer/wordpiece.h"
 
 namespace issun::tokenizer {
 
@@ -26,9 +28,10 @@ struct EncodeOptions {
 // Immutable once created; every method may be called from many threads at a time.
 class Tokenizer {
  public:
-  // Strings are views into the file, which must outlive the result. Models: llama (SentencePiece),
-  // gpt2 (byte-level BPE) and gemma4. Error: another model, an unknown tokenizer.ggml.pre (named,
-  // with the known ones), or anything malformed. A missing `pre` means "default" and a warning.
+  // Strings are views into the file, which must outlive the result. Models: llama (SentencePiece
+  // BPE), gpt2 (byte-level BPE), gemma4, bert (WordPiece) and t5 (SentencePiece Unigram). Error:
+  // another model, or anything malformed. A missing or unknown tokenizer.ggml.pre means "default"
+  // and a warning (decision 0008).
   static Result<Tokenizer> create(const gguf::Metadata& metadata);
 
   int vocabulary_size() const { return vocabulary_->size(); }
@@ -72,7 +75,10 @@ class Tokenizer {
   Tokenizer() = default;
   Result<void> create_model(const gguf::Metadata& metadata);
   Result<void> choose_preset(const gguf::Metadata& metadata);
+  Result<int> create_bpe(const gguf::Metadata& metadata);
+  Result<int> create_spm(const gguf::Metadata& metadata);
   Result<void> set_strips(const gguf::Metadata& metadata);
+  void encode_plain(std::string_view text, bool after_special, std::vector<Token>& tokens) const;
 
   std::string_view model_, pre_;
   std::vector<std::string> warnings_;
@@ -80,9 +86,9 @@ class Tokenizer {
       vocabulary_;  // where the models below find it whenever this object moves
   Roles roles_;
   SpecialTokens special_;
-  std::variant<std::monostate, Spm, Bpe> encoder_;
+  std::variant<std::monostate, Spm, Bpe, WordPiece, Unigram> encoder_;
   bool add_space_prefix_ = false;
-  bool spaces_as_marks_ = false;
+  bool spaces_as_marks_ = false;  // in the texts of tokens
   bool clean_spaces_ = false;
 };
 

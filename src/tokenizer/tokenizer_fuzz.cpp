@@ -73,13 +73,13 @@ void fuzz_spm(std::string_view text) {
 }
 
 // Lines up to an empty one are tokens ("kind score-byte text") and merges ("m left right"), the
-// rest is text.
+// rest is text. A line "c..." adds bytes to the charsmap of t5.
 void fuzz_vocabulary(std::string_view input, uint8_t choice) {
-  constexpr const char* kModels[] = {"llama", "gpt2", "gemma4"};
+  constexpr const char* kModels[] = {"llama", "gpt2", "gemma4", "bert", "t5"};
   constexpr const char* kSplitters[] = {"", "gpt-2", "llama-bpe", "gemma4", "deepseek-llm"};
   MadeUpVocabulary v;
-  v.model = kModels[choice % 3];
-  v.pre = kSplitters[choice / 3 % 5];
+  v.model = kModels[choice % 5];
+  v.pre = kSplitters[choice / 5 % 5];
   if (choice & 128) v.name = "phi-3";
   while (!input.empty()) {
     const size_t end = std::min(input.find('\n'), input.size());
@@ -88,13 +88,16 @@ void fuzz_vocabulary(std::string_view input, uint8_t choice) {
     if (line.empty()) break;
     if (line[0] == 'm') {
       v.merges.emplace_back(line.substr(1));
+    } else if (line[0] == 'c') {
+      v.charsmap.insert(v.charsmap.end(), line.begin() + 1, line.end());
     } else if (line.size() > 1) {
       v.add(std::string(line.substr(2)), static_cast<TokenKind>(line[0] % 8),
             static_cast<signed char>(line[1]));
     }
   }
   v.ids = {{"tokenizer.ggml.bos_token_id", static_cast<signed char>(choice)},
-           {"tokenizer.ggml.eos_token_id", choice % 5}};
+           {"tokenizer.ggml.eos_token_id", choice % 5},
+           {"tokenizer.ggml.unknown_token_id", 0}};
   v.flags = {{"tokenizer.ggml.add_eos_token", choice % 2 == 0},
              {"tokenizer.ggml.add_space_prefix", choice % 4 == 0}};
   const Subject subject(std::move(v));

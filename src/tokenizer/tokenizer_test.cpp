@@ -113,16 +113,27 @@ TEST_CASE("decoding closes the spaces that corpora of words put before punctuati
   CHECK(clean(" . ?") == ".?");
 }
 
-TEST_CASE("a missing word splitter is a warning, an unknown one an error that names the known") {
-  const auto missing = made_up_bpe("");
-  const auto metadata = missing.metadata();
-  const Tokenizer tokenizer = create(metadata);
-  CHECK(tokenizer.pre() == "default");
-  REQUIRE(tokenizer.warnings().size() == 1);
-  CHECK(tokenizer.warnings()[0].find("tokenizer.ggml.pre") != std::string::npos);
-  const std::string error = error_of(made_up_bpe("nobody-knows"));
-  CHECK(error.find("'nobody-knows'") != std::string::npos);
-  CHECK(error.find("llama-bpe") != std::string::npos);
+TEST_CASE("a missing or unknown word splitter is a loud warning, and the default splits") {
+  for (const auto& [pre, told] :
+       {std::pair("", "missing"), std::pair("nobody-knows", "'nobody-knows'")}) {
+    const auto made_up = made_up_bpe(pre);
+    const auto metadata = made_up.metadata();
+    const Tokenizer tokenizer = create(metadata);
+    CHECK(tokenizer.pre() == "default");
+    REQUIRE(tokenizer.warnings().size() == 1);
+    for (const char* part : {"tokenizer.ggml.pre", told, "WORSE"}) {
+      CAPTURE(part);
+      CHECK(tokenizer.warnings()[0].find(part) != std::string::npos);
+    }
+  }
+}
+
+TEST_CASE("a kind of vocabulary that is not known is refused by name") {
+  for (const char* model : {"plamo2", "rwkv", "hybriddna", "whitespace", "none"}) {
+    auto made_up = made_up_bpe();
+    made_up.model = model;
+    CHECK(error_of(made_up).find(fmt::format("found '{}'", model)) != std::string::npos);
+  }
 }
 
 TEST_CASE("bytes without a token are a warning") {
@@ -142,8 +153,6 @@ TEST_CASE("malformed vocabularies are refused with the reason") {
     CAPTURE(error);
     CHECK(error.find(reason) != std::string::npos);
   };
-  broken(
-      made_up_bpe(), [](auto& v) { v.model = "bert"; }, "tokenizer.ggml.model");
   broken(
       made_up_bpe(), [](auto& v) { v.texts.clear(), v.kinds.clear(); }, "found 0");
   broken(
