@@ -149,10 +149,21 @@ void add_values(const AttentionTask& task, int begin, int end, const float* weig
   }
 }
 
+// Lanes of a tile, as positions.
+alignas(64) constexpr float kLanes[kPositions] = {
+    0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21,
+    22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43,
+    44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63};
+
+// How a row's scores fall with the distance; `at` is its position, counted from the tile's first.
+struct Slope {
+  float slope, at;
+};
+
 // Scores of one row in a tile become exponentials; its sums so far are scaled to the new largest
 // score. [begin, end): the positions of the tile that the row sees.
-inline void absorb_scores(const AttentionTask& task, int begin, int end, float* scores, float* sums,
-                          float* top, float* total) {
+inline void absorb_scores(const AttentionTask& task, Slope falls, int begin, int end, float* scores,
+                          float* sums, float* top, float* total) {
   if (begin >= end) {
     for (int i = 0; i < kPositions; i += 16) store(scores + i, zero_f32());
     return;
@@ -163,6 +174,8 @@ inline void absorb_scores(const AttentionTask& task, int begin, int end, float* 
     x[v] = mul(load(scores + 16 * v), splat(task.scale));
     if (task.softcap != 0)
       x[v] = mul(splat(task.softcap), tanh(mul(x[v], splat(1 / task.softcap))));
+    if (falls.slope != 0)
+      x[v] = sub(x[v], mul(splat(falls.slope), abs(sub(load(kLanes + 16 * v), splat(falls.at)))));
     const int first = begin - 16 * v, last = end - 16 * v;
     if (first > 0 || last < 16)
       x[v] = choose_range(first < 0    ? 0
@@ -195,6 +208,11 @@ inline void absorb_scores(const AttentionTask& task, int begin, int end, float* 
   *top = now;
 }
 
+inline Slope slope_of(const AttentionTask& task, int row, int tile) {
+  if (task.slopes == nullptr) return {0, 0};
+  return {task.slopes[row], static_cast<float>(task.positions[row] - tile)};
+}
+
 inline int clamp(int x, int low, int high) { return x < low ? low : x > high ? high : x; }
 
 // Query rows [row, row + rows).
@@ -223,7 +241,8 @@ void attend_rows(const AttentionTask& task, int row, int rows, const AttentionSc
                                used, bytes_of(s.keys), kPositions * 4, task.key_width, kPositions,
                                scores, kPositions});
     for (int r = first; r < last; ++r)
-      absorb_scores(task, clamp(task.visible_begin[row + r] - tile, 0, kPositions),
+      absorb_scores(task, slope_of(task, row + r, tile),
+                    clamp(task.visible_begin[row + r] - tile, 0, kPositions),
                     clamp(task.visible_end[row + r] - tile, 0, kPositions),
                     s.scores + r * kPositions, s.sums + r * value_stride, s.top + r, s.total + r);
     add_values<Format>(task, tile, tile_end, scores, used, s.sums + first * value_stride, s);

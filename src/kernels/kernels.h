@@ -68,6 +68,10 @@ struct AttentionTask {
   float scale;         // of the scores
   float softcap;       // scores become softcap * tanh(score / softcap); 0: none
   const float* sinks;  // (rows): one more logit in each denominator; nullptr: none
+  // (rows): scores fall by slope times the distance from the row's position (ALiBi); nullptr: they
+  // do not.
+  const float* slopes;
+  const int* positions;
   float* out;          // (rows, value_width)
   int64_t out_stride;  // floats from row to row
 };
