@@ -79,6 +79,12 @@ Result<std::unique_ptr<Runtime>> Runtime::start(std::unique_ptr<model::Model> mo
                                                 const RuntimeOptions& options,
                                                 double opened_seconds) {
   const double began = seconds_now();
+  if (!model->config.causal) {
+    return fail(
+        "{}: expected a model that continues text, found one that only reads it: see "
+        "issun embed and issun rerank",
+        model->config.architecture);
+  }
   std::unique_ptr<Runtime> runtime(new Runtime());
   runtime->kernels_ = TRY(kernels::choose_kernels());
   runtime->options_ = TRY(resolve(options, model->config));

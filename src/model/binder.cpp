@@ -51,6 +51,11 @@ Result<Tensor> Binder::optional_vector(const std::string& name, int64_t columns)
   return found ? check_floats(TRY(check(found, 1, columns))) : Result<Tensor>(found);
 }
 
+Result<Tensor> Binder::optional_table(const std::string& name, int64_t columns) const {
+  const Tensor found = find(name);
+  return found ? check(found, found.rows(), columns) : Result<Tensor>(found);
+}
+
 Result<Linear> Binder::linear(const std::string& prefix, int64_t rows, int64_t columns) const {
   return Linear{TRY(matrix(prefix + ".weight", rows, columns)),
                 TRY(optional_vector(prefix + ".bias", rows))};

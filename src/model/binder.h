@@ -20,6 +20,8 @@ class Binder {
   Result<Tensor> vector(const std::string& name, int64_t columns) const;
   // None if the file has none.
   Result<Tensor> optional_vector(const std::string& name, int64_t columns) const;
+  // With as many rows as the file has; none if it has none.
+  Result<Tensor> optional_table(const std::string& name, int64_t columns) const;
   // prefix.weight, and prefix.bias if there is one.
   Result<Linear> linear(const std::string& prefix, int64_t rows, int64_t columns) const;
   Result<Norm> norm(const std::string& prefix, int64_t columns) const;

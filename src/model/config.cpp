@@ -15,7 +15,11 @@ struct Architecture {
 };
 
 constexpr Architecture kArchitectures[] = {
+    {"bert", arch::read_bert},
+    {"jina-bert-v2", arch::read_jina_bert_v2},
     {"llama", arch::read_llama},
+    {"modern-bert", arch::read_modern_bert},
+    {"nomic-bert", arch::read_nomic_bert},
 };
 
 // From the vocabulary itself: the key that some files have beside it may disagree.

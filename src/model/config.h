@@ -46,6 +46,19 @@ enum class FeedForwardKind { Gated, Plain };
 
 enum class Activation { Silu, Gelu };
 
+// How the vectors of a text's tokens become one, numbered as <architecture>.pooling_type. Rank: one
+// of them goes through the head of a classifier.
+enum class Pooling { None, Mean, First, Last, Rank };
+
+// What a network gives that reads a text instead of going on with it.
+struct ReadingConfig {
+  Pooling pooling = Pooling::None;
+  Pooling ranked = Pooling::First;  // the vector that a classifier reads
+  bool gelu = false;                // between the classifier's two matrices, instead of tanh
+  bool shares = false;              // its scores become shares of one
+  int labels = 1;                   // that it has scores for
+};
+
 constexpr int kNoRope = -1;
 
 // One layer. A new fact is a field with a default.
@@ -55,8 +68,11 @@ struct LayerConfig {
   int key_width = 0, value_width = 0;  // of one head
   double attention_scale = 0;          // of q . k
   double attention_softcap = 0;        // scores become softcap * tanh(score / softcap); 0: none
-  int window = 0;  // positions a token sees, itself the last of them; 0: all before it
-  int rope = 0;    // which of ModelConfig::ropes, or kNoRope
+  // Positions a token sees, itself the last of them; where tokens see both ways, those up to half
+  // of it away. 0: all.
+  int window = 0;
+  double alibi = 0;  // scores fall with the distance, with slopes down to 2^-alibi; 0: they do not
+  int rope = 0;      // which of ModelConfig::ropes, or kNoRope
   QkNorm qk_norm = QkNorm::None;
   bool sinks = false;  // one more logit a head in the denominator of the softmax
 
@@ -66,7 +82,9 @@ struct LayerConfig {
 
   // Norms of what the halves of the layer read, and of what they give before it is added.
   bool norms_before = true, norms_after = false;
-  bool parallel = false;  // both halves read the same normed rows, and have one norm
+  bool norms_sum = false;  // the norms after are of the residual with that added (BERT)
+  bool norm_mixer = true;  // false: no norm before the first half all the same
+  bool parallel = false;   // both halves read the same normed rows, and have one norm
 };
 
 // Where an architecture's tensors have other names than most have.
@@ -81,17 +99,21 @@ struct ModelConfig {
   int64_t context_length = 0;  // trained for
   int embedding_length = 0;
   int vocabulary_size = 0;
+  bool causal = true;  // a token sees none after it
   NormKind norm = NormKind::Rms;
   double norm_epsilon = 1e-5;
   double embedding_scale = 1;
-  double residual_scale = 1;       // of what a half of a layer adds
-  double logit_scale = 1;          // multiplies them
-  double logit_softcap = 0;        // 0: none
-  int learned_positions = 0;       // rows of a table added to the embeddings; 0: none
+  double residual_scale = 1;    // of what a half of a layer adds
+  double logit_scale = 1;       // multiplies them
+  double logit_softcap = 0;     // 0: none
+  int learned_positions = 0;    // rows of a table added to the embeddings; 0: none
+  bool embedding_norm = false;  // of what the layers begin with
+  bool output_norm = true;
   double query_growth = 0;         // queries times 1 + growth * ln(1 + floor(position / length))
   double query_growth_length = 1;  // in positions
   std::vector<RopeConfig> ropes;   // the kinds of rotation that layers choose from
   TensorNames names;
+  ReadingConfig reading;
   std::vector<LayerConfig> layers;
 
   cache::KvShape kv_shape(DType key_type, DType value_type) const;

@@ -33,7 +33,8 @@ class Decoder {
   virtual int max_outputs() const = 0;
   // The longest a sequence may become, in tokens.
   virtual int64_t context() const = 0;
-  // (outputs, vocabulary); valid until the next run. Cannot fail: all was checked at load.
+  // (outputs, vocabulary), or what else the network gives of a row; valid until the next run.
+  // Cannot fail: all was checked at load.
   virtual Matrix<const float> run(const Batch& batch, cache::PagedKv& cache) = 0;
 };
 

@@ -1,5 +1,7 @@
 #include "model/forward.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 #include "model/buffers.h"
 #include "model/layer/layer.h"
@@ -35,6 +37,7 @@ Result<void> check_computable(const Weights& weights, const kernels::KernelTable
   check(weights.token_embedding);
   if (weights.learned_positions) check(weights.learned_positions);
   check(weights.output.weight);
+  if (weights.token_types) check(weights.token_types);
   weights.each_layer_matrix(check);
   if (why == nullptr) return {};
   return fail("{}: cannot be computed with: {}", which, why);
@@ -77,7 +80,9 @@ Matrix<const float> Forward::run(const Batch& batch, cache::PagedKv& cache) {
   place(pass);
   embed(pass);
   for (int l = 0; l < static_cast<int>(config_.layers.size()); ++l) run_layer(pass, l);
-  return logits(pass);
+  const Matrix<float> rows = hidden(pass);
+  if (options_.hidden) return {rows.data, rows.rows, rows.columns, rows.stride};
+  return logits(pass, rows);
 }
 
 // Where each row stands, and how it is rotated.
@@ -122,17 +127,32 @@ void Forward::embed(const Pass& pass) const {
                          buffers_->positions[static_cast<size_t>(t)], row(normed.row(t)));
       kernels_.add(x, normed.row(t), width, x);
     }
+    if (weights_.token_types) {
+      kernels::embed_row(kernels_, weights_.token_types, 0, row(normed.row(t)));
+      kernels_.add(x, normed.row(t), width, x);
+    }
+    if (weights_.embedding_norm) pass.norm_row(weights_.embedding_norm, x, width, x);
   });
 }
 
-Matrix<const float> Forward::logits(const Pass& pass) const {
+// What the layers leave in the rows that are wanted, normed.
+Matrix<float> Forward::hidden(const Pass& pass) const {
   const int64_t rows = static_cast<int64_t>(pass.batch.outputs.size());
   const Matrix<float> residual = view(buffers_->residual, pass.rows(), config_.embedding_length);
   const Matrix<float> normed = view(buffers_->normed, rows, config_.embedding_length);
   pass.each_row(rows, [&](int64_t i) {
-    pass.norm_row(weights_.output_norm, residual.row(pass.batch.outputs[static_cast<size_t>(i)]),
-                  normed.columns, normed.row(i));
+    const float* from = residual.row(pass.batch.outputs[static_cast<size_t>(i)]);
+    if (weights_.output_norm) {
+      pass.norm_row(weights_.output_norm, from, normed.columns, normed.row(i));
+    } else {
+      std::copy_n(from, normed.columns, normed.row(i));
+    }
   });
+  return normed;
+}
+
+Matrix<const float> Forward::logits(const Pass& pass, const Matrix<float>& normed) const {
+  const int64_t rows = normed.rows;
   const Matrix<float> out = view(buffers_->logits, rows, config_.vocabulary_size);
   if (rows > 0) pass.project(normed, {{weights_.output, out}});
   pass.each_row(rows, [&](int64_t i) {

@@ -26,6 +26,7 @@ struct ForwardOptions {
   int max_outputs = 1;     // rows of logits of one batch
   int64_t context = 4096;  // longest sequence, in tokens
   bool exact = false;      // F32 activations everywhere, also against quantised weights
+  bool hidden = false;     // run() gives the rows after the last norm, not logits
 };
 
 class Forward final : public Decoder {
@@ -54,7 +55,8 @@ class Forward final : public Decoder {
   // What stands before and after the layers, in order.
   void place(const Pass& pass) const;
   void embed(const Pass& pass) const;
-  Matrix<const float> logits(const Pass& pass) const;
+  Matrix<float> hidden(const Pass& pass) const;
+  Matrix<const float> logits(const Pass& pass, const Matrix<float>& hidden) const;
 
   const ModelConfig& config_;
   const Weights& weights_;

@@ -53,21 +53,44 @@ Result<FeedForwardWeights> bind_feed_forward(const Binder& bind, const ModelConf
   return weights;
 }
 
+Result<HeadWeights> bind_head(const Binder& bind, const ModelConfig& config) {
+  const int64_t embedding = config.embedding_length;
+  HeadWeights head;
+  int64_t width = embedding;
+  for (const auto& [name, dense] :
+       {std::pair("dense_2", &head.first_dense), std::pair("dense_3", &head.second_dense)}) {
+    const Tensor table = TRY(bind.optional_table(std::string(name) + ".weight", width));
+    if (!table) continue;
+    *dense = TRY(bind.linear(name, table.rows(), width));
+    width = table.rows();
+  }
+  if (config.reading.pooling != Pooling::Rank) return head;
+  if (bind.has("cls.weight")) head.classifier = TRY(bind.linear("cls", embedding, embedding));
+  if (bind.has("cls.norm.weight")) head.classifier_norm = TRY(bind.norm("cls.norm", embedding));
+  if (bind.has("cls.output.weight")) {
+    head.scores = TRY(bind.linear("cls.output", config.reading.labels, embedding));
+  }
+  return head;
+}
+
 Result<LayerWeights> bind_layer(const Binder& bind, const ModelConfig& config, int l) {
   const LayerConfig& layer = config.layers[static_cast<size_t>(l)];
   const int64_t embedding = config.embedding_length;
   const std::string block = fmt::format("blk.{}.", l);
   LayerWeights weights;
   if (layer.norms_before) {
-    weights.before_mixer = TRY(bind.norm(block + "attn_norm", embedding));
+    if (layer.norm_mixer) weights.before_mixer = TRY(bind.norm(block + "attn_norm", embedding));
     if (!layer.parallel) {
       weights.before_feed_forward =
           TRY(bind.norm(block + std::string(config.names.norm_before_feed_forward), embedding));
     }
   }
   if (layer.norms_after) {
-    weights.after_mixer = TRY(bind.norm(block + "post_attention_norm", embedding));
-    weights.after_feed_forward = TRY(bind.norm(block + "post_ffw_norm", embedding));
+    const bool sum = layer.norms_sum;
+    weights.after_mixer =
+        TRY(bind.norm(block + (sum ? "attn_output_norm" : "post_attention_norm"), embedding));
+    weights.after_feed_forward =
+        TRY(bind.norm(block + (sum ? "layer_output_norm" : "post_ffw_norm"), embedding));
   }
   switch (layer.mixer) {
     case MixerKind::Attention:
@@ -94,8 +117,15 @@ Result<Weights> Weights::bind(const gguf::GgufFile& file, const ModelConfig& con
     weights.learned_positions =
         TRY(bind.matrix("position_embd.weight", config.learned_positions, config.embedding_length));
   }
-  weights.output_norm =
-      TRY(bind.norm(std::string(config.names.output_norm), config.embedding_length));
+  weights.token_types = TRY(bind.optional_table("token_types.weight", config.embedding_length));
+  if (config.embedding_norm) {
+    weights.embedding_norm = TRY(bind.norm("token_embd_norm", config.embedding_length));
+  }
+  if (config.output_norm) {
+    weights.output_norm =
+        TRY(bind.norm(std::string(config.names.output_norm), config.embedding_length));
+  }
+  weights.head = TRY(bind_head(bind, config));
   weights.tied_output = !bind.has("output.weight");
   weights.output =
       weights.tied_output

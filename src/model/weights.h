@@ -86,9 +86,20 @@ struct LayerWeights {
   }
 };
 
+// What follows the pooled vector of a text; parts may be absent.
+struct HeadWeights {
+  Linear first_dense, second_dense;  // one after the other
+  Linear classifier;                 // (embedding, embedding), then tanh or gelu
+  Norm classifier_norm;
+  Linear scores;  // (labels, embedding)
+};
+
 struct Weights {
   Tensor token_embedding;    // (vocabulary, embedding)
   Tensor learned_positions;  // (positions, embedding)
+  Tensor token_types;        // (types, embedding), of which row 0 is added; or none
+  Norm embedding_norm;
+  HeadWeights head;
   Norm output_norm;
   Linear output;        // (vocabulary, embedding): the embedding again when tied
   Tensor rope_factors;  // (rope dimensions / 2) or none: divide the frequencies

@@ -25,6 +25,8 @@ class Keys {
   Result<double> number_or(std::string_view key, double otherwise) const;
   Result<bool> flag_or(std::string_view key, bool otherwise) const;
   Result<std::string> text_or(std::string_view key, std::string_view otherwise) const;
+  // How many texts the list has; 0 without one.
+  Result<int64_t> texts(std::string_view key) const;
   std::string full(std::string_view key) const { return prefix_ + std::string(key); }
 
  private:
@@ -38,6 +40,12 @@ constexpr int64_t kMaxWidth = 1 << 20;  // of anything: embedding, feed-forward,
 
 // What every decoder states: lengths, heads, widths, norm epsilon, rope.
 Result<void> read_common(const Keys& keys, ModelConfig* config);
+
+// Encoders: BERT and its kin, whose layers norm the sum of what comes in and what they add.
+Result<void> read_bert(const Keys& keys, ModelConfig* config);
+Result<void> read_jina_bert_v2(const Keys& keys, ModelConfig* config);
+Result<void> read_modern_bert(const Keys& keys, ModelConfig* config);
+Result<void> read_nomic_bert(const Keys& keys, ModelConfig* config);
 
 Result<void> read_llama(const Keys& keys, ModelConfig* config);
 

@@ -55,11 +55,28 @@ Result<RopeConfig> read_rope(const Keys& keys, int key_width, int64_t context_le
   return rope;
 }
 
+// What a text becomes, in files that say it.
+Result<void> read_reading(const Keys& keys, bool causal, ReadingConfig* reading) {
+  constexpr int kMostLabels = 1 << 16;
+  const Pooling otherwise = causal ? Pooling::Last : Pooling::Mean;  // all that these can say
+  reading->pooling = static_cast<Pooling>(TRY(keys.count_or(
+      "pooling_type", 0, static_cast<int>(Pooling::Rank), static_cast<int>(otherwise))));
+  const int64_t labels = TRY(keys.texts("classifier.output_labels"));
+  if (labels > kMostLabels) {
+    return fail("{}: expected at most {} labels, found {}", keys.full("classifier.output_labels"),
+                kMostLabels, labels);
+  }
+  if (labels > 0) reading->labels = static_cast<int>(labels);
+  return {};
+}
+
 }  // namespace
 
 Result<void> read_common(const Keys& keys, ModelConfig* config) {
   config->context_length = TRY(keys.count("context_length", 1, int64_t{1} << 30));
   config->embedding_length = TRY(keys.count("embedding_length", 1, kMaxWidth));
+  config->causal = TRY(keys.flag_or("attention.causal", config->causal));
+  TRY(read_reading(keys, config->causal, &config->reading));
   const int layers = TRY(keys.count("block_count", 1, kMaxLayers));
   const auto heads = TRY(keys.per_layer("attention.head_count", layers, 1, kMaxWidth, 0));
   if (heads[0] == 0)

@@ -51,6 +51,12 @@ Result<bool> Keys::flag_or(std::string_view key, bool otherwise) const {
   return metadata_.value_or<bool>(full(key), otherwise);
 }
 
+Result<int64_t> Keys::texts(std::string_view key) const {
+  if (!has(key)) return 0;
+  return static_cast<int64_t>(
+      TRY(metadata_.require<std::vector<std::string_view>>(full(key))).size());
+}
+
 Result<std::string> Keys::text_or(std::string_view key, std::string_view otherwise) const {
   if (!has(key)) return std::string(otherwise);
   return std::string(TRY(metadata_.require<std::string_view>(full(key))));

@@ -11,10 +11,6 @@ Result<void> read_llama(const Keys& keys, ModelConfig* config) {
         "{}: expected a dense model, found one with experts, which this version cannot run yet",
         keys.full("expert_count"));
   }
-  if (!TRY(keys.flag_or("attention.causal", true))) {
-    return fail("{}: expected a model that generates, found one that reads both ways",
-                keys.full("attention.causal"));
-  }
   config->ropes[0].pairing = RopePairing::Adjacent;
   const int key_width = config->layers[0].key_width;
   if (config->ropes[0].dimensions != key_width) {

@@ -1,6 +1,7 @@
 #include "model/layer/attention.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
 
@@ -34,12 +35,23 @@ Widths widths_of(const ModelConfig& config) {
   return widths;
 }
 
-// Positions [begin, end) that a token at `position` sees.
+// Positions [begin, end) that a token at `position` of `length` sees.
 struct Visible {
   int begin, end;
 };
-Visible visible(const LayerConfig& layer, int position) {
-  return {layer.window == 0 ? 0 : std::max(0, position - layer.window + 1), position + 1};
+Visible visible(bool causal, int window, int position, int length) {
+  if (causal) return {window == 0 ? 0 : std::max(0, position - window + 1), position + 1};
+  if (window == 0) return {0, length};
+  return {std::max(0, position - window / 2),
+          std::min(length - position, window / 2 + 1) + position};
+}
+
+// The slope of a head in ALiBi (Press et al. 2022): powers of 2^(-alibi / n), n the largest power
+// of two up to the heads; heads beyond n take every other power of the slopes for 2 n.
+float slope_of(double alibi, int head, int heads) {
+  const int n = static_cast<int>(std::bit_floor(static_cast<unsigned>(heads)));
+  const double power = head < n ? head + 1 : (2 * (head - n) + 1) / 2.0;
+  return static_cast<float>(std::exp2(-alibi * power / n));
 }
 
 void norm_heads(const Pass& pass, QkNorm kind, const Norm& norm, float* row, int heads, int width) {
@@ -117,7 +129,10 @@ void attend_tile(const Pass& pass, int l, const Tile& tile, int head, AttentionT
   const int group = layer.heads / layer.kv_heads;
   const float* queries = pass.buffers.attention.query.data();
   float* attended = pass.buffers.attention.attended.data();
-  const int last = pass.buffers.positions[static_cast<size_t>(tile.row + tile.tokens - 1)];
+  const int length = tile.table->length;
+  const int last = pass.config.causal
+                       ? pass.buffers.positions[static_cast<size_t>(tile.row + tile.tokens - 1)]
+                       : length - 1;
   for (int p = 0; p <= last / cache::kPageTokens; ++p) {
     const int32_t page = tile.table->pages[static_cast<size_t>(p)];
     room.key_pages[static_cast<size_t>(p)] = pass.cache.key_row(l, head, page, 0);
@@ -129,10 +144,15 @@ void attend_tile(const Pass& pass, int l, const Tile& tile, int head, AttentionT
     std::memcpy(room.queries.data() + static_cast<int64_t>(rows) * layer.key_width,
                 queries + (t * layer.heads + head * group) * layer.key_width,
                 static_cast<size_t>(group * layer.key_width) * sizeof(float));
-    const Visible seen = visible(layer, pass.buffers.positions[static_cast<size_t>(t)]);
+    const int position = pass.buffers.positions[static_cast<size_t>(t)];
+    const Visible seen = visible(pass.config.causal, layer.window, position, length);
     for (int g = 0; g < group; ++g, ++rows) {
       room.visible_begin[rows] = seen.begin;
       room.visible_end[rows] = seen.end;
+      room.positions[rows] = position;
+      if (layer.alibi != 0) {
+        room.slopes[rows] = slope_of(layer.alibi, head * group + g, layer.heads);
+      }
       if (sinks) room.sinks[rows] = sinks.floats()[head * group + g];
     }
   }
@@ -150,6 +170,8 @@ void attend_tile(const Pass& pass, int l, const Tile& tile, int head, AttentionT
   task.scale = static_cast<float>(layer.attention_scale);
   task.softcap = static_cast<float>(layer.attention_softcap);
   task.sinks = sinks ? room.sinks.data() : nullptr;
+  task.slopes = layer.alibi != 0 ? room.slopes.data() : nullptr;
+  task.positions = room.positions.data();
   task.out = room.out.data();
   task.out_stride = layer.value_width;
   pass.kernels.attention[static_cast<int>(pass.cache.shape().key_type)](&task, room.scratch.data());
@@ -182,6 +204,8 @@ void AttentionRooms::plan(Plan& plan) {
     plan.layout.add(&room.visible_begin, tile);
     plan.layout.add(&room.visible_end, tile);
     plan.layout.add(&room.sinks, tile);
+    plan.layout.add(&room.slopes, tile);
+    plan.layout.add(&room.positions, tile);
     plan.layout.add(&room.key_pages, pages);
     plan.layout.add(&room.value_pages, pages);
     plan.layout.add(&room.scratch, scratch);

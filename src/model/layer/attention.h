@@ -21,7 +21,8 @@ struct RotationRoom {
 struct AttentionTile {
   std::span<float> queries, out;              // (tile rows, width)
   std::span<int> visible_begin, visible_end;  // (tile rows)
-  std::span<float> sinks;                     // (tile rows)
+  std::span<float> sinks, slopes;             // (tile rows)
+  std::span<int> positions;                   // (tile rows)
   std::span<const void*> key_pages, value_pages;
   std::span<std::byte> scratch;
 };

@@ -19,18 +19,21 @@ void feed(const Pass& pass, int l, const Matrix<float>& in, const Matrix<float>&
   }
 }
 
-// What a half of a layer gives, normed where the layer has such a norm, onto the residual.
-void add_to_residual(const Pass& pass, const Norm& after, const Matrix<float>& branch,
+// What a half of a layer gives, normed where the layer has such a norm, onto the residual; or the
+// residual normed after that.
+void add_to_residual(const Pass& pass, int l, const Norm& after, const Matrix<float>& branch,
                      const Matrix<float>& residual) {
   const kernels::KernelTable& k = pass.kernels;
   const float scale = static_cast<float>(pass.config.residual_scale);
+  const bool sum = pass.layer(l).norms_sum;
   pass.each_row(branch.rows, [&](int64_t t) {
-    if (after) pass.norm_row(after, branch.row(t), branch.columns, branch.row(t));
+    if (after && !sum) pass.norm_row(after, branch.row(t), branch.columns, branch.row(t));
     if (scale != 1) {
       k.add_scaled(branch.row(t), scale, branch.columns, residual.row(t));
     } else {
       k.add(residual.row(t), branch.row(t), branch.columns, residual.row(t));
     }
+    if (after && sum) pass.norm_row(after, residual.row(t), residual.columns, residual.row(t));
   });
 }
 
@@ -46,14 +49,14 @@ void run_layer(const Pass& pass, int l) {
   const bool norms = static_cast<bool>(weights.before_mixer);
   if (norms) pass.norm(weights.before_mixer, residual, normed);
   mix(pass, l, norms ? normed : residual, branch);
-  add_to_residual(pass, weights.after_mixer, branch, residual);
+  add_to_residual(pass, l, weights.after_mixer, branch, residual);
 
   // Without a norm of its own the second half reads what the first read (parallel), or the
   // residual as it is.
   if (weights.before_feed_forward) pass.norm(weights.before_feed_forward, residual, normed);
   const bool reads_normed = weights.before_feed_forward || pass.layer(l).parallel;
   feed(pass, l, reads_normed ? normed : residual, branch);
-  add_to_residual(pass, weights.after_feed_forward, branch, residual);
+  add_to_residual(pass, l, weights.after_feed_forward, branch, residual);
 }
 
 }  // namespace issun::model
