@@ -169,6 +169,9 @@ Result<Roles> Roles::read(const gguf::Metadata& metadata, const Roles& defaults,
     return roles;
   }
   roles.add_bos = TRY(flag("tokenizer.ggml.add_bos_token", defaults.add_bos, roles.bos));
+  roles.separates_pairs =
+      TRY(metadata.value_or<bool>("tokenizer.ggml.add_sep_token", defaults.separates_pairs)) &&
+      roles.separator != kNoToken;
   roles.add_eos = TRY(flag("tokenizer.ggml.add_eos_token", defaults.add_eos, roles.eos));
   return roles;
 }

@@ -17,7 +17,11 @@ struct Roles {
   Token unknown = kNoToken, separator = kNoToken;
   bool add_bos = false, add_eos = false;  // around an encoded text
   bool add_separator = false;             // at its end: what BERT has for an end
+  bool separates_pairs = false;           // one more separator between two texts (XLM-RoBERTa)
   std::vector<Token> ends = {};           // after which nothing more is generated; sorted
+
+  // What ends an encoded text, or kNoToken.
+  Token end() const { return add_eos ? eos : add_separator ? separator : kNoToken; }
 
   // `defaults` holds the ids and flags of the kind of vocabulary, where the file has none. Corrects
   // the kinds of tokens whose text shows that the file has them wrong. Error: an id that is no

@@ -20,7 +20,7 @@ bool knows(std::string_view model) {
 // What holds in these kinds of vocabularies when the file does not say.
 const Roles kLlamaRoles = {.bos = 1, .eos = 2, .unknown = 0, .add_bos = true};
 const Roles kBertRoles = {.bos = 101, .unknown = 100, .separator = 102, .add_separator = true};
-const Roles kT5Roles = {.eos = 1, .unknown = 2, .add_eos = true};
+const Roles kT5Roles = {.eos = 1, .unknown = 2, .add_eos = true, .separates_pairs = true};
 
 std::string lower_case(std::string_view text) {
   std::string lower(text);
@@ -153,15 +153,30 @@ Result<std::vector<Token>> Tokenizer::encode(std::string_view text, EncodeOption
   std::vector<Fragment> fragments;
   special_.cut(text, options.parse_special, fragments);
   std::vector<Token> tokens;
-  if (options.add_special && roles_.add_bos) tokens.push_back(roles_.bos);
   bool after_special = true;  // so is the beginning
   for (const Fragment& fragment : fragments) {
     if (fragment.token != kNoToken) tokens.push_back(fragment.token);
     if (fragment.token == kNoToken) encode_plain(fragment.text, after_special, tokens);
     after_special = fragment.token != kNoToken;
   }
-  if (options.add_special && roles_.add_eos) tokens.push_back(roles_.eos);
-  if (options.add_special && roles_.add_separator) tokens.push_back(roles_.separator);
+  return options.add_special ? framed(tokens) : tokens;
+}
+
+std::vector<Token> Tokenizer::framed(std::span<const Token> plain) const {
+  std::vector<Token> tokens;
+  tokens.reserve(plain.size() + 2);
+  if (roles_.add_bos) tokens.push_back(roles_.bos);
+  tokens.insert(tokens.end(), plain.begin(), plain.end());
+  if (roles_.end() != kNoToken) tokens.push_back(roles_.end());
+  return tokens;
+}
+
+std::vector<Token> Tokenizer::framed_pair(std::span<const Token> first,
+                                          std::span<const Token> second) const {
+  std::vector<Token> tokens = framed(first);
+  if (roles_.separates_pairs) tokens.push_back(roles_.separator);
+  tokens.insert(tokens.end(), second.begin(), second.end());
+  if (roles_.end() != kNoToken) tokens.push_back(roles_.end());
   return tokens;
 }
 

@@ -44,6 +44,12 @@ class Tokenizer {
   // Malformed UTF-8 is kept, byte by byte. Error: a text of 2 GiB or more.
   Result<std::vector<Token>> encode(std::string_view text, EncodeOptions options = {}) const;
 
+  // Tokens with those around them that encode() puts there: what it gives with add_special, of what
+  // it gives without.
+  std::vector<Token> framed(std::span<const Token> plain) const;
+  // A question and a text to judge by it, as models that judge pairs read them.
+  std::vector<Token> framed_pair(std::span<const Token> first, std::span<const Token> second) const;
+
   // Appends the bytes of one token, which may be part of a character (see StreamDecoder). Control
   // and unknown tokens have none unless show_special, nor has an id that is no token.
   void append_piece(Token token, bool show_special, std::string& out) const;
