@@ -29,6 +29,8 @@ void add_bench(CLI::App& app, Action& action);
 void add_synth(CLI::App& app, Action& action);
 void add_import(CLI::App& app, Action& action);
 void add_eval(CLI::App& app, Action& action);
+void add_embed(CLI::App& app, Action& action);
+void add_rerank(CLI::App& app, Action& action);
 
 // Flags that every command has that runs a model, by the names people know.
 struct ModelFlags {

@@ -48,7 +48,7 @@ Result<int> run(int argc, char** argv) {
   app.failure_message(CLI::FailureMessage::simple);
   Action action;
   for (const auto add : {add_run, add_inspect, add_tokenize, add_detokenize, add_logits, add_verify,
-                         add_bench, add_synth, add_import, add_eval}) {
+                         add_bench, add_synth, add_import, add_eval, add_embed, add_rerank}) {
     add(app, action);
   }
   try {

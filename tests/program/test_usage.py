@@ -9,7 +9,8 @@ import program
 from program import ProgramTest, STORIES
 
 COMMANDS = (("run",), ("inspect",), ("tokenize",), ("detokenize",), ("logits",), ("verify",),
-            ("bench",), ("synth",), ("import",), ("eval", "perplexity"))
+            ("bench",), ("synth",), ("import",), ("eval", "perplexity"),
+            ("embed",), ("rerank",))
 
 
 class Usage(ProgramTest):
