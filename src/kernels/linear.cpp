@@ -20,15 +20,13 @@ struct Job {
   int64_t first_chunk;  // its place among the chunks of all jobs
 };
 
-constexpr int kMostProducts = 8;
-
 Job make_job(const KernelTable& table, const Activations& activations, const Product& product,
-             bool exact, int workers) {
+             bool exact, Family family, int workers) {
   const auto type = static_cast<size_t>(product.weights.type);
   const bool q8 = wants_q8(table, product.weights.type, exact);
-  const bool few = activations.tokens() <= table.dot_tokens;
+  const bool few = family == Family::Dot;
   CHECK_THAT(product.weights.columns() == activations.rows.columns);
-  CHECK_THAT(product.out.rows == activations.rows.rows &&
+  CHECK_THAT(product.first + product.out.rows <= activations.rows.rows &&
              product.out.columns == product.weights.rows());
   CHECK_THAT(!q8 || activations.q8_ready);
   Job job;
@@ -38,10 +36,12 @@ Job make_job(const KernelTable& table, const Activations& activations, const Pro
   job.task.weights = product.weights.data;
   job.task.row_bytes = product.weights.row_bytes();
   job.task.columns = static_cast<int>(product.weights.columns());
-  job.task.activations = q8 ? static_cast<const void*>(activations.q8) : activations.rows.data;
   job.task.activation_stride = q8 ? q8_bytes(activations.rows.columns)
                                   : activations.rows.stride * static_cast<int64_t>(sizeof(float));
-  job.task.tokens = activations.tokens();
+  job.task.activations =
+      (q8 ? activations.q8 : reinterpret_cast<const std::byte*>(activations.rows.data)) +
+      product.first * job.task.activation_stride;
+  job.task.tokens = static_cast<int>(product.out.rows);
   job.task.out = product.out.data;
   job.task.out_stride = product.out.stride;
   job.rows = product.weights.rows();
@@ -77,15 +77,27 @@ Result<LinearScratch> LinearScratch::create(int workers) {
   return scratch;
 }
 
+Family family_for(const KernelTable& table, int64_t tokens) {
+  return tokens <= table.dot_tokens ? Family::Dot : Family::Panel;
+}
+
 void linear(const KernelTable& table, Workers& workers, const LinearScratch& scratch,
             const Activations& activations, std::span<const Product> products, bool exact) {
+  linear(table, workers, scratch, activations, products, exact,
+         family_for(table, activations.tokens()));
+}
+
+void linear(const KernelTable& table, Workers& workers, const LinearScratch& scratch,
+            const Activations& activations, std::span<const Product> products, bool exact,
+            Family family) {
   if (activations.tokens() == 0) return;
   CHECK_THAT(products.size() <= kMostProducts);
   Job jobs[kMostProducts];
   int64_t chunks = 0;
   int count = 0;
   for (const Product& product : products) {
-    Job& job = jobs[count++] = make_job(table, activations, product, exact, workers.count());
+    Job& job = jobs[count++] =
+        make_job(table, activations, product, exact, family, workers.count());
     job.first_chunk = chunks;
     chunks += (job.rows + job.chunk - 1) / job.chunk;
   }

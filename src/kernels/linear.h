@@ -33,11 +33,17 @@ struct Activations {
 // Fills activations.q8 from activations.rows. Once serves all products that read the same rows.
 void prepare_q8(const KernelTable& table, Workers& workers, Activations& activations);
 
-// out(t, r) = weights row r . activations row t
+// out(t, r) = weights row r . activations row first + t
 struct Product {
   Tensor weights;     // rows() x columns(); more than two dimensions count as rows
   Matrix<float> out;  // (tokens, rows)
+  int64_t first = 0;
 };
+constexpr size_t kMostProducts = 32;  // of one call
+
+// The kernels for few tokens, or those for many: their sums differ in order, and so in bits.
+enum class Family { Dot, Panel };
+Family family_for(const KernelTable& table, int64_t tokens);
 
 // Memory the products need: one piece of scratch per worker.
 class LinearScratch {
@@ -52,8 +58,11 @@ class LinearScratch {
 // Several products that read the same activations, in one parallel region (q k v; gate and up).
 // All weights must be of computable types with activations.rows.columns columns (checked at load).
 // Those that want 8-bit activations need activations.q8_ready. The result has the same bits for any
-// number of workers; for tokens <= table.dot_tokens it comes from another family of kernels than
-// above.
+// number of workers. `family` is that of the whole batch where a product takes some of its rows.
+void linear(const KernelTable& table, Workers& workers, const LinearScratch& scratch,
+            const Activations& activations, std::span<const Product> products, bool exact,
+            Family family);
+// With the family for the number of rows.
 void linear(const KernelTable& table, Workers& workers, const LinearScratch& scratch,
             const Activations& activations, std::span<const Product> products, bool exact = false);
 
