@@ -1,5 +1,10 @@
 #include "model/binder.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <vector>
+
 namespace issun::model {
 
 namespace {
@@ -61,16 +66,31 @@ Result<Linear> Binder::linear(const std::string& prefix, int64_t rows, int64_t c
                 TRY(optional_vector(prefix + ".bias", rows))};
 }
 
+Result<Linear> Binder::linears(const std::string& prefix, int64_t count, int64_t rows,
+                               int64_t columns) const {
+  Linear all{TRY(matrix(prefix + ".weight", count * rows, columns)), find(prefix + ".bias")};
+  if (all.bias) TRY(check_floats(TRY(check(all.bias, count, rows))));
+  return all;
+}
+
 Result<Norm> Binder::norm(const std::string& prefix, int64_t columns) const {
   return Norm{TRY(vector(prefix + ".weight", columns)),
               TRY(optional_vector(prefix + ".bias", columns))};
 }
 
-Result<void> Binder::all_used() const {
+Result<void> Binder::all_used(const ModelConfig& config) const {
+  std::vector<std::string> unused;
+  for (int i = 0; i < config.unused_layers; ++i) {
+    unused.push_back(fmt::format("blk.{}.", config.layers.size() + static_cast<size_t>(i)));
+  }
+  const auto in_unused_layer = [&](std::string_view name) {
+    return std::any_of(unused.begin(), unused.end(),
+                       [&](const std::string& block) { return name.starts_with(block); });
+  };
   for (const Tensor& tensor : file_.tensors()) {
     // Old converters wrote the rotations, which follow from the facts.
     if (used_.contains(tensor.name) || tensor.name.ends_with(".attn_rot_embd") ||
-        tensor.name == "rope.freqs") {
+        tensor.name == "rope.freqs" || in_unused_layer(tensor.name)) {
       continue;
     }
     return fail("{}: expected no such tensor in this architecture", tensor.name);
@@ -83,7 +103,7 @@ Linear rows_of(const Linear& fused, int64_t first, int64_t count) {
   part.weight.size = {fused.weight.columns(), count, 1, 1};
   part.weight.data = fused.weight.row(first);
   if (fused.bias) {
-    part.bias.size[0] = count;
+    part.bias.size = {count, 1, 1, 1};
     part.bias.data = fused.bias.data + first * static_cast<int64_t>(sizeof(float));
   }
   return part;

@@ -24,10 +24,13 @@ class Binder {
   Result<Tensor> optional_table(const std::string& name, int64_t columns) const;
   // prefix.weight, and prefix.bias if there is one.
   Result<Linear> linear(const std::string& prefix, int64_t rows, int64_t columns) const;
+  // `count` of them one below the other, their biases likewise.
+  Result<Linear> linears(const std::string& prefix, int64_t count, int64_t rows,
+                         int64_t columns) const;
   Result<Norm> norm(const std::string& prefix, int64_t columns) const;
 
   // Error: a tensor that nothing asked for. To leave one out would give other answers in silence.
-  Result<void> all_used() const;
+  Result<void> all_used(const ModelConfig& config) const;
 
  private:
   Tensor find(const std::string& name) const;

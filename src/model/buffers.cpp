@@ -29,6 +29,7 @@ Result<std::unique_ptr<Buffers>> Buffers::make(const ModelConfig& config,
   plan.widest_input(wide_rows, config.embedding_length);
   b.attention.plan(plan);
   b.feed_forward.plan(plan);
+  b.mixture.plan(plan);
   layout.add(&b.q8, plan.q8_bytes);
   if (!options.hidden) layout.add(&b.logits, int64_t{options.max_outputs} * config.vocabulary_size);
   if (allocate) {

@@ -8,6 +8,7 @@
 #include "model/forward.h"
 #include "model/layer/attention.h"
 #include "model/layer/feed_forward.h"
+#include "model/layer/mixture.h"
 
 namespace issun::model {
 
@@ -23,6 +24,7 @@ struct Buffers {
   std::vector<RotationRoom> rotations;  // one a kind of rotation
   AttentionRooms attention;
   FeedForwardRoom feed_forward;
+  MixtureRoom mixture;
   std::span<float> logits;  // (max_outputs, vocabulary)
 
   // Reserves everything; allocates and fills the spans when `allocate`.

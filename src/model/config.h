@@ -16,6 +16,7 @@ namespace issun::model {
 // Which elements of a head are rotated together: (2i, 2i+1), or (i, i + dimensions / 2).
 enum class RopePairing { None, Adjacent, Halves };
 
+// Long: the file has divisors of the frequencies for long and for short contexts.
 enum class RopeScaling { None, Linear, Yarn, Long };
 
 // Rotary position embedding: theta_i = position * frequency_i.
@@ -42,9 +43,25 @@ enum class MixerKind { Attention };
 enum class QkNorm { None, Head, Whole };
 
 // Gated: down(act(gate x) * up x). Plain: down(act(up x)).
-enum class FeedForwardKind { Gated, Plain };
+// Mixture: a sum of experts, each gated, that a router chooses.
+enum class FeedForwardKind { Gated, Plain, Mixture };
 
-enum class Activation { Silu, Gelu };
+// ClampedSilu: gate up to 7, up within 7; gate * sigmoid(1.702 gate) * (up + 1).
+enum class Activation { Silu, Gelu, ClampedSilu };
+
+// How the shares of the experts follow from their scores: the softmax of all, each one's sigmoid,
+// or the softmax of those chosen.
+enum class Router { Softmax, Sigmoid, SoftmaxOfChosen };
+
+struct MixtureConfig {
+  int experts = 0, used = 0;
+  int length = 0;  // the width inside one expert
+  Router router = Router::Softmax;
+  bool renormalise = true;   // the shares of those chosen add up to 1
+  double scale = 1;          // of the shares
+  int shared_length = 0;     // the width inside the expert that is always used; 0: none
+  bool shared_gate = false;  // which a sigmoid of its own weighs
+};
 
 // How the vectors of a text's tokens become one, numbered as <architecture>.pooling_type. Rank: one
 // of them goes through the head of a classifier.
@@ -79,6 +96,7 @@ struct LayerConfig {
   FeedForwardKind feed_forward = FeedForwardKind::Gated;
   Activation activation = Activation::Silu;
   int feed_forward_length = 0;
+  MixtureConfig mixture;
 
   // Norms of what the halves of the layer read, and of what they give before it is added.
   bool norms_before = true, norms_after = false;
@@ -112,6 +130,7 @@ struct ModelConfig {
   double query_growth = 0;         // queries times 1 + growth * ln(1 + floor(position / length))
   double query_growth_length = 1;  // in positions
   std::vector<RopeConfig> ropes;   // the kinds of rotation that layers choose from
+  int unused_layers = 0;           // that the file has after `layers`, for guessing ahead
   TensorNames names;
   ReadingConfig reading;
   std::vector<LayerConfig> layers;

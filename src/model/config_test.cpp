@@ -14,16 +14,20 @@ using gguf::ValueType;
 
 namespace {
 
-// The facts of a small llama, with some keys changed or left out.
+// The facts of a small llama or another, with some keys changed or left out.
 class Facts {
  public:
-  Facts() {
-    count("llama.context_length", 2048);
-    count("llama.embedding_length", 64);
-    count("llama.block_count", 3);
-    count("llama.feed_forward_length", 96);
-    count("llama.attention.head_count", 4);
-    number("llama.attention.layer_norm_rms_epsilon", 1e-5);
+  using Read = Result<void> (*)(const arch::Keys&, ModelConfig*);
+  explicit Facts(const std::string& architecture = "llama", Read read = arch::read_llama)
+      : architecture_(architecture), read_(read) {
+    const std::string prefix = architecture + ".";
+    count(prefix + "context_length", 2048);
+    count(prefix + "embedding_length", 64);
+    count(prefix + "block_count", 3);
+    count(prefix + "feed_forward_length", 96);
+    count(prefix + "attention.head_count", 4);
+    number(prefix + "attention.layer_norm_rms_epsilon", 1e-5);
+    number(prefix + "attention.layer_norm_epsilon", 1e-6);
   }
   Facts& count(std::string_view key, uint64_t value) {
     return put(key, {ValueType::U32, ValueType::U8, value});
@@ -33,6 +37,9 @@ class Facts {
   }
   Facts& text(std::string_view key, std::string_view value) {
     return put(key, {ValueType::String, ValueType::U8, value});
+  }
+  Facts& flag(std::string_view key, bool value) {
+    return put(key, {ValueType::Bool, ValueType::U8, value});
   }
   Facts& counts(std::string_view key, std::vector<int64_t> values) {
     return put(key, {ValueType::Array, ValueType::I32, std::move(values)});
@@ -45,7 +52,7 @@ class Facts {
     gguf::Metadata metadata;
     for (const auto& [key, value] : entries_) REQUIRE(metadata.add(key, value));
     ModelConfig config;
-    TRY(arch::read_llama(arch::Keys(metadata, "llama"), &config));
+    TRY(read_(arch::Keys(metadata, architecture_), &config));
     return config;
   }
   std::string error() const {
@@ -59,7 +66,9 @@ class Facts {
     entries_.emplace_back(key, std::move(value));
     return *this;
   }
-  std::vector<std::pair<std::string_view, Value>> entries_;
+  std::string architecture_;
+  Read read_;
+  std::vector<std::pair<std::string, Value>> entries_;
 };
 
 }  // namespace
@@ -108,7 +117,6 @@ TEST_CASE("Facts that no network can have are refused by the key") {
         std::string::npos);
   CHECK(Facts().number("llama.attention.scale", -1).error().find("attention.scale") !=
         std::string::npos);
-  CHECK(Facts().count("llama.expert_count", 8).error().find("experts") != std::string::npos);
   CHECK(Facts().text("llama.context_length", "long").error().find("llama.context_length") !=
         std::string::npos);
   for (const char* key : {"llama.context_length", "llama.embedding_length", "llama.block_count",
@@ -170,5 +178,112 @@ TEST_CASE("YaRN's own keys are read, and a mix that is not done is refused") {
   CHECK(facts.read()->ropes[0].beta_fast == 16);
   CHECK(facts.read()->ropes[0].beta_slow == 2);
   CHECK(facts.number("llama.rope.scaling.yarn_ext_factor", 0.5).error().find("yarn_ext_factor") !=
+        std::string::npos);
+}
+
+TEST_CASE("Local layers are all but the last of each period") {
+  const auto windows = [](Facts facts) {
+    std::vector<int> found;
+    for (const LayerConfig& layer : facts.read()->layers) found.push_back(layer.window);
+    return found;
+  };
+  Facts gemma2("gemma2", arch::read_gemma2);
+  gemma2.count("gemma2.block_count", 4);
+  CHECK(windows(gemma2) == std::vector{4096, 0, 4096, 0});
+  gemma2.count("gemma2.attention.sliding_window", 8);
+  CHECK(windows(gemma2) == std::vector{8, 0, 8, 0});
+  CHECK(windows(gemma2.count("gemma2.attention.sliding_window_pattern", 3)) ==
+        std::vector{8, 8, 0, 8});
+  CHECK(windows(gemma2.count("gemma2.attention.sliding_window_pattern", 0)) ==
+        std::vector{8, 8, 8, 8});
+  CHECK(windows(gemma2.counts("gemma2.attention.sliding_window_pattern", {0, 0, 1, 1})) ==
+        std::vector{8, 0, 8, 0});
+  CHECK(windows(Facts("phi3", arch::read_phi3).count("phi3.attention.sliding_window", 8)) ==
+        std::vector{0, 0, 0});
+  CHECK(Facts("cohere2", arch::read_cohere2).error().find("expected a window") !=
+        std::string::npos);
+}
+
+TEST_CASE("Local layers have rotations of their own where the architecture says so") {
+  Facts gemma3("gemma3", arch::read_gemma3);
+  gemma3.count("gemma3.block_count", 6).count("gemma3.attention.sliding_window", 8);
+  gemma3.number("gemma3.rope.freq_base", 1e6).number("gemma3.rope.scaling.factor", 8);
+  const ModelConfig config = *gemma3.read();
+  REQUIRE(config.ropes.size() == 2);
+  CHECK(config.layers[0].rope == 1);
+  CHECK(config.layers[5].rope == 0);
+  CHECK(config.ropes[0].factor == 8);
+  CHECK(config.ropes[1].factor == 1);
+  CHECK(config.ropes[1].base == 10000);
+
+  Facts olmo("olmo2", arch::read_olmo2);
+  olmo.count("olmo2.block_count", 4).count("olmo2.attention.sliding_window", 8);
+  CHECK(olmo.read()->ropes.size() == 1);
+  olmo.text("olmo2.rope.scaling.type", "yarn").number("olmo2.rope.scaling.factor", 8);
+  const ModelConfig stretched = *olmo.read();
+  CHECK(stretched.ropes[static_cast<size_t>(stretched.layers[0].rope)].scaling ==
+        RopeScaling::None);
+  CHECK(stretched.ropes[static_cast<size_t>(stretched.layers[3].rope)].scaling ==
+        RopeScaling::Yarn);
+}
+
+TEST_CASE("What only the number of layers tells is told by it") {
+  const auto scale = [](const char* name, Facts::Read read, uint64_t layers) {
+    Facts facts(name, read);
+    facts.count(std::string(name) + ".block_count", layers);
+    facts.count(std::string(name) + ".attention.key_length", 64);
+    facts.count(std::string(name) + ".attention.value_length", 64);
+    return facts.read()->layers[0].attention_scale;
+  };
+  CHECK(scale("gemma2", arch::read_gemma2, 46) == doctest::Approx(0.25));
+  CHECK(scale("gemma2", arch::read_gemma2, 45) == doctest::Approx(0.125));
+  CHECK(scale("gemma3", arch::read_gemma3, 62) == doctest::Approx(0.25));
+  CHECK(scale("gemma3", arch::read_gemma3, 61) == doctest::Approx(0.125));
+  Facts exaone("exaone4", arch::read_exaone4);
+  exaone.count("exaone4.attention.sliding_window", 8);
+  CHECK(exaone.read()->layers[0].window == 0);
+  const ModelConfig large = *exaone.count("exaone4.block_count", 64).read();
+  CHECK(large.layers[0].window == 8);
+  CHECK(large.layers[3].window == 0);
+  CHECK(large.layers[3].rope == kNoRope);
+}
+
+TEST_CASE("Layers that only guess ahead are counted apart") {
+  Facts glm("glm4", arch::read_glm4);
+  const ModelConfig config = *glm.count("glm4.nextn_predict_layers", 1).read();
+  CHECK(config.layers.size() == 2);
+  CHECK(config.unused_layers == 1);
+  CHECK(glm.count("glm4.nextn_predict_layers", 3).error().find("from 0 to 2") != std::string::npos);
+}
+
+TEST_CASE("Experts are as the keys say, or as the architecture does") {
+  Facts mixtral;
+  mixtral.count("llama.expert_count", 8);
+  CHECK(mixtral.error().find("llama.expert_used_count") != std::string::npos);
+  CHECK(mixtral.count("llama.expert_used_count", 9).error().find("from 1 to 8") !=
+        std::string::npos);
+  const ModelConfig config = *mixtral.count("llama.expert_used_count", 2).read();
+  CHECK(config.layers[0].feed_forward == FeedForwardKind::Mixture);
+  CHECK(config.layers[0].mixture.length == 96);
+  CHECK(config.layers[0].mixture.renormalise);
+  Facts qwen("qwen2moe", arch::read_qwen2moe);
+  qwen.count("qwen2moe.expert_count", 8).count("qwen2moe.expert_used_count", 2);
+  qwen.count("qwen2moe.expert_feed_forward_length", 7);
+  const MixtureConfig mixture = qwen.read()->layers[2].mixture;
+  CHECK(mixture.length == 7);
+  CHECK(!mixture.renormalise);
+  CHECK(mixture.shared_length == 96);
+}
+
+TEST_CASE("Rotations that are off, and kinds of stretching that are not known") {
+  Facts granite("granite", arch::read_granite);
+  CHECK(granite.read()->layers[0].rope == 0);
+  CHECK(granite.flag("granite.rope.scaling.finetuned", false).read()->layers[0].rope == kNoRope);
+  CHECK(granite.number("granite.logit_scale", 4).read()->logit_scale == 0.25);
+  CHECK(granite.number("granite.logit_scale", 0).error().find("logit_scale") != std::string::npos);
+  Facts phi("phi3", arch::read_phi3);
+  phi.text("phi3.rope.scaling.type", "longrope");
+  CHECK(phi.read()->ropes[0].scaling == RopeScaling::Long);
+  CHECK(phi.number("phi3.rope.scaling.factor", 2).error().find("beside longrope") !=
         std::string::npos);
 }

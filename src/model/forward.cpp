@@ -38,15 +38,21 @@ Result<void> check_computable(const Weights& weights, const kernels::KernelTable
   if (weights.learned_positions) check(weights.learned_positions);
   check(weights.output.weight);
   if (weights.token_types) check(weights.token_types);
-  weights.each_layer_matrix(check);
+  weights.each_layer_matrix([&](const Tensor& matrix, double) { check(matrix); });
   if (why == nullptr) return {};
   return fail("{}: cannot be computed with: {}", which, why);
 }
 
-// The file's frequency divisors for one kind of rotation.
-std::span<const float> factors_of(const RopeConfig& rope, const Weights& weights) {
-  const Tensor& factors = weights.rope_factors;
-  if (!rope.file_factors || !factors) return {};
+// The file's frequency divisors for one kind of rotation. Which of two holds depends on how long
+// the context may become, not on how long it is: it must not change in the middle of a text.
+std::span<const float> factors_of(const RopeConfig& rope, const Weights& weights, int64_t context) {
+  constexpr int64_t kContextUnit = 256;  // the engine that the files were made for rounds it up
+  if (!rope.file_factors) return {};
+  const bool is_long = static_cast<double>(round_up(context, kContextUnit)) > rope.original_context;
+  const Tensor& factors = weights.rope_factors ? weights.rope_factors
+                          : is_long            ? weights.long_rope_factors
+                                               : weights.short_rope_factors;
+  if (!factors) return {};
   return {factors.floats(), static_cast<size_t>(factors.columns())};
 }
 
@@ -56,9 +62,15 @@ Result<std::unique_ptr<Forward>> Forward::create(const ModelConfig& config, cons
                                                  const kernels::KernelTable& kernels,
                                                  Workers& workers, const ForwardOptions& options) {
   TRY(check_computable(weights, kernels));
+  if (config.learned_positions != 0 && options.context > config.learned_positions) {
+    return fail(
+        "context: expected up to {} tokens, for which this model has learned positions, "
+        "found {}",
+        config.learned_positions, options.context);
+  }
   std::unique_ptr<Forward> forward(new Forward(config, weights, kernels, workers, options));
   for (const RopeConfig& rope : config.ropes) {
-    forward->ropes_.push_back(TRY(Rope::create(rope, factors_of(rope, weights))));
+    forward->ropes_.push_back(TRY(Rope::create(rope, factors_of(rope, weights, options.context))));
   }
   auto buffers = Buffers::make(config, kernels, options, workers.count(), true);
   if (!buffers) {

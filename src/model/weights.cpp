@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
+
 #include "model/binder.h"
 
 namespace issun::model {
@@ -36,20 +38,70 @@ Result<AttentionWeights> bind_attention(const Binder& bind, const ModelConfig& c
   return weights;
 }
 
-Result<FeedForwardWeights> bind_feed_forward(const Binder& bind, const ModelConfig& config,
-                                             const LayerConfig& layer, const std::string& block) {
-  const int64_t embedding = config.embedding_length, hidden = layer.feed_forward_length;
-  const bool gated = layer.feed_forward == FeedForwardKind::Gated;
+// A dense half, or an expert that is always used: tensors `block` ffn_gate `suffix` and so on.
+Result<FeedForwardWeights> bind_feed_forward(const Binder& bind, const std::string& block,
+                                             const std::string& suffix, bool gated,
+                                             int64_t embedding, int64_t hidden) {
+  const std::string gate = block + "ffn_gate" + suffix, up = block + "ffn_up" + suffix;
   FeedForwardWeights weights;
-  if (gated && !bind.has(block + "ffn_gate.weight")) {  // the gate above the rest in one matrix
-    const Linear fused = TRY(bind.linear(block + "ffn_up", 2 * hidden, embedding));
+  if (gated && !bind.has(gate + ".weight")) {  // the gate above the rest in one matrix
+    const Linear fused = TRY(bind.linear(up, 2 * hidden, embedding));
     weights.gate = rows_of(fused, 0, hidden);
     weights.up = rows_of(fused, hidden, hidden);
   } else {
-    if (gated) weights.gate = TRY(bind.linear(block + "ffn_gate", hidden, embedding));
-    weights.up = TRY(bind.linear(block + "ffn_up", hidden, embedding));
+    if (gated) weights.gate = TRY(bind.linear(gate, hidden, embedding));
+    weights.up = TRY(bind.linear(up, hidden, embedding));
   }
-  weights.down = TRY(bind.linear(block + "ffn_down", embedding, hidden));
+  weights.down = TRY(bind.linear(block + "ffn_down" + suffix, embedding, hidden));
+  return weights;
+}
+
+// The experts of a layer lie below each other in three tensors, or in two with gate and up merged,
+// or, in old files, in tensors of their own.
+Result<std::vector<FeedForwardWeights>> bind_experts(const Binder& bind, const std::string& block,
+                                                     int64_t embedding,
+                                                     const MixtureConfig& mixture) {
+  const int64_t n = mixture.experts, hidden = mixture.length;
+  std::vector<FeedForwardWeights> experts(static_cast<size_t>(n));
+  if (bind.has(block + "ffn_down.0.weight")) {
+    for (size_t e = 0; e < experts.size(); ++e) {
+      experts[e] =
+          TRY(bind_feed_forward(bind, block, fmt::format(".{}", e), true, embedding, hidden));
+    }
+    return experts;
+  }
+  const bool merged = bind.has(block + "ffn_gate_up_exps.weight");
+  Linear gate, up;
+  if (merged) {
+    gate = TRY(bind.linears(block + "ffn_gate_up_exps", n, 2 * hidden, embedding));
+  } else {
+    gate = TRY(bind.linears(block + "ffn_gate_exps", n, hidden, embedding));
+    up = TRY(bind.linears(block + "ffn_up_exps", n, hidden, embedding));
+  }
+  const Linear down = TRY(bind.linears(block + "ffn_down_exps", n, embedding, hidden));
+  for (int64_t e = 0; e < n; ++e) {
+    experts[static_cast<size_t>(e)] = {
+        merged ? rows_of(gate, 2 * e * hidden, hidden) : rows_of(gate, e * hidden, hidden),
+        merged ? rows_of(gate, (2 * e + 1) * hidden, hidden) : rows_of(up, e * hidden, hidden),
+        rows_of(down, e * embedding, embedding)};
+  }
+  return experts;
+}
+
+Result<MixtureWeights> bind_mixture(const Binder& bind, int64_t embedding,
+                                    const MixtureConfig& mixture, const std::string& block) {
+  MixtureWeights weights;
+  weights.router = TRY(bind.linear(block + "ffn_gate_inp", mixture.experts, embedding));
+  weights.selection_bias = TRY(bind.optional_vector(block + "exp_probs_b.bias", mixture.experts));
+  weights.experts = TRY(bind_experts(bind, block, embedding, mixture));
+  weights.used_share = static_cast<double>(mixture.used) / mixture.experts;
+  if (mixture.shared_length != 0) {
+    weights.shared =
+        TRY(bind_feed_forward(bind, block, "_shexp", true, embedding, mixture.shared_length));
+    if (mixture.shared_gate) {
+      weights.shared_gate = TRY(bind.linear(block + "ffn_gate_inp_shexp", 1, embedding));
+    }
+  }
   return weights;
 }
 
@@ -100,7 +152,12 @@ Result<LayerWeights> bind_layer(const Binder& bind, const ModelConfig& config, i
   switch (layer.feed_forward) {
     case FeedForwardKind::Gated:
     case FeedForwardKind::Plain:
-      weights.feed_forward = TRY(bind_feed_forward(bind, config, layer, block));
+      weights.feed_forward =
+          TRY(bind_feed_forward(bind, block, "", layer.feed_forward == FeedForwardKind::Gated,
+                                embedding, layer.feed_forward_length));
+      break;
+    case FeedForwardKind::Mixture:
+      weights.mixture = TRY(bind_mixture(bind, embedding, layer.mixture, block));
       break;
   }
   return weights;
@@ -134,31 +191,45 @@ Result<Weights> Weights::bind(const gguf::GgufFile& file, const ModelConfig& con
           : TRY(bind.linear("output", config.vocabulary_size, config.embedding_length));
   for (const RopeConfig& rope : config.ropes) {
     if (!rope.file_factors) continue;
-    weights.rope_factors = TRY(bind.optional_vector("rope_freqs.weight", rope.dimensions / 2));
+    const int pairs = rope.dimensions / 2;
+    weights.rope_factors = TRY(bind.optional_vector("rope_freqs.weight", pairs));
+    weights.long_rope_factors = TRY(bind.optional_vector("rope_factors_long.weight", pairs));
+    weights.short_rope_factors = TRY(bind.optional_vector("rope_factors_short.weight", pairs));
+    const bool both = weights.long_rope_factors && weights.short_rope_factors;
+    const bool any = weights.long_rope_factors || weights.short_rope_factors;
+    if (any != both || (rope.scaling == RopeScaling::Long && !both)) {
+      return fail("rope_factors_long and _short.weight: expected both, found {}",
+                  any ? "one" : "none");
+    }
   }
   for (int l = 0; l < static_cast<int>(config.layers.size()); ++l) {
     weights.layers.push_back(TRY(bind_layer(bind, config, l)));
   }
-  TRY(bind.all_used());
+  TRY(bind.all_used(config));
   return weights;
 }
 
 int64_t Weights::bytes_per_token() const {
-  int64_t bytes = output.weight.bytes() + token_embedding.row_bytes();
-  each_layer_matrix([&](const Tensor& matrix) { bytes += matrix.bytes(); });
-  return bytes;
+  double bytes = static_cast<double>(output.weight.bytes() + token_embedding.row_bytes());
+  each_layer_matrix([&](const Tensor& matrix, double share) {
+    bytes += share * static_cast<double>(matrix.bytes());
+  });
+  return std::llround(bytes);
 }
 
 int64_t Weights::products_per_token(bool with_output) const {
-  int64_t products = with_output ? output.weight.rows() * output.weight.columns() : 0;
-  each_layer_matrix([&](const Tensor& matrix) { products += matrix.rows() * matrix.columns(); });
-  return products;
+  const auto size = [](const Tensor& matrix) {
+    return static_cast<double>(matrix.rows() * matrix.columns());
+  };
+  double products = with_output ? size(output.weight) : 0;
+  each_layer_matrix([&](const Tensor& matrix, double share) { products += share * size(matrix); });
+  return std::llround(products);
 }
 
 DType Weights::main_type() const {
   Tensor largest = output.weight;
   if (!layers.empty()) largest.data = nullptr;
-  each_layer_matrix([&](const Tensor& matrix) {
+  each_layer_matrix([&](const Tensor& matrix, double) {
     if (!largest || matrix.bytes() > largest.bytes()) largest = matrix;
   });
   return largest.type;

@@ -37,6 +37,8 @@ struct Norm {
   explicit operator bool() const { return static_cast<bool>(gains); }
 };
 
+// each_matrix(visit) of a part calls visit(matrix, share): the share of tokens that need the
+// matrix.
 struct AttentionWeights {
   Linear query;               // (heads x key_width, embedding)
   Linear key;                 // (kv_heads x key_width, embedding)
@@ -47,7 +49,7 @@ struct AttentionWeights {
 
   template <class Visit>
   void each_matrix(Visit&& visit) const {
-    for (const Linear* linear : {&query, &key, &value, &output}) visit(linear->weight);
+    for (const Linear* linear : {&query, &key, &value, &output}) visit(linear->weight, 1.0);
   }
   template <class Visit>
   void each_adaptable(Visit&& visit) {
@@ -60,12 +62,29 @@ struct FeedForwardWeights {
   Linear down;      // (embedding, feed_forward)
 
   template <class Visit>
-  void each_matrix(Visit&& visit) const {
-    for (const Linear* linear : {&gate, &up, &down}) visit(linear->weight);
+  void each_matrix(Visit&& visit, double share = 1) const {
+    for (const Linear* linear : {&gate, &up, &down}) visit(linear->weight, share);
   }
   template <class Visit>
   void each_adaptable(Visit&& visit) {
     for (Linear* linear : {&gate, &up, &down}) visit(*linear);
+  }
+};
+
+struct MixtureWeights {
+  Linear router;          // (experts, embedding)
+  Tensor selection_bias;  // (experts): moves the choice of experts, not their shares; or none
+  std::vector<FeedForwardWeights> experts;
+  FeedForwardWeights shared;  // the expert that is always used
+  Linear shared_gate;         // (1, embedding)
+  double used_share = 0;      // of the experts, by one token
+
+  template <class Visit>
+  void each_matrix(Visit&& visit) const {
+    visit(router.weight, 1.0);
+    visit(shared_gate.weight, 1.0);
+    shared.each_matrix(visit);
+    for (const FeedForwardWeights& expert : experts) expert.each_matrix(visit, used_share);
   }
 };
 
@@ -75,14 +94,16 @@ struct LayerWeights {
   AttentionWeights attention;
   Norm before_feed_forward, after_feed_forward;
   FeedForwardWeights feed_forward;
+  MixtureWeights mixture;
 
   template <class Visit>
   void each_matrix(Visit&& visit) const {
-    const auto present = [&](const Tensor& matrix) {
-      if (matrix) visit(matrix);
+    const auto present = [&](const Tensor& matrix, double share) {
+      if (matrix) visit(matrix, share);
     };
     attention.each_matrix(present);
     feed_forward.each_matrix(present);
+    mixture.each_matrix(present);
   }
 };
 
@@ -101,13 +122,15 @@ struct Weights {
   Norm embedding_norm;
   HeadWeights head;
   Norm output_norm;
-  Linear output;        // (vocabulary, embedding): the embedding again when tied
-  Tensor rope_factors;  // (rope dimensions / 2) or none: divide the frequencies
+  Linear output;  // (vocabulary, embedding): the embedding again when tied
+  // (rope dimensions / 2) each, or none: what divides the frequencies always, in long and in short
+  // contexts.
+  Tensor rope_factors, long_rope_factors, short_rope_factors;
   std::vector<LayerWeights> layers;
   bool tied_output = false;
   AdapterSizes adapter_sizes;
 
-  // Every matrix of the layers, in order.
+  // visit(matrix, share) for every matrix of the layers, in order.
   template <class Visit>
   void each_layer_matrix(Visit&& visit) const {
     for (const LayerWeights& layer : layers) layer.each_matrix(visit);

@@ -15,6 +15,7 @@ class Keys {
   Keys(const gguf::Metadata& metadata, std::string_view architecture)
       : metadata_(metadata), prefix_(std::string(architecture) + ".") {}
   bool has(std::string_view key) const { return metadata_.has(full(key)); }
+  bool is_array(std::string_view key) const;
   Result<int> count(std::string_view key, int64_t low, int64_t high) const;
   Result<int> count_or(std::string_view key, int64_t low, int64_t high, int otherwise) const;
   // One number for all layers, or an array of one for each.
@@ -38,8 +39,26 @@ class Keys {
 constexpr int64_t kMaxLayers = 4096;
 constexpr int64_t kMaxWidth = 1 << 20;  // of anything: embedding, feed-forward, heads x width
 
-// What every decoder states: lengths, heads, widths, norm epsilon, rope.
+// What every network states: lengths, heads, widths, rope.
 Result<void> read_common(const Keys& keys, ModelConfig* config);
+// What every decoder states, with norms of this kind and rotations of this pairing (or none).
+Result<void> read_decoder(const Keys& keys, NormKind norm, RopePairing pairing,
+                          ModelConfig* config);
+
+// Windows on all layers but every `period`-th, as the keys say or as these defaults do. 0: none.
+struct Windows {
+  int window = 0, period = 0;
+};
+Result<Windows> read_windows(const Keys& keys, Windows otherwise);
+// Whether layer l sees a window only: all but the last of each period.
+bool is_local(const Windows& windows, int l);
+// Gives the local layers the window, and a rotation of their own (kNoRope, or an index).
+void apply_windows(const Windows& windows, int local_rope, ModelConfig* config);
+// Adds a kind of rotation, unless there is an equal one; its index.
+int add_rope(const RopeConfig& rope, ModelConfig* config);
+
+// expert_count and what belongs to it; nothing when it is 0.
+Result<void> read_mixture(const Keys& keys, const MixtureConfig& otherwise, ModelConfig* config);
 
 // Encoders: BERT and its kin, whose layers norm the sum of what comes in and what they add.
 Result<void> read_bert(const Keys& keys, ModelConfig* config);
@@ -47,6 +66,27 @@ Result<void> read_jina_bert_v2(const Keys& keys, ModelConfig* config);
 Result<void> read_modern_bert(const Keys& keys, ModelConfig* config);
 Result<void> read_nomic_bert(const Keys& keys, ModelConfig* config);
 
+Result<void> read_cohere2(const Keys& keys, ModelConfig* config);
+Result<void> read_exaone4(const Keys& keys, ModelConfig* config);
+Result<void> read_gemma(const Keys& keys, ModelConfig* config);
+Result<void> read_gemma2(const Keys& keys, ModelConfig* config);
+Result<void> read_gemma3(const Keys& keys, ModelConfig* config);
+Result<void> read_glm4(const Keys& keys, ModelConfig* config);
+Result<void> read_gpt2(const Keys& keys, ModelConfig* config);
+Result<void> read_gpt_oss(const Keys& keys, ModelConfig* config);
+Result<void> read_granite(const Keys& keys, ModelConfig* config);
 Result<void> read_llama(const Keys& keys, ModelConfig* config);
+Result<void> read_mistral3(const Keys& keys, ModelConfig* config);
+Result<void> read_olmo2(const Keys& keys, ModelConfig* config);
+Result<void> read_olmoe(const Keys& keys, ModelConfig* config);
+Result<void> read_phi2(const Keys& keys, ModelConfig* config);
+Result<void> read_phi3(const Keys& keys, ModelConfig* config);
+Result<void> read_phimoe(const Keys& keys, ModelConfig* config);
+Result<void> read_qwen2(const Keys& keys, ModelConfig* config);
+Result<void> read_qwen2moe(const Keys& keys, ModelConfig* config);
+Result<void> read_qwen3(const Keys& keys, ModelConfig* config);
+Result<void> read_smollm3(const Keys& keys, ModelConfig* config);
+Result<void> read_stablelm(const Keys& keys, ModelConfig* config);
+Result<void> read_starcoder2(const Keys& keys, ModelConfig* config);
 
 }  // namespace issun::model::arch

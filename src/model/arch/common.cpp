@@ -28,9 +28,15 @@ Result<RopeConfig> read_rope(const Keys& keys, int key_width, int64_t context_le
     rope.scaling = RopeScaling::Yarn;
   } else if (kind == "linear") {
     rope.scaling = RopeScaling::Linear;
+  } else if (kind == "longrope") {
+    rope.scaling = RopeScaling::Long;
+    if (factor > 1) {
+      return fail("{}: expected none beside longrope, found {}", keys.full("rope.scaling.factor"),
+                  factor);
+    }
   } else if (kind != "none") {
-    return fail("{}: expected none, linear or yarn, found {}", keys.full("rope.scaling.type"),
-                kind);
+    return fail("{}: expected none, linear, yarn or longrope, found {}",
+                keys.full("rope.scaling.type"), kind);
   }
   rope.factor = factor == 0 ? 1.0 : factor;
   rope.original_context = TRY(
@@ -77,7 +83,9 @@ Result<void> read_common(const Keys& keys, ModelConfig* config) {
   config->embedding_length = TRY(keys.count("embedding_length", 1, kMaxWidth));
   config->causal = TRY(keys.flag_or("attention.causal", config->causal));
   TRY(read_reading(keys, config->causal, &config->reading));
-  const int layers = TRY(keys.count("block_count", 1, kMaxLayers));
+  const int blocks = TRY(keys.count("block_count", 1, kMaxLayers));
+  config->unused_layers = TRY(keys.count_or("nextn_predict_layers", 0, blocks - 1, 0));
+  const int layers = blocks - config->unused_layers;
   const auto heads = TRY(keys.per_layer("attention.head_count", layers, 1, kMaxWidth, 0));
   if (heads[0] == 0)
     return fail("{}: expected this key, found none", keys.full("attention.head_count"));
@@ -122,6 +130,52 @@ Result<void> read_common(const Keys& keys, ModelConfig* config) {
   }
   config->ropes = {TRY(read_rope(keys, key_width, config->context_length))};
   return {};
+}
+
+Result<void> read_decoder(const Keys& keys, NormKind norm, RopePairing pairing,
+                          ModelConfig* config) {
+  TRY(read_common(keys, config));
+  config->norm = norm;
+  config->norm_epsilon = TRY(keys.number(norm == NormKind::Rms ? "attention.layer_norm_rms_epsilon"
+                                                               : "attention.layer_norm_epsilon"));
+  config->ropes[0].pairing = pairing;
+  if (pairing == RopePairing::None) {
+    config->ropes.clear();
+    for (LayerConfig& layer : config->layers) layer.rope = kNoRope;
+  }
+  return {};
+}
+
+Result<Windows> read_windows(const Keys& keys, Windows otherwise) {
+  Windows windows;
+  windows.window =
+      TRY(keys.count_or("attention.sliding_window", 0, int64_t{1} << 30, otherwise.window));
+  // Some files have one flag a layer here, which says the same as the default.
+  windows.period =
+      keys.is_array("attention.sliding_window_pattern")
+          ? otherwise.period
+          : TRY(keys.count_or("attention.sliding_window_pattern", 0, kMaxLayers, otherwise.period));
+  return windows;
+}
+
+bool is_local(const Windows& windows, int l) {
+  if (windows.window == 0) return false;
+  return windows.period == 0 || l % windows.period < windows.period - 1;
+}
+
+void apply_windows(const Windows& windows, int local_rope, ModelConfig* config) {
+  for (int l = 0; l < static_cast<int>(config->layers.size()); ++l) {
+    if (!is_local(windows, l)) continue;
+    config->layers[static_cast<size_t>(l)].window = windows.window;
+    config->layers[static_cast<size_t>(l)].rope = local_rope;
+  }
+}
+
+int add_rope(const RopeConfig& rope, ModelConfig* config) {
+  const auto found = std::find(config->ropes.begin(), config->ropes.end(), rope);
+  const int index = static_cast<int>(found - config->ropes.begin());
+  if (found == config->ropes.end()) config->ropes.push_back(rope);
+  return index;
 }
 
 }  // namespace issun::model::arch

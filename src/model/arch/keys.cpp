@@ -11,6 +11,11 @@ Result<int> Keys::in_range(std::string_view key, int64_t value, int64_t low, int
   return static_cast<int>(value);
 }
 
+bool Keys::is_array(std::string_view key) const {
+  const gguf::Value* value = metadata_.find(full(key));
+  return value != nullptr && value->type == gguf::ValueType::Array;
+}
+
 Result<int> Keys::count(std::string_view key, int64_t low, int64_t high) const {
   return in_range(key, TRY(metadata_.require<int64_t>(full(key))), low, high);
 }
@@ -23,7 +28,7 @@ Result<std::vector<int>> Keys::per_layer(std::string_view key, int layers, int64
                                          int64_t high, int otherwise) const {
   const size_t n = static_cast<size_t>(layers);
   if (!has(key)) return std::vector<int>(n, otherwise);
-  if (metadata_.find(full(key))->type != gguf::ValueType::Array) {
+  if (!is_array(key)) {
     return std::vector<int>(n, TRY(count(key, low, high)));
   }
   const auto values = TRY(metadata_.require<std::vector<int64_t>>(full(key)));

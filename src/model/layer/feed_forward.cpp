@@ -1,5 +1,7 @@
 #include "model/layer/feed_forward.h"
 
+#include <algorithm>
+
 #include "model/layer/pass.h"
 
 namespace issun::model {
@@ -7,37 +9,46 @@ namespace issun::model {
 void FeedForwardRoom::plan(Plan& plan) {
   int64_t gated = 0, widest = 0;
   for (const LayerConfig& layer : plan.config.layers) {
-    const int64_t width = layer.feed_forward_length;
+    const int64_t width = layer.feed_forward == FeedForwardKind::Mixture
+                              ? layer.mixture.shared_length
+                              : layer.feed_forward_length;
     widest = std::max(widest, width);
-    if (layer.feed_forward == FeedForwardKind::Gated) gated = std::max(gated, width);
+    if (layer.feed_forward != FeedForwardKind::Plain) gated = std::max(gated, width);
   }
   plan.layout.add(&gate, plan.options.max_rows * gated);
   plan.layout.add(&up, plan.options.max_rows * widest);
   plan.widest_input(plan.options.max_rows, widest);
 }
 
-void feed_forward(const Pass& pass, int l, const Matrix<float>& in, const Matrix<float>& out) {
-  const LayerConfig& layer = pass.layer(l);
-  const FeedForwardWeights& weights = pass.layer_weights(l).feed_forward;
-  const Matrix<float> up = view(pass.buffers.feed_forward.up, in.rows, layer.feed_forward_length);
-  if (layer.feed_forward == FeedForwardKind::Plain) {
+void feed_forward(const Pass& pass, const FeedForwardWeights& weights, Activation activation,
+                  const Matrix<float>& in, const Matrix<float>& out) {
+  const int64_t width = weights.up.weight.rows();
+  const Matrix<float> up = view(pass.buffers.feed_forward.up, in.rows, width);
+  const bool gated = static_cast<bool>(weights.gate.weight);
+  const Matrix<float> gate = gated ? view(pass.buffers.feed_forward.gate, in.rows, width) : up;
+  if (gated) {
+    pass.project(in, {{weights.gate, gate}, {weights.up, up}});
+  } else {
     pass.project(in, {{weights.up, up}});
-    activate(pass, l, up, {});
-    pass.project(up, {{weights.down, out}});
-    return;
   }
-  const Matrix<float> gate = view(pass.buffers.feed_forward.gate, in.rows, up.columns);
-  pass.project(in, {{weights.gate, gate}, {weights.up, up}});
-  activate(pass, l, gate, up);
+  pass.each_row(in.rows, [&](int64_t t) {
+    activate(pass.kernels, activation, width, gate.row(t), gated ? up.row(t) : nullptr);
+  });
   pass.project(gate, {{weights.down, out}});
 }
 
-void activate(const Pass& pass, int l, const Matrix<float>& gate, const Matrix<float>& up) {
-  const auto bend =
-      pass.layer(l).activation == Activation::Gelu ? pass.kernels.gelu_mul : pass.kernels.silu_mul;
-  pass.each_row(gate.rows, [&](int64_t t) {
-    bend(gate.row(t), up.data != nullptr ? up.row(t) : nullptr, gate.columns, gate.row(t));
-  });
+void activate(const kernels::KernelTable& kernels, Activation activation, int64_t n, float* gate,
+              float* up) {
+  if (activation == Activation::ClampedSilu) {
+    // gate * sigmoid(s gate) * (up + 1) = silu(s gate) * ((up + 1) / s)
+    constexpr float kLimit = 7, kSlope = 1.702f;
+    for (int64_t i = 0; i < n; ++i) {
+      gate[i] = kSlope * std::min(gate[i], kLimit);
+      if (up != nullptr) up[i] = (std::clamp(up[i], -kLimit, kLimit) + 1) / kSlope;
+    }
+  }
+  const auto bend = activation == Activation::Gelu ? kernels.gelu_mul : kernels.silu_mul;
+  bend(gate, up, n, gate);
 }
 
 }  // namespace issun::model

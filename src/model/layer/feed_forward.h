@@ -3,22 +3,26 @@
 
 #include <span>
 
+#include "model/config.h"
 #include "model/layer/plan.h"
 #include "tensor/tensor.h"
 
 namespace issun::model {
 
+struct FeedForwardWeights;
 struct Pass;
 
 struct FeedForwardRoom {
-  std::span<float> gate, up;  // (max_rows, feed_forward)
+  std::span<float> gate, up;  // (max_rows, the widest)
   void plan(Plan& plan);
 };
 
-// (rows, embedding) -> (rows, embedding)
-void feed_forward(const Pass& pass, int l, const Matrix<float>& in, const Matrix<float>& out);
+// (rows, embedding) -> (rows, embedding). Gated if the weights have a gate.
+void feed_forward(const Pass& pass, const FeedForwardWeights& weights, Activation activation,
+                  const Matrix<float>& in, const Matrix<float>& out);
 
-// gate = activation(gate) * up, row by row; without `up` (no data) just activation(gate).
-void activate(const Pass& pass, int l, const Matrix<float>& gate, const Matrix<float>& up);
+// One row: gate = activation(gate) * up. Without `up` just activation(gate). May change `up`.
+void activate(const kernels::KernelTable& kernels, Activation activation, int64_t n, float* gate,
+              float* up);
 
 }  // namespace issun::model

@@ -1,5 +1,7 @@
 #include "model/layer/layer.h"
 
+#include "model/layer/mixture.h"
+
 namespace issun::model {
 
 namespace {
@@ -15,7 +17,11 @@ void feed(const Pass& pass, int l, const Matrix<float>& in, const Matrix<float>&
   switch (pass.layer(l).feed_forward) {
     case FeedForwardKind::Gated:
     case FeedForwardKind::Plain:
-      return feed_forward(pass, l, in, out);
+
+      return feed_forward(pass, pass.layer_weights(l).feed_forward, pass.layer(l).activation, in,
+                          out);
+    case FeedForwardKind::Mixture:
+      return mixture(pass, l, in, out);
   }
 }
 

@@ -18,21 +18,28 @@ void Pass::norm(const Norm& norm, const Matrix<float>& in, const Matrix<float>& 
   each_row(in.rows, [&](int64_t t) { norm_row(norm, in.row(t), in.columns, out.row(t)); });
 }
 
-void Pass::project(const Matrix<float>& rows, std::initializer_list<Projection> projections) const {
-  constexpr size_t kMost = 8;
-  CHECK_THAT(projections.size() <= kMost);
-  kernels::Product products[kMost];
+kernels::Activations Pass::activations(const Matrix<float>& rows) const {
   kernels::Activations activations;
   activations.rows = {rows.data, rows.rows, rows.columns, rows.stride};
   activations.q8 = buffers.q8.data();
+  return activations;
+}
+
+void Pass::prepare(DType type, kernels::Activations& activations) const {
+  if (activations.q8_ready || !kernels::wants_q8(kernels, type, exact)) return;
+  kernels::prepare_q8(kernels, workers, activations);
+}
+
+void Pass::project(const Matrix<float>& rows, std::initializer_list<Projection> projections) const {
+  CHECK_THAT(projections.size() <= kernels::kMostProducts);
+  kernels::Product products[kernels::kMostProducts];
+  kernels::Activations prepared = activations(rows);
   size_t count = 0;
   for (const Projection& p : projections) {
     products[count++] = {p.linear.weight, p.out};
-    if (!activations.q8_ready && kernels::wants_q8(kernels, p.linear.weight.type, exact)) {
-      kernels::prepare_q8(kernels, workers, activations);
-    }
+    prepare(p.linear.weight.type, prepared);
   }
-  kernels::linear(kernels, workers, scratch, activations, std::span(products).first(count), exact);
+  kernels::linear(kernels, workers, scratch, prepared, std::span(products).first(count), exact);
   for (const Projection& p : projections) {
     adapt(rows, p);
     if (!p.linear.bias) continue;

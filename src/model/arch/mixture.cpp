@@ -1,0 +1,25 @@
+#include "model/arch/arch.h"
+
+namespace issun::model::arch {
+
+Result<void> read_mixture(const Keys& keys, const MixtureConfig& otherwise, ModelConfig* config) {
+  constexpr int64_t kMostExperts = 1 << 12;
+  MixtureConfig mixture = otherwise;
+  mixture.experts = TRY(keys.count_or("expert_count", 0, kMostExperts, 0));
+  if (mixture.experts == 0) return {};
+  mixture.used = TRY(keys.count("expert_used_count", 1, mixture.experts));
+  mixture.length = TRY(keys.count_or("expert_feed_forward_length", 1, kMaxWidth, 0));
+  mixture.shared_length = TRY(
+      keys.count_or("expert_shared_feed_forward_length", 0, kMaxWidth, otherwise.shared_length));
+  mixture.scale = TRY(keys.number_or("expert_weights_scale", 1));
+  mixture.renormalise = TRY(keys.flag_or("expert_weights_norm", otherwise.renormalise));
+  for (LayerConfig& layer : config->layers) {
+    layer.feed_forward = FeedForwardKind::Mixture;
+    layer.mixture = mixture;
+    // Without a key of their own the experts are as wide as a dense layer would be.
+    if (mixture.length == 0) layer.mixture.length = layer.feed_forward_length;
+  }
+  return {};
+}
+
+}  // namespace issun::model::arch

@@ -1,0 +1,157 @@
+#include "model/layer/mixture.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "model/layer/feed_forward.h"
+#include "model/layer/pass.h"
+
+namespace issun::model {
+
+void MixtureRoom::plan(Plan& plan) {
+  int64_t experts = 0, used = 0, length = 0;
+  for (const LayerConfig& layer : plan.config.layers) {
+    if (layer.feed_forward != FeedForwardKind::Mixture) continue;
+    experts = std::max<int64_t>(experts, layer.mixture.experts);
+    used = std::max<int64_t>(used, layer.mixture.used);
+    length = std::max<int64_t>(length, layer.mixture.length);
+  }
+  if (experts == 0) return;
+  const int64_t tokens = plan.options.max_rows, visits = tokens * used;
+  plan.layout.add(&scores, tokens * experts);
+  plan.layout.add(&chosen, visits);
+  plan.layout.add(&shares, visits);
+  plan.layout.add(&slots, visits);
+  plan.layout.add(&ends, experts);
+  plan.layout.add(&rows, visits * plan.config.embedding_length);
+  plan.layout.add(&gate, visits * length);
+  plan.layout.add(&up, visits * length);
+  plan.layout.add(&shared_gate, tokens);
+  plan.widest_input(visits, std::max<int64_t>(plan.config.embedding_length, length));
+}
+
+namespace {
+
+// Which experts each token visits, with which shares.
+void route(const Pass& pass, int l, const Matrix<float>& in) {
+  const MixtureConfig& config = pass.layer(l).mixture;
+  const MixtureWeights& weights = pass.layer_weights(l).mixture;
+  const MixtureRoom& room = pass.buffers.mixture;
+  const Matrix<float> scores = view(room.scores, in.rows, config.experts);
+  const size_t used = static_cast<size_t>(config.used);
+  const float* bias = weights.selection_bias ? weights.selection_bias.floats() : nullptr;
+  pass.project(in, {{weights.router, scores}});
+  pass.each_row(in.rows, [&](int64_t t) {
+    const size_t first = static_cast<size_t>(t) * used;
+    choose_experts(config, bias, {scores.row(t), static_cast<size_t>(config.experts)},
+                   room.chosen.subspan(first, used), room.shares.subspan(first, used));
+  });
+}
+
+// Gives each visit a slot, so that the visits to one expert lie together.
+void assign_slots(const MixtureRoom& room, size_t visits, size_t experts) {
+  const std::span<int64_t> next = room.ends.first(experts);
+  std::fill(next.begin(), next.end(), 0);
+  for (size_t v = 0; v < visits; ++v) ++next[static_cast<size_t>(room.chosen[v])];
+  int64_t begin = 0;
+  for (int64_t& count : next) begin += std::exchange(count, begin);
+  for (size_t v = 0; v < visits; ++v) {
+    room.slots[v] = static_cast<int32_t>(next[static_cast<size_t>(room.chosen[v])]++);
+  }
+}
+
+// (slots, columns) -> (slots, rows of a matrix), each slot by the matrix of its expert.
+struct ExpertProduct {
+  Linear FeedForwardWeights::*linear;
+  Matrix<float> out;
+};
+void multiply(const Pass& pass, const MixtureWeights& weights, const Matrix<float>& in,
+              std::initializer_list<ExpertProduct> products) {
+  const std::span<const int64_t> ends = pass.buffers.mixture.ends;
+  // The kernels are those of the whole batch, so that a token's bits are the same in whichever
+  // company it visits an expert.
+  const kernels::Family family = kernels::family_for(pass.kernels, pass.rows());
+  kernels::Product some[kernels::kMostProducts];
+  size_t count = 0;
+  kernels::Activations activations = pass.activations(in);
+  const auto compute = [&] {
+    kernels::linear(pass.kernels, pass.workers, pass.scratch, activations,
+                    std::span(some).first(count), pass.exact, family);
+    count = 0;
+  };
+  for (size_t e = 0; e < weights.experts.size(); ++e) {
+    const int64_t begin = e == 0 ? 0 : ends[e - 1], rows = ends[e] - begin;
+    if (rows == 0) continue;
+    for (const ExpertProduct& product : products) {
+      const Tensor& matrix = (weights.experts[e].*product.linear).weight;
+      pass.prepare(matrix.type, activations);
+      some[count++] = {matrix, {product.out.row(begin), rows, product.out.columns}, begin};
+      if (count == kernels::kMostProducts) compute();
+    }
+  }
+  if (count > 0) compute();
+}
+
+void add_bias(const kernels::KernelTable& kernels, const Linear& linear, const Matrix<float>& rows,
+              int64_t slot) {
+  if (!linear.bias) return;
+  kernels.add(rows.row(slot), linear.bias.floats(), rows.columns, rows.row(slot));
+}
+
+// Adds the expert that is always used to `out`.
+void add_shared(const Pass& pass, int l, const Matrix<float>& in, const Matrix<float>& out) {
+  const MixtureWeights& weights = pass.layer_weights(l).mixture;
+  const MixtureRoom& room = pass.buffers.mixture;
+  const Matrix<float> shared = view(room.rows, in.rows, in.columns);
+  const Matrix<float> gate = view(room.shared_gate, in.rows, 1);
+  feed_forward(pass, weights.shared, pass.layer(l).activation, in, shared);
+  const bool gated = static_cast<bool>(weights.shared_gate.weight);
+  if (gated) pass.project(in, {{weights.shared_gate, gate}});
+  pass.each_row(in.rows, [&](int64_t t) {
+    const float share = gated ? 1 / (1 + std::exp(-*gate.row(t))) : 1;
+    pass.kernels.add_scaled(shared.row(t), share, in.columns, out.row(t));
+  });
+}
+
+}  // namespace
+
+void mixture(const Pass& pass, int l, const Matrix<float>& in, const Matrix<float>& out) {
+  const LayerConfig& layer = pass.layer(l);
+  const MixtureWeights& weights = pass.layer_weights(l).mixture;
+  const MixtureRoom& room = pass.buffers.mixture;
+  const int64_t used = layer.mixture.used, visits = in.rows * used;
+  route(pass, l, in);
+  assign_slots(room, static_cast<size_t>(visits), weights.experts.size());
+
+  const Matrix<float> rows = view(room.rows, visits, in.columns);
+  const Matrix<float> gate = view(room.gate, visits, layer.mixture.length);
+  const Matrix<float> up = view(room.up, visits, layer.mixture.length);
+  const auto expert = [&](int64_t visit) -> const FeedForwardWeights& {
+    return weights.experts[static_cast<size_t>(room.chosen[static_cast<size_t>(visit)])];
+  };
+  pass.each_row(visits, [&](int64_t v) {
+    std::memcpy(rows.row(room.slots[static_cast<size_t>(v)]), in.row(v / used),
+                static_cast<size_t>(in.columns) * sizeof(float));
+  });
+  multiply(pass, weights, rows, {{&FeedForwardWeights::gate, gate}, {&FeedForwardWeights::up, up}});
+  pass.each_row(visits, [&](int64_t v) {
+    const int64_t slot = room.slots[static_cast<size_t>(v)];
+    add_bias(pass.kernels, expert(v).gate, gate, slot);
+    add_bias(pass.kernels, expert(v).up, up, slot);
+    activate(pass.kernels, layer.activation, gate.columns, gate.row(slot), up.row(slot));
+  });
+  multiply(pass, weights, gate, {{&FeedForwardWeights::down, rows}});
+  pass.each_row(in.rows, [&](int64_t t) {
+    std::memset(out.row(t), 0, static_cast<size_t>(out.columns) * sizeof(float));
+    for (int64_t v = t * used; v < (t + 1) * used; ++v) {
+      const int64_t slot = room.slots[static_cast<size_t>(v)];
+      add_bias(pass.kernels, expert(v).down, rows, slot);
+      pass.kernels.add_scaled(rows.row(slot), room.shares[static_cast<size_t>(v)], out.columns,
+                              out.row(t));
+    }
+  });
+  if (layer.mixture.shared_length != 0) add_shared(pass, l, in, out);
+}
+
+}  // namespace issun::model

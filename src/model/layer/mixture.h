@@ -1,0 +1,37 @@
+// The half of a layer that is a mixture of experts: a router chooses a few for each token, and the
+// tokens that chose the same one go through it together.
+#pragma once
+
+#include <span>
+
+#include "model/layer/plan.h"
+#include "tensor/tensor.h"
+
+namespace issun::model {
+
+struct MixtureConfig;
+struct Pass;
+
+// A visit is one token at one expert; each token makes `used` of them. Slots are the visits in
+// order of their experts, and of the tokens at each.
+struct MixtureRoom {
+  std::span<float> scores;       // (max_rows, experts)
+  std::span<int32_t> chosen;     // (visits): the expert
+  std::span<float> shares;       // (visits): of the token's sum
+  std::span<int32_t> slots;      // (visits): where its row lies
+  std::span<int64_t> ends;       // (experts): where the slots of each end
+  std::span<float> rows;         // (slots, embedding): what goes in, then what comes out
+  std::span<float> gate, up;     // (slots, length)
+  std::span<float> shared_gate;  // (max_rows)
+  void plan(Plan& plan);
+};
+
+// (rows, embedding) -> (rows, embedding)
+void mixture(const Pass& pass, int l, const Matrix<float>& in, const Matrix<float>& out);
+
+// The experts of one token and their shares, from its scores, which it may change. A tie goes to
+// the expert that stands first. bias (experts, or nullptr) moves the choice alone.
+void choose_experts(const MixtureConfig& config, const float* bias, std::span<float> scores,
+                    std::span<int32_t> chosen, std::span<float> shares);
+
+}  // namespace issun::model
