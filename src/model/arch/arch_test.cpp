@@ -1,0 +1,65 @@
+// Small files of the architectures for which the conformance data has none, with the logits of its
+// numpy reference: tests/corpus/model/make.py writes both.
+#include "model/arch/arch.h"
+
+#include <doctest/doctest.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+
+#include "kernels/dispatch.h"
+#include "model/forward.h"
+#include "model/sequence.h"
+
+using namespace issun;
+using namespace issun::model;
+
+namespace {
+
+std::string corpus(const std::string& name) {
+  const char* source = std::getenv("ISSUN_SOURCE");
+  return std::string(source != nullptr ? source : ".") + "/tests/corpus/model/" + name;
+}
+
+std::vector<float> floats(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  REQUIRE_MESSAGE(file.good(), path);
+  const std::string bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  std::vector<float> values(bytes.size() / sizeof(float));
+  std::memcpy(values.data(), bytes.data(), values.size() * sizeof(float));
+  return values;
+}
+
+}  // namespace
+
+TEST_CASE("Architectures without conformance data meet the logits of the numpy reference") {
+  for (const std::string name : {"olmoe", "qwen2moe", "granitemoe", "starcoder2", "exaone4"}) {
+    CAPTURE(name);
+    const auto file = *gguf::GgufFile::open(corpus(name + ".gguf"));
+    const auto config = read_config(file);
+    REQUIRE_MESSAGE(config, (config ? "" : config.error().message));
+    const auto weights = Weights::bind(file, *config);
+    REQUIRE_MESSAGE(weights, (weights ? "" : weights.error().message));
+    const auto expected = floats(corpus(name + ".logits.f32"));
+    std::vector<int32_t> tokens;
+    for (int i = 0; i < 20; ++i) tokens.push_back((i * 7 + i * i) % config->vocabulary_size);
+    REQUIRE(expected.size() == tokens.size() * static_cast<size_t>(config->vocabulary_size));
+    const auto pool = *Workers::create(1);
+    for (const kernels::KernelTable* kernels : kernels::available_kernels()) {
+      ForwardOptions options{.max_rows = 20, .max_outputs = 20, .context = 20, .exact = true};
+      auto forward = *Forward::create(*config, *weights, *kernels, *pool, options);
+      auto cache = *cache::PagedKv::create(config->kv_shape(DType::F32, DType::F32), 20);
+      Sequence sequence(*forward, cache);
+      const auto logits = *sequence.append(tokens, Wanted::All);
+      double wrong = 0, all = 0;
+      for (size_t i = 0; i < expected.size(); ++i) {
+        const double difference = double{logits.data[i]} - double{expected[i]};
+        wrong += difference * difference;
+        all += double{expected[i]} * double{expected[i]};
+      }
+      CHECK(wrong / all < 1e-9);
+    }
+  }
+}

@@ -1,0 +1,308 @@
+// Each fact of a network against the oracle of plain loops, and against itself flipped: a fact that
+// were not heeded would be seen here.
+#include <doctest/doctest.h>
+
+#include <functional>
+
+#include "kernels/dispatch.h"
+#include "model/forward.h"
+#include "model/made_up.h"
+#include "model/reference.h"
+#include "model/sequence.h"
+
+using namespace issun;
+using namespace issun::model;
+
+namespace {
+
+constexpr int kTokens = 23;
+
+// Two layers, four heads that share two of keys and values, widths that no block of 32 divides.
+ModelConfig small() {
+  ModelConfig config;
+  config.embedding_length = 20;
+  config.vocabulary_size = 31;
+  config.ropes = {{.pairing = RopePairing::Halves, .dimensions = 8, .base = 100}};
+  LayerConfig layer;
+  layer.heads = 4;
+  layer.kv_heads = 2;
+  layer.key_width = layer.value_width = 8;
+  layer.attention_scale = 0.3;
+  layer.feed_forward_length = 12;
+  config.layers = {layer, layer};
+  return config;
+}
+
+ModelConfig with_experts() {
+  ModelConfig config = small();
+  for (LayerConfig& layer : config.layers) {
+    layer.feed_forward = FeedForwardKind::Mixture;
+    layer.mixture.experts = 6;
+    layer.mixture.used = 3;
+    layer.mixture.length = 10;
+  }
+  return config;
+}
+
+std::vector<int32_t> tokens(int vocabulary) {
+  std::vector<int32_t> ids;
+  for (int i = 0; i < kTokens; ++i) ids.push_back((i * 7 + i * i) % vocabulary);
+  return ids;
+}
+
+// The logits of the real forward pass with these facts and weights, `rows` tokens at a time.
+std::vector<float> forward(const ModelConfig& config, const Weights& weights,
+                           const kernels::KernelTable& kernels, int rows = 64) {
+  const auto pool = *Workers::create(2);
+  ForwardOptions options;
+  options.max_rows = options.max_outputs = rows;
+  options.context = kTokens;
+  auto made = Forward::create(config, weights, kernels, *pool, options);
+  REQUIRE_MESSAGE(made, (made ? "" : made.error().message));
+  auto cache = *cache::PagedKv::create(config.kv_shape(DType::F32, DType::F32), kTokens);
+  Sequence sequence(**made, cache);
+  const auto ids = tokens(config.vocabulary_size);
+  std::vector<float> all;
+  for (size_t begin = 0; begin < ids.size(); begin += static_cast<size_t>(rows)) {
+    const size_t count = std::min(static_cast<size_t>(rows), ids.size() - begin);
+    const auto out = *sequence.append(std::span(ids).subspan(begin, count), Wanted::All);
+    all.insert(all.end(), out.data, out.data + out.rows * out.columns);
+  }
+  return all;
+}
+
+double nmse(const std::vector<float>& a, const std::vector<float>& b) {
+  REQUIRE(a.size() == b.size());
+  double wrong = 0, all = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    const double x = a[i], y = b[i];
+    wrong += (x - y) * (x - y);
+    all += y * y;
+  }
+  return wrong / all;
+}
+
+using Change = std::function<void(ModelConfig&)>;
+Change each_layer(const std::function<void(LayerConfig&)>& change) {
+  return [change](ModelConfig& config) {
+    for (LayerConfig& layer : config.layers) change(layer);
+  };
+}
+
+// The fact as `set` makes it agrees with the oracle in two batch shapes, on the first and the last
+// instruction set; with the same weights, `flip` of it gives something else.
+void check_fact(const char* name, ModelConfig config, const Change& set, const Change& flip,
+                const Form& form = {}) {
+  CAPTURE(name);
+  set(config);
+  const MadeUpModel model(config, form);
+  const auto expected =
+      Reference(model.config, model.weights).logits(tokens(config.vocabulary_size));
+  const auto tables = kernels::available_kernels();
+  CHECK(nmse(forward(model.config, model.weights, *tables.front()), expected) < 1e-8);
+  CHECK(nmse(forward(model.config, model.weights, *tables.back(), 5), expected) < 1e-8);
+  ModelConfig flipped = model.config;
+  flip(flipped);
+  CHECK(nmse(forward(flipped, model.weights, *tables.back()), expected) > 1e-6);
+}
+
+}  // namespace
+
+TEST_CASE("Facts of attention change the logits as the oracle says") {
+  check_fact(
+      "attention scale", small(), [](ModelConfig&) {},
+      each_layer([](LayerConfig& l) { l.attention_scale *= 1.1; }));
+  for (const int window : {1, 7, kTokens - 1}) {
+    check_fact("window", small(), each_layer([&](LayerConfig& l) { l.window = window; }),
+               each_layer([&](LayerConfig& l) { l.window = window + 1; }));
+  }
+  check_fact(
+      "window of one layer", small(), [](ModelConfig& c) { c.layers[1].window = 4; },
+      [](ModelConfig& c) { std::swap(c.layers[0].window, c.layers[1].window); });
+  check_fact("soft cap", small(), each_layer([](LayerConfig& l) { l.attention_softcap = 1; }),
+             each_layer([](LayerConfig& l) { l.attention_softcap = 0; }));
+  check_fact("norms of each head", small(),
+             each_layer([](LayerConfig& l) { l.qk_norm = QkNorm::Head; }),
+             each_layer([](LayerConfig& l) { l.qk_norm = QkNorm::None; }));
+  check_fact("norms of whole rows", small(),
+             each_layer([](LayerConfig& l) { l.qk_norm = QkNorm::Whole; }),
+             each_layer([](LayerConfig& l) { l.qk_norm = QkNorm::None; }));
+  check_fact(
+      "growing queries", small(),
+      [](ModelConfig& c) {
+        c.query_growth = 0.3;
+        c.query_growth_length = 6;
+      },
+      [](ModelConfig& c) { c.query_growth_length = 7; });
+  check_fact("sinks", small(), each_layer([](LayerConfig& l) { l.sinks = true; }),
+             each_layer([](LayerConfig& l) { l.window = kTokens - 1; }));
+}
+
+TEST_CASE("A window as long as the text changes nothing, one token less does") {
+  const MadeUpModel model(small());
+  const kernels::KernelTable& kernels = *kernels::available_kernels().back();
+  const auto all = forward(model.config, model.weights, kernels);
+  for (const int window : {kTokens - 1, kTokens, kTokens + 1}) {
+    ModelConfig config = model.config;
+    for (LayerConfig& layer : config.layers) layer.window = window;
+    CHECK((forward(config, model.weights, kernels) == all) == (window >= kTokens));
+  }
+}
+
+TEST_CASE("Facts of the rotation change the logits as the oracle says") {
+  check_fact(
+      "pairing", small(), [](ModelConfig& c) { c.ropes[0].pairing = RopePairing::Adjacent; },
+      [](ModelConfig& c) { c.ropes[0].pairing = RopePairing::Halves; });
+  check_fact(
+      "part of each head", small(), [](ModelConfig& c) { c.ropes[0].dimensions = 6; },
+      [](ModelConfig& c) { c.ropes[0].dimensions = 4; });
+  check_fact(
+      "attention factor", small(), [](ModelConfig& c) { c.ropes[0].attention_factor = 1.2; },
+      [](ModelConfig& c) { c.ropes[0].attention_factor = 1; });
+  check_fact(
+      "no rotation in one layer", small(), [](ModelConfig& c) { c.layers[1].rope = kNoRope; },
+      [](ModelConfig& c) { c.layers[1].rope = 0; });
+  check_fact(
+      "a rotation for each layer", small(),
+      [](ModelConfig& c) {
+        c.ropes.push_back(c.ropes[0]);
+        c.ropes[1].base = 7;
+        c.layers[1].rope = 1;
+      },
+      [](ModelConfig& c) { c.layers[1].rope = 0; });
+  check_fact(
+      "learned positions", small(),
+      [](ModelConfig& c) {
+        c.learned_positions = kTokens;
+        c.ropes.clear();
+        for (LayerConfig& layer : c.layers) layer.rope = kNoRope;
+      },
+      [](ModelConfig& c) { c.learned_positions = 0; });
+}
+
+TEST_CASE("Facts of norms, scales and feed-forward change the logits as the oracle says") {
+  check_fact(
+      "layer norm", small(), [](ModelConfig& c) { c.norm = NormKind::Layer; },
+      [](ModelConfig& c) { c.norm = NormKind::Rms; });
+  check_fact(
+      "biases", small(), [](ModelConfig& c) { c.norm = NormKind::Layer; },
+      [](ModelConfig& c) { c.norm = NormKind::Rms; }, {.biases = true});
+  check_fact(
+      "RMS norms with biases", small(), [](ModelConfig&) {},
+      [](ModelConfig& c) { c.norm = NormKind::Layer; }, {.biases = true});
+  check_fact("norms before and after", small(),
+             each_layer([](LayerConfig& l) { l.norms_after = true; }),
+             [](ModelConfig& c) { c.norm_epsilon = 0.5; });
+  check_fact("norms after only", small(), each_layer([](LayerConfig& l) {
+               l.norms_after = true;
+               l.norms_before = false;
+             }),
+             [](ModelConfig& c) { c.norm_epsilon = 0.5; });
+  check_fact("parallel halves", small(), each_layer([](LayerConfig& l) { l.parallel = true; }),
+             each_layer([](LayerConfig& l) { l.parallel = false; }));
+  check_fact(
+      "embedding scale", small(), [](ModelConfig& c) { c.embedding_scale = 2; },
+      [](ModelConfig& c) { c.embedding_scale = 1; });
+  check_fact(
+      "residual scale", small(), [](ModelConfig& c) { c.residual_scale = 0.7; },
+      [](ModelConfig& c) { c.residual_scale = 1; });
+  check_fact(
+      "logit scale", small(), [](ModelConfig& c) { c.logit_scale = 0.5; },
+      [](ModelConfig& c) { c.logit_scale = 1; });
+  check_fact(
+      "logit soft cap", small(), [](ModelConfig& c) { c.logit_softcap = 3; },
+      [](ModelConfig& c) { c.logit_softcap = 0; });
+  check_fact("GELU", small(), each_layer([](LayerConfig& l) { l.activation = Activation::Gelu; }),
+             each_layer([](LayerConfig& l) { l.activation = Activation::Silu; }));
+  check_fact("clamped SiLU", small(),
+             each_layer([](LayerConfig& l) { l.activation = Activation::ClampedSilu; }),
+             each_layer([](LayerConfig& l) { l.activation = Activation::Silu; }));
+  check_fact("no gate", small(), each_layer([](LayerConfig& l) {
+               l.feed_forward = FeedForwardKind::Plain;
+               l.activation = Activation::Gelu;
+             }),
+             each_layer([](LayerConfig& l) { l.activation = Activation::Silu; }));
+  check_fact(
+      "an output of its own", small(), [](ModelConfig&) {},
+      [](ModelConfig& c) { c.logit_scale = 2; }, {.tied = false});
+}
+
+TEST_CASE("Facts of a mixture of experts change the logits as the oracle says") {
+  const auto experts = [](const std::function<void(MixtureConfig&)>& change) {
+    return each_layer([change](LayerConfig& layer) { change(layer.mixture); });
+  };
+  const Change nothing = [](ModelConfig&) {};
+  check_fact("shares that add up to 1", with_experts(), nothing,
+             experts([](MixtureConfig& m) { m.renormalise = false; }));
+  check_fact("shares as the softmax of all gave them", with_experts(),
+             experts([](MixtureConfig& m) { m.renormalise = false; }),
+             experts([](MixtureConfig& m) { m.renormalise = true; }));
+  check_fact("sigmoid", with_experts(),
+             experts([](MixtureConfig& m) { m.router = Router::Sigmoid; }),
+             experts([](MixtureConfig& m) { m.router = Router::Softmax; }));
+  check_fact("softmax of the chosen", with_experts(), experts([](MixtureConfig& m) {
+               m.router = Router::SoftmaxOfChosen;
+               m.renormalise = false;
+             }),
+             experts([](MixtureConfig& m) { m.router = Router::Softmax; }), {.biases = true});
+  check_fact("scale", with_experts(), experts([](MixtureConfig& m) { m.scale = 1.5; }),
+             experts([](MixtureConfig& m) { m.scale = 1; }));
+  check_fact("how many", with_experts(), experts([](MixtureConfig& m) { m.used = 2; }),
+             experts([](MixtureConfig& m) { m.used = 3; }));
+  check_fact("all of them", with_experts(), experts([](MixtureConfig& m) { m.used = 6; }),
+             experts([](MixtureConfig& m) { m.used = 5; }));
+  check_fact("a selection bias", with_experts(), nothing,
+             experts([](MixtureConfig& m) { m.used = 2; }), {.selection_bias = true});
+  check_fact("a shared expert", with_experts(),
+             experts([](MixtureConfig& m) { m.shared_length = 14; }),
+             experts([](MixtureConfig& m) { m.shared_length = 0; }));
+  check_fact("a shared expert with a gate", with_experts(), experts([](MixtureConfig& m) {
+               m.shared_length = 14;
+               m.shared_gate = true;
+             }),
+             experts([](MixtureConfig& m) { m.shared_length = 0; }));
+}
+
+TEST_CASE("How a file holds the projections changes no bit") {
+  const kernels::KernelTable& kernels = *kernels::available_kernels().back();
+  const auto run = [&](const ModelConfig& config, const Form& form) {
+    const MadeUpModel model(config, form);
+    return forward(model.config, model.weights, kernels);
+  };
+  for (const bool biases : {false, true}) {
+    const Form plain{.biases = biases};
+    CHECK(run(small(), {.fused_qkv = true, .fused_gate_up = true, .biases = biases}) ==
+          run(small(), plain));
+    const auto split = run(with_experts(), plain);
+    CHECK(run(with_experts(), {.experts = ExpertLayout::Merged, .biases = biases}) == split);
+    CHECK(run(with_experts(), {.experts = ExpertLayout::Single, .biases = biases}) == split);
+  }
+  CHECK(run(small(), {.tied = false}) != run(small(), {.tied = true}));
+}
+
+TEST_CASE("The company in which a token visits an expert changes no bit of it") {
+  const MadeUpModel model(with_experts());
+  for (const kernels::KernelTable* kernels : kernels::available_kernels()) {
+    CAPTURE(kernels->name);
+    const int many = kernels->dot_tokens + 1;  // the fewest that take the kernels for many
+    if (kTokens / 2 < many) continue;
+    const auto whole = forward(model.config, model.weights, *kernels, kTokens);
+    const auto parts = forward(model.config, model.weights, *kernels, kTokens / 2);
+    const size_t same = static_cast<size_t>(kTokens / 2 * 2 * model.config.vocabulary_size);
+    CHECK(std::equal(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(same),
+                     parts.begin()));
+  }
+}
+
+TEST_CASE("A context beyond the learned positions is refused") {
+  ModelConfig config = small();
+  config.learned_positions = kTokens - 1;
+  const MadeUpModel model(config);
+  const auto pool = *Workers::create(1);
+  ForwardOptions options;
+  options.context = kTokens;
+  const auto made = Forward::create(model.config, model.weights,
+                                    *kernels::available_kernels().front(), *pool, options);
+  REQUIRE(!made);
+  CHECK(made.error().message.find("expected up to 22 tokens") != std::string::npos);
+}

@@ -1,0 +1,235 @@
+// The forward pass in plain loops of double precision, a whole text at once and without a cache:
+// the oracle for tests. It reads the same facts as the real one and shares no step with it.
+#pragma once
+
+#include <cmath>
+#include <vector>
+
+#include "model/config.h"
+#include "model/weights.h"
+#include "tensor/codec.h"
+
+namespace issun::model {
+
+class Reference {
+ public:
+  using Row = std::vector<double>;
+
+  Reference(const ModelConfig& config, const Weights& weights)
+      : config_(config), weights_(weights) {}
+
+  // (tokens, vocabulary), row after row.
+  std::vector<float> logits(const std::vector<int32_t>& tokens) const {
+    std::vector<Row> rows;
+    for (size_t t = 0; t < tokens.size(); ++t) {
+      Row x = decode(weights_.token_embedding, tokens[t]);
+      for (double& v : x) v *= config_.embedding_scale;
+      if (config_.learned_positions != 0) {
+        add(x, decode(weights_.learned_positions, static_cast<int64_t>(t)), 1);
+      }
+      rows.push_back(x);
+    }
+    for (size_t l = 0; l < config_.layers.size(); ++l) run_layer(l, rows);
+    std::vector<float> all;
+    for (const Row& row : rows) {
+      for (double v : multiply(weights_.output, norm(weights_.output_norm, row))) {
+        v *= config_.logit_scale;
+        if (config_.logit_softcap != 0) {
+          v = config_.logit_softcap * std::tanh(v / config_.logit_softcap);
+        }
+        all.push_back(static_cast<float>(v));
+      }
+    }
+    return all;
+  }
+
+ private:
+  static Row decode(const Tensor& tensor, int64_t r) {
+    std::vector<float> row(static_cast<size_t>(tensor.columns()));
+    decode_row(tensor.type, tensor.row(r), tensor.columns(), row.data());
+    return Row(row.begin(), row.end());
+  }
+  static void add(Row& sum, const Row& x, double factor) {
+    for (size_t i = 0; i < sum.size(); ++i) sum[i] += factor * x[i];
+  }
+  static Row multiply(const Linear& linear, const Row& x) {
+    Row out;
+    for (int64_t r = 0; r < linear.weight.rows(); ++r) {
+      const Row w = decode(linear.weight, r);
+      double sum = linear.bias ? linear.bias.floats()[r] : 0.0;
+      for (size_t i = 0; i < x.size(); ++i) sum += w[i] * x[i];
+      out.push_back(sum);
+    }
+    return out;
+  }
+
+  Row norm(const Norm& norm, const Row& x) const {
+    if (!norm) return x;
+    double mean = 0, square = 0;
+    const double n = static_cast<double>(x.size());
+    if (config_.norm == NormKind::Layer) {
+      for (const double v : x) mean += v / n;
+    }
+    for (const double v : x) square += (v - mean) * (v - mean) / n;
+    Row out;
+    for (size_t i = 0; i < x.size(); ++i) {
+      out.push_back((x[i] - mean) / std::sqrt(square + config_.norm_epsilon) *
+                        static_cast<double>(norm.gains.floats()[i]) +
+                    (norm.bias ? static_cast<double>(norm.bias.floats()[i]) : 0.0));
+    }
+    return out;
+  }
+
+  static double silu(double x) { return x / (1 + std::exp(-x)); }
+  static double gelu(double x) {
+    return 0.5 * x * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
+  }
+  static double bend(Activation activation, double gate, double up) {
+    switch (activation) {
+      case Activation::Silu:
+        return silu(gate) * up;
+      case Activation::Gelu:
+        return gelu(gate) * up;
+      case Activation::ClampedSilu:
+        break;
+    }
+    gate = std::min(gate, 7.0);
+    return gate / (1 + std::exp(-1.702 * gate)) * (std::min(7.0, std::max(-7.0, up)) + 1);
+  }
+
+  void run_layer(size_t l, std::vector<Row>& rows) const {
+    const LayerConfig& layer = config_.layers[l];
+    const LayerWeights& weights = weights_.layers[l];
+    std::vector<Row> read;
+    for (const Row& row : rows) read.push_back(norm(weights.before_mixer, row));
+    const std::vector<Row> mixed = attend(layer, weights.attention, read);
+    for (size_t t = 0; t < rows.size(); ++t) {
+      add(rows[t], norm(weights.after_mixer, mixed[t]), config_.residual_scale);
+      const Row x = layer.parallel ? read[t] : norm(weights.before_feed_forward, rows[t]);
+      const Row fed = layer.feed_forward == FeedForwardKind::Mixture
+                          ? mix(layer, weights.mixture, x)
+                          : feed(layer, weights.feed_forward, x);
+      add(rows[t], norm(weights.after_feed_forward, fed), config_.residual_scale);
+    }
+  }
+
+  Row feed(const LayerConfig& layer, const FeedForwardWeights& weights, const Row& x) const {
+    Row up = multiply(weights.up, x);
+    if (weights.gate.weight) {
+      const Row gate = multiply(weights.gate, x);
+      for (size_t i = 0; i < up.size(); ++i) up[i] = bend(layer.activation, gate[i], up[i]);
+    } else {
+      for (double& v : up) v = bend(layer.activation, v, 1);
+    }
+    return multiply(weights.down, up);
+  }
+
+  Row mix(const LayerConfig& layer, const MixtureWeights& weights, const Row& x) const {
+    const MixtureConfig& m = layer.mixture;
+    const Row scores = multiply(weights.router, x);
+    Row shares;
+    double all = 0;
+    for (const double score : scores) all += std::exp(score);
+    for (const double score : scores) {
+      shares.push_back(m.router == Router::Softmax   ? std::exp(score) / all
+                       : m.router == Router::Sigmoid ? 1 / (1 + std::exp(-score))
+                                                     : std::exp(score));
+    }
+    std::vector<bool> taken(scores.size());
+    std::vector<size_t> chosen;
+    double sum = 0;
+    while (static_cast<int>(chosen.size()) < m.used) {
+      const auto rank = [&](size_t e) {
+        return shares[e] + (weights.selection_bias
+                                ? static_cast<double>(weights.selection_bias.floats()[e])
+                                : 0.0);
+      };
+      size_t best = scores.size();
+      for (size_t e = 0; e < scores.size(); ++e) {
+        if (!taken[e] && (best == scores.size() || rank(e) > rank(best))) best = e;
+      }
+      taken[best] = true;
+      chosen.push_back(best);
+      sum += shares[best];
+    }
+    const bool divides = m.renormalise || m.router == Router::SoftmaxOfChosen;
+    Row out(x.size());
+    for (const size_t e : chosen) {
+      const double share = shares[e] / (divides ? std::max(sum, std::exp2(-14)) : 1) * m.scale;
+      add(out, feed(layer, weights.experts[e], x), share);
+    }
+    if (m.shared_length != 0) {
+      const Linear& gate = weights.shared_gate;
+      const double share = gate.weight ? 1 / (1 + std::exp(-multiply(gate, x)[0])) : 1;
+      add(out, feed(layer, weights.shared, x), share);
+    }
+    return out;
+  }
+
+  // The part of `row` that is head h, normed and rotated.
+  Row head(const LayerConfig& layer, const Norm& gains, const Row& row, int h, int width,
+           size_t position) const {
+    Row x(row.begin() + h * width, row.begin() + (h + 1) * width);
+    if (layer.qk_norm == QkNorm::Head) x = norm(gains, x);
+    if (layer.rope == kNoRope) return x;
+    const RopeConfig& rope = config_.ropes[static_cast<size_t>(layer.rope)];
+    const Row old = x;
+    for (int i = 0; i < rope.dimensions / 2; ++i) {
+      const double angle = static_cast<double>(position) *
+                           std::pow(rope.base, -2.0 * i / rope.dimensions) / rope.factor;
+      const bool halves = rope.pairing == RopePairing::Halves;
+      const size_t a = static_cast<size_t>(halves ? i : 2 * i);
+      const size_t b = static_cast<size_t>(halves ? i + rope.dimensions / 2 : 2 * i + 1);
+      x[a] = (old[a] * std::cos(angle) - old[b] * std::sin(angle)) * rope.attention_factor;
+      x[b] = (old[a] * std::sin(angle) + old[b] * std::cos(angle)) * rope.attention_factor;
+    }
+    return x;
+  }
+
+  std::vector<Row> attend(const LayerConfig& layer, const AttentionWeights& weights,
+                          const std::vector<Row>& read) const {
+    std::vector<Row> queries, keys, values, out;
+    const bool whole = layer.qk_norm == QkNorm::Whole;
+    for (const Row& x : read) {
+      queries.push_back(multiply(weights.query, x));
+      keys.push_back(multiply(weights.key, x));
+      values.push_back(multiply(weights.value, x));
+      if (whole) queries.back() = norm(weights.query_norm, queries.back());
+      if (whole) keys.back() = norm(weights.key_norm, keys.back());
+    }
+    for (size_t t = 0; t < read.size(); ++t) {
+      Row joined;
+      const double grown =
+          1 + config_.query_growth *
+                  std::log(1 + std::floor(static_cast<double>(t) / config_.query_growth_length));
+      for (int h = 0; h < layer.heads; ++h) {
+        const int shared = h / (layer.heads / layer.kv_heads);
+        const Row q = head(layer, weights.query_norm, queries[t], h, layer.key_width, t);
+        double sum = layer.sinks ? std::exp(static_cast<double>(weights.sinks.floats()[h])) : 0.0;
+        Row seen(static_cast<size_t>(layer.value_width));
+        for (size_t s = 0; s <= t; ++s) {
+          if (layer.window != 0 && t - s >= static_cast<size_t>(layer.window)) continue;
+          const Row k = head(layer, weights.key_norm, keys[s], shared, layer.key_width, s);
+          double score = 0;
+          for (size_t i = 0; i < q.size(); ++i) score += q[i] * k[i];
+          score *= layer.attention_scale * grown;
+          const double cap = layer.attention_softcap;
+          if (cap != 0) score = cap * std::tanh(score / cap);
+          sum += std::exp(score);
+          for (size_t i = 0; i < seen.size(); ++i) {
+            seen[i] +=
+                std::exp(score) * values[s][static_cast<size_t>(shared * layer.value_width) + i];
+          }
+        }
+        for (const double v : seen) joined.push_back(v / sum);
+      }
+      out.push_back(multiply(weights.output, joined));
+    }
+    return out;
+  }
+
+  const ModelConfig& config_;
+  const Weights& weights_;
+};
+
+}  // namespace issun::model
