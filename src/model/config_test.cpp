@@ -18,8 +18,8 @@ namespace {
 class Facts {
  public:
   using Read = Result<void> (*)(const arch::Keys&, ModelConfig*);
-  explicit Facts(const std::string& architecture = "llama", Read read = arch::read_llama)
-      : architecture_(architecture), read_(read) {
+  explicit Facts(const std::string& architecture = "llama", Read reader = arch::read_llama)
+      : architecture_(architecture), reader_(reader) {
     const std::string prefix = architecture + ".";
     count(prefix + "context_length", 2048);
     count(prefix + "embedding_length", 64);
@@ -52,7 +52,7 @@ class Facts {
     gguf::Metadata metadata;
     for (const auto& [key, value] : entries_) REQUIRE(metadata.add(key, value));
     ModelConfig config;
-    TRY(read_(arch::Keys(metadata, architecture_), &config));
+    TRY(reader_(arch::Keys(metadata, architecture_), &config));
     return config;
   }
   std::string error() const {
@@ -67,7 +67,7 @@ class Facts {
     return *this;
   }
   std::string architecture_;
-  Read read_;
+  Read reader_;
   std::vector<std::pair<std::string, Value>> entries_;
 };
 
@@ -184,7 +184,8 @@ TEST_CASE("YaRN's own keys are read, and a mix that is not done is refused") {
 TEST_CASE("Local layers are all but the last of each period") {
   const auto windows = [](Facts facts) {
     std::vector<int> found;
-    for (const LayerConfig& layer : facts.read()->layers) found.push_back(layer.window);
+    const ModelConfig config = *facts.read();
+    for (const LayerConfig& layer : config.layers) found.push_back(layer.window);
     return found;
   };
   Facts gemma2("gemma2", arch::read_gemma2);
