@@ -13,6 +13,16 @@
 
 namespace issun::measure {
 
+// What not every architecture has.
+struct ShapeExtras {
+  bool projection_biases = false;  // of queries, keys and values
+  bool head_norms = false;         // of the queries and keys of each head
+  bool norms_after = false;        // of what each half of a layer gives
+  bool fused = false;              // q k v in one matrix, gate and up in another
+  int window = 0;                  // positions that local layers see; 0: there are none
+  int experts = 0, experts_used = 0, expert_feed_forward = 0;
+};
+
 struct Shape {
   const char* name;  // "llama-3.2-1b"
   const char* architecture = "llama";
@@ -26,6 +36,7 @@ struct Shape {
   float rope_stretch;  // how much longer than the first 8192 tokens the low frequencies reach
                        // (Llama 3.1); 0: not
   bool tied;           // the output is the embedding
+  ShapeExtras extras = {};
 };
 
 std::span<const Shape> shapes();

@@ -25,11 +25,13 @@ Result<void> append_floats(gguf::GgufWriter& writer, std::span<const float> valu
   return writer.append(std::as_bytes(values));
 }
 
-Result<void> write_gains(gguf::GgufWriter& writer, int64_t count, Random& random) {
-  std::vector<float> gains;
-  for (int64_t i = 0; i < count; ++i)
-    gains.push_back(static_cast<float>(random.uniform(0.75, 1.25)));
-  return append_floats(writer, gains);
+// Gains of norms about 1, biases about 0.
+Result<void> write_vector(gguf::GgufWriter& writer, const PlannedTensor& tensor, Random& random) {
+  const double middle = tensor.name.ends_with(".bias") ? 0 : 1;
+  std::vector<float> values;
+  for (int64_t i = 0; i < tensor.size[0]; ++i)
+    values.push_back(static_cast<float>(middle + random.uniform(-0.25, 0.25)));
+  return append_floats(writer, values);
 }
 
 class Synthesis {
@@ -84,7 +86,7 @@ class Synthesis {
   Result<void> write_tensor(const PlannedTensor& tensor, DType type, gguf::GgufWriter& writer) {
     Random random(seed_of(tensor.name, options_.seed));
     if (tensor.name == "rope_freqs.weight") return append_floats(writer, rope_factors(shape_));
-    if (!is_quantised(tensor)) return write_gains(writer, tensor.size[0], random);
+    if (rows(tensor) == 1) return write_vector(writer, tensor, random);
     return write_matrix(tensor, type, random, writer);
   }
 

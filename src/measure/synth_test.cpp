@@ -88,7 +88,9 @@ TEST_CASE("the parameters of the public shapes are those of the models") {
   const auto parameters = [](const char* name) {
     int64_t sum = 0;
     for (const PlannedTensor& tensor : planned_tensors(*shape_from_name(name))) {
-      if (tensor.name != "rope_freqs.weight") sum += tensor.size[0] * tensor.size[1];
+      if (tensor.name != "rope_freqs.weight") {
+        sum += tensor.size[0] * tensor.size[1] * tensor.size[2];
+      }
     }
     return sum;
   };
@@ -96,6 +98,12 @@ TEST_CASE("the parameters of the public shapes are those of the models") {
   CHECK(parameters("llama-3.2-3b") == 3'212'749'824);
   CHECK(parameters("llama-3.1-8b") == 8'030'261'248);
   CHECK(parameters("llama-3.1-70b") == 70'553'706'496);
+  CHECK(parameters("phi-3-mini") == 3'821'079'552);
+  CHECK(parameters("qwen2.5-0.5b") == 494'032'768);
+  CHECK(parameters("qwen3-0.6b") == 596'049'920);
+  CHECK(parameters("gemma-3-1b") == 999'885'952);
+  CHECK(parameters("mixtral-8x7b") == 46'702'792'704);
+  CHECK(parameters("qwen3-30b-a3b") == 30'532'122'624);
 }
 
 TEST_CASE(
