@@ -39,6 +39,7 @@ Result<RopeConfig> read_rope(const Keys& keys, int key_width, int64_t context_le
                 keys.full("rope.scaling.type"), kind);
   }
   rope.factor = factor == 0 ? 1.0 : factor;
+  if (rope.factor == 1 && rope.scaling == RopeScaling::Linear) rope.scaling = RopeScaling::None;
   rope.original_context = TRY(
       keys.number_or("rope.scaling.original_context_length", static_cast<double>(context_length)));
   if (rope.original_context < 1) {
