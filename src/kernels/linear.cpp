@@ -21,10 +21,10 @@ struct Job {
 };
 
 Job make_job(const KernelTable& table, const Activations& activations, const Product& product,
-             bool exact, Family family, int workers) {
+             bool exact, ProductFamily family, int workers) {
   const auto type = static_cast<size_t>(product.weights.type);
   const bool q8 = wants_q8(table, product.weights.type, exact);
-  const bool few = family == Family::Dot;
+  const bool few = family == ProductFamily::Dot;
   CHECK_THAT(product.weights.columns() == activations.rows.columns);
   CHECK_THAT(product.first + product.out.rows <= activations.rows.rows &&
              product.out.columns == product.weights.rows());
@@ -77,8 +77,8 @@ Result<LinearScratch> LinearScratch::create(int workers) {
   return scratch;
 }
 
-Family family_for(const KernelTable& table, int64_t tokens) {
-  return tokens <= table.dot_tokens ? Family::Dot : Family::Panel;
+ProductFamily family_for(const KernelTable& table, int64_t tokens) {
+  return tokens <= table.dot_tokens ? ProductFamily::Dot : ProductFamily::Panel;
 }
 
 void linear(const KernelTable& table, Workers& workers, const LinearScratch& scratch,
@@ -89,7 +89,7 @@ void linear(const KernelTable& table, Workers& workers, const LinearScratch& scr
 
 void linear(const KernelTable& table, Workers& workers, const LinearScratch& scratch,
             const Activations& activations, std::span<const Product> products, bool exact,
-            Family family) {
+            ProductFamily family) {
   if (activations.tokens() == 0) return;
   CHECK_THAT(products.size() <= kMostProducts);
   Job jobs[kMostProducts];

@@ -42,8 +42,8 @@ struct Product {
 constexpr size_t kMostProducts = 32;  // of one call
 
 // The kernels for few tokens, or those for many: their sums differ in order, and so in bits.
-enum class Family { Dot, Panel };
-Family family_for(const KernelTable& table, int64_t tokens);
+enum class ProductFamily { Dot, Panel };
+ProductFamily family_for(const KernelTable& table, int64_t tokens);
 
 // Memory the products need: one piece of scratch per worker.
 class LinearScratch {
@@ -61,7 +61,7 @@ class LinearScratch {
 // number of workers. `family` is that of the whole batch where a product takes some of its rows.
 void linear(const KernelTable& table, Workers& workers, const LinearScratch& scratch,
             const Activations& activations, std::span<const Product> products, bool exact,
-            Family family);
+            ProductFamily family);
 // With the family for the number of rows.
 void linear(const KernelTable& table, Workers& workers, const LinearScratch& scratch,
             const Activations& activations, std::span<const Product> products, bool exact = false);

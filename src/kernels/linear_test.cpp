@@ -61,6 +61,30 @@ TEST_CASE("Several products in one region have the bits of one worker, and are r
   }
 }
 
+TEST_CASE("A product of some of the rows has the bits of the product of all of them") {
+  std::mt19937 random(32);
+  const Weights weights = random_weights(DType::Q4_K, 70, 256, random);
+  constexpr int kTokens = 30, kFirst = 11, kCount = 2;
+  const std::vector<float> x = random_floats(int64_t{kTokens} * 256, random);
+  const auto pool = *Workers::create(2);
+  const LinearScratch scratch = std::move(*LinearScratch::create(2));
+  const auto q8 = AlignedBuffer::create(q8_bytes(256) * kTokens);
+  for (const KernelTable* table : available_kernels())
+    for (const bool exact : {false, true}) {
+      Activations activations;
+      activations.rows = Matrix<const float>(x.data(), kTokens, 256);
+      activations.q8 = q8->data();
+      prepare_q8(*table, *pool, activations);
+      std::vector<float> all(kTokens * 70, NAN), some(kCount * 70, NAN);
+      const Product whole[] = {{weights.tensor(), {all.data(), kTokens, 70}}};
+      const Product part[] = {{weights.tensor(), {some.data(), kCount, 70}, kFirst}};
+      const ProductFamily family = family_for(*table, kTokens);
+      linear(*table, *pool, scratch, activations, whole, exact);
+      linear(*table, *pool, scratch, activations, part, exact, family);
+      CHECK(std::equal(some.begin(), some.end(), all.begin() + kFirst * 70));
+    }
+}
+
 TEST_CASE("Kernels can be chosen by name, and a wrong name is an error") {
   setenv("ISSUN_ISA", "scalar", 1);
   CHECK(std::string((*choose_kernels())->name) == "scalar");

@@ -71,7 +71,7 @@ void multiply(const Pass& pass, const MixtureWeights& weights, const Matrix<floa
   const std::span<const int64_t> ends = pass.buffers.mixture.ends;
   // The kernels are those of the whole batch, so that a token's bits are the same in whichever
   // company it visits an expert.
-  const kernels::Family family = kernels::family_for(pass.kernels, pass.rows());
+  const kernels::ProductFamily family = kernels::family_for(pass.kernels, pass.rows());
   kernels::Product some[kernels::kMostProducts];
   size_t count = 0;
   kernels::Activations activations = pass.activations(in);
