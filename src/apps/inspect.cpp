@@ -110,6 +110,8 @@ Json model_json(const model::ModelConfig& config, const model::Weights& weights)
           {"kv_heads", layer.kv_heads},
           {"head_width", layer.key_width},
           {"feed_forward_length", layer.feed_forward_length},
+          {"experts", layer.mixture.experts},
+          {"experts_used", layer.mixture.used},
           {"vocabulary_size", config.vocabulary_size},
           {"context_length", config.context_length},
           {"products_per_token", weights.products_per_token(true)},
