@@ -85,16 +85,16 @@ class MadeUpModel {
   }
   // Several matrices of the same inputs, by themselves or one below the other.
   void linears(const std::string& fused, const std::vector<Part>& parts, int64_t columns) {
-    Values weights, biases;
+    Values matrices, biases;
     int64_t rows = 0;
     for (const Part& part : parts) {
       if (fused.empty()) linear(part.name, part.rows, columns);
-      append(weights, matrix(part.name, part.rows, columns));
+      append(matrices, matrix(part.name, part.rows, columns));
       append(biases, numbers(part.name + ".bias", part.rows, 0.2));
       rows += part.rows;
     }
     if (fused.empty()) return;
-    put(fused + ".weight", {columns, rows}, weights);
+    put(fused + ".weight", {columns, rows}, matrices);
     if (form_.biases) put(fused + ".bias", {rows}, biases);
   }
 
@@ -157,15 +157,15 @@ class MadeUpModel {
     };
     const auto stacked = [&](const std::string& name, const std::vector<const char*>& parts,
                              int64_t rows, int64_t columns) {
-      Values weights, biases;
+      Values matrices, biases;
       for (int e = 0; e < mixture.experts; ++e) {
         for (const char* each : parts) {
-          append(weights, matrix(part(each, e), rows, columns));
+          append(matrices, matrix(part(each, e), rows, columns));
           append(biases, numbers(part(each, e) + ".bias", rows, 0.2));
         }
       }
       const int64_t all = rows * static_cast<int64_t>(parts.size());
-      put(block + name + ".weight", {columns, all, mixture.experts}, weights);
+      put(block + name + ".weight", {columns, all, mixture.experts}, matrices);
       if (form_.biases) put(block + name + ".bias", {all, mixture.experts}, biases);
     };
     if (form_.experts == ExpertLayout::Merged) {
