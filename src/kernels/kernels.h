@@ -79,6 +79,46 @@ struct AttentionTask {
 // The bits of a row do not depend on the other rows of the call, nor on page_tokens.
 using AttentionKernel = void (*)(const AttentionTask* task, void* scratch);
 
+constexpr int kLeastTaps = 2, kMostTaps = 4;  // of a convolution
+
+// A causal convolution of each channel by itself: out[t] = bias + the sum over j of taps[j] *
+// in[t - (tap_count - 1) + j]. What stands before the first token is in `past`, the oldest first;
+// afterwards, what stands before the next one.
+struct ConvolutionTask {
+  const float* in;  // (tokens, channels)
+  int64_t in_stride;
+  int tokens, channels;
+  int tap_count;      // kLeastTaps to kMostTaps
+  const float* taps;  // (tap_count, channels)
+  const float* bias;  // (channels) or nullptr
+  float* past;        // (tap_count - 1, channels)
+  int64_t stride;     // floats from row to row of taps and past
+  bool silu;          // out = silu of all that
+  float* out;         // (tokens, channels); may be `in`
+  int64_t out_stride;
+};
+
+// One head with a matrix for a memory (key_width, value_width). Each token, in turn:
+//   state = decay * state + key (x) rate * (value - what the state then holds for the key)
+//   out = query . state + skip * value
+// where the correction is left out unless `corrects`. With it this is the gated delta rule (Yang et
+// al., 2024, arXiv 2412.06464), without it the scan of Mamba-2 (Dao and Gu, 2024, arXiv
+// 2405.21060).
+struct RecurrenceTask {
+  const float *queries, *keys;  // (tokens, key_width)
+  int64_t key_stride;           // floats from token to token
+  const float* values;          // (tokens, value_width)
+  int64_t value_stride;
+  const float *decay, *rate;  // (tokens)
+  int64_t rate_stride;
+  int tokens, key_width, value_width;
+  float skip;
+  bool corrects;
+  float* state;
+  float* out;  // (tokens, value_width)
+  int64_t out_stride;
+};
+
 struct KernelTable {
   const char* name;  // as ISSUN_ISA spells it
 
@@ -111,6 +151,8 @@ struct KernelTable {
   // nullptr: no product.
   void (*silu_mul)(const float* gate, const float* up, int64_t n, float* out);
   void (*gelu_mul)(const float* gate, const float* up, int64_t n, float* out);
+  // out = up / (1 + exp(-gate)). up == nullptr: no product.
+  void (*sigmoid_mul)(const float* gate, const float* up, int64_t n, float* out);
   // x = softcap * tanh(x / softcap)
   void (*soft_cap)(float* x, int64_t n, float softcap);
   void (*softmax)(float* x, int n);
@@ -120,6 +162,13 @@ struct KernelTable {
                           int pairs);  // (2i, 2i+1)
   void (*rope_halves)(float* x, const float* cosines, const float* sines,
                       int pairs);  // (i, i+pairs)
+  void (*convolution)(const ConvolutionTask* task);
+  void (*recurrence)(const RecurrenceTask* task);
+  // step = ln(1 + exp(x + bias)); decay = exp(step * rate)
+  void (*step_and_decay)(const float* x, const float* bias, const float* rate, int n, float* step,
+                         float* decay);
+  // out = factor * x / max(|x|, epsilon), |x| the Euclidean length; out may be x.
+  void (*l2_norm)(const float* x, int n, float epsilon, float factor, float* out);
   // Rows to and from the types that a cache may have; also null where there is none.
   void (*encode_row[kTypes])(const float* x, int n, void* row);
   float (*dot)(const float* a, const float* b, int n);

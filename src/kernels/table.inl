@@ -7,6 +7,7 @@
 #include "kernels/panel_q8.inl"
 #include "kernels/product_f32.inl"
 #include "kernels/quantise.inl"
+#include "kernels/recurrent.inl"
 #include "kernels/rows.inl"
 
 namespace issun::kernels {
@@ -61,10 +62,15 @@ constexpr KernelTable make_table(const char* name) {
   table.add_scaled = add_scaled;
   table.silu_mul = silu_mul;
   table.gelu_mul = gelu_mul;
+  table.sigmoid_mul = sigmoid_mul;
   table.soft_cap = soft_cap;
   table.softmax = softmax;
   table.rope_neighbours = rope_neighbours;
   table.rope_halves = rope_halves;
+  table.convolution = convolution;
+  table.recurrence = recurrence;
+  table.step_and_decay = step_and_decay;
+  table.l2_norm = l2_norm;
   table.dot = dot;
   table.argmax = argmax;
   return table;
