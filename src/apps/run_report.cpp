@@ -15,11 +15,13 @@ double bytes_per_token(const RunReport& report, engine::Runtime& runtime) {
   const auto& statistics = report.statistics;
   const auto& options = runtime.options();
   const auto shape = runtime.model().config.kv_shape(options.cache_type, options.cache_type);
+  const int64_t states = cache::PagedKv::planned_bytes(shape, 0);
   const double position_bytes =
-      static_cast<double>(cache::PagedKv::planned_bytes(shape, cache::kPageTokens)) /
+      static_cast<double>(cache::PagedKv::planned_bytes(shape, cache::kPageTokens) - states) /
       cache::kPageTokens;
   const double positions = statistics.prompt_tokens + statistics.generated_tokens / 2.0;
-  return static_cast<double>(runtime.model().weights.bytes_per_token()) +
+  return static_cast<double>(runtime.model().weights.bytes_per_token() +
+                             cache::StateSlots::planned_bytes(shape.states, 1)) +
          position_bytes * positions;
 }
 

@@ -9,6 +9,7 @@ namespace issun::cache {
 
 namespace {
 int64_t pages_for(int64_t tokens) { return (tokens + kPageTokens - 1) / kPageTokens; }
+int64_t slots_for(int sequences) { return 2 * int64_t{sequences} + 1; }
 bool is_cache_type(DType type) { return type == DType::F32 || type == DType::F16; }
 }  // namespace
 
@@ -33,11 +34,12 @@ int64_t PagedKv::lay_out(const KvShape& shape, int64_t pages, std::vector<Plane>
   return offset;
 }
 
-int64_t PagedKv::planned_bytes(const KvShape& shape, int64_t tokens) {
-  return lay_out(shape, pages_for(tokens), nullptr, nullptr);
+int64_t PagedKv::planned_bytes(const KvShape& shape, int64_t tokens, int sequences) {
+  return saturating_add(lay_out(shape, pages_for(tokens), nullptr, nullptr),
+                        StateSlots::planned_bytes(shape.states, slots_for(sequences)));
 }
 
-Result<PagedKv> PagedKv::create(KvShape shape, int64_t tokens) {
+Result<PagedKv> PagedKv::create(KvShape shape, int64_t tokens, int sequences) {
   for (const DType type : {shape.key_type, shape.value_type}) {
     if (!is_cache_type(type)) return fail("cache type {}: expected F32 or F16", name(type));
   }
@@ -51,6 +53,11 @@ Result<PagedKv> PagedKv::create(KvShape shape, int64_t tokens) {
   auto buffer = AlignedBuffer::create(bytes);
   if (!buffer) return fail("a cache for {} tokens: {}", tokens, buffer.error().message);
   kv.buffer_ = std::move(*buffer);
+  if (!shape.states.empty()) {
+    auto states = StateSlots::create(shape.states, slots_for(sequences));
+    if (!states) return fail("states of {} sequences: {}", sequences, states.error().message);
+    kv.states_ = std::move(*states);
+  }
   kv.shape_ = std::move(shape);
   kv.references_.assign(static_cast<size_t>(pages), 0);
   kv.free_.resize(static_cast<size_t>(pages));
@@ -71,6 +78,10 @@ bool PagedKv::extend(PageTable& table, int tokens) {
   const int64_t needed =
       pages_for(int64_t{table.length} + tokens) - static_cast<int64_t>(table.pages.size());
   if (needed > free_pages()) return false;
+  if (has_states() && table.state == kNoSlot) {
+    table.state = states_.take();
+    if (table.state == kNoSlot) return false;
+  }
   for (int64_t i = 0; i < needed; ++i) {
     const int32_t page = free_.back();
     free_.pop_back();
@@ -85,17 +96,35 @@ void PagedKv::release(int32_t page) {
   if (--references_[static_cast<size_t>(page)] == 0) free_.push_back(page);
 }
 
+bool PagedKv::keep_state(PageTable& table) {
+  if (table.state == kNoSlot) return true;
+  if (table.kept == kNoSlot) table.kept = states_.take();
+  if (table.kept == kNoSlot) return false;
+  states_.copy(table.state, table.kept);
+  table.kept_length = table.length;
+  return true;
+}
+
+int PagedKv::resumable(const PageTable& table, int length) const {
+  if (!has_states() || length == table.length) return length;
+  return table.kept != kNoSlot && table.kept_length <= length ? table.kept_length : 0;
+}
+
 int PagedKv::cuttable(const PageTable& table, int length) const {
-  const bool shared =
-      length % kPageTokens != 0 &&
-      references_[static_cast<size_t>(table.pages[static_cast<size_t>(length / kPageTokens)])] > 1;
-  return shared ? length - length % kPageTokens : length;
+  const auto inside_shared = [&](int at) {
+    return at % kPageTokens != 0 &&
+           references_[static_cast<size_t>(table.pages[static_cast<size_t>(at / kPageTokens)])] > 1;
+  };
+  int at = resumable(table, length);
+  while (inside_shared(at)) at = resumable(table, at - at % kPageTokens);
+  return at;
 }
 
 void PagedKv::truncate(PageTable& table, int length) {
   CHECK_THAT(length >= 0 && length <= table.length);
   CHECK_THAT(cuttable(table, length) ==
              length);  // a partial last page is going to be written again
+  truncate_state(table, length);
   const size_t kept = static_cast<size_t>(pages_for(length));
   while (table.pages.size() > kept) {
     release(table.pages.back());
@@ -104,11 +133,26 @@ void PagedKv::truncate(PageTable& table, int length) {
   table.length = length;
 }
 
+void PagedKv::truncate_state(PageTable& table, int length) {
+  if (length == 0) states_.release(table.state);  // extend() begins with a fresh one
+  if (length > 0 && length < table.length && has_states()) states_.copy(table.kept, table.state);
+  if (length < table.kept_length || length == 0) {
+    states_.release(table.kept);
+    table.kept_length = 0;
+  }
+}
+
 bool PagedKv::fork(const PageTable& from, int length, PageTable& to) {
   CHECK_THAT(to.pages.empty() && length <= from.length);
   const size_t full = static_cast<size_t>(length / kPageTokens);
   const bool partial = length % kPageTokens != 0;
   if (partial && free_.empty()) return false;
+  if (has_states() && length > 0) {
+    CHECK_THAT(resumable(from, length) == length);
+    to.state = states_.take();
+    if (to.state == kNoSlot) return false;
+    states_.copy(length == from.length ? from.state : from.kept, to.state);
+  }
   for (size_t i = 0; i < full; ++i) {
     ++references_[static_cast<size_t>(from.pages[i])];
     to.pages.push_back(from.pages[i]);

@@ -1,5 +1,6 @@
 // What attention remembers: keys and values in pages of 64 positions, shared between sequences that
-// begin alike. All memory is planned and asked for at creation; nothing allocates afterwards.
+// begin alike; and beside them, where layers are recurrent, a slot of state for each sequence. All
+// memory is planned and asked for at creation; nothing allocates afterwards.
 #pragma once
 
 #include <cstdint>
@@ -7,6 +8,7 @@
 #include <vector>
 
 #include "base/memory.h"
+#include "cache/state_slots.h"
 #include "tensor/dtype.h"
 
 namespace issun::cache {
@@ -22,8 +24,9 @@ struct KvLayerShape {
 
 struct KvShape {
   std::vector<KvLayerShape> layers;
-  DType key_type = DType::F16;    // F32 or F16
-  DType value_type = DType::F16;  // F32 or F16
+  DType key_type = DType::F16;          // F32 or F16
+  DType value_type = DType::F16;        // F32 or F16
+  std::vector<StateLayerShape> states;  // one a layer; empty when none is recurrent
 };
 
 // One sequence: its pages in order and how many positions they hold. The pages before the last are
@@ -32,32 +35,48 @@ struct PageTable {
   std::vector<int32_t>
       pages;  // room for all pages of the cache is reserved by PagedKv::new_table()
   int length = 0;
+  int32_t state = kNoSlot;  // of the recurrent layers after `length` positions
+  int32_t kept = kNoSlot;   // a copy of what it was after `kept_length` positions
+  int kept_length = 0;
 };
 
 class PagedKv {
  public:
   // Bytes that create() will ask for, to the byte; the largest number when they cannot be counted.
-  static int64_t planned_bytes(const KvShape& shape, int64_t tokens);
-  // A cache for `tokens` positions in all sequences together (rounded up to whole pages).
-  // Error: a type that is no cache type, keys and values of different types (no kernel reads them
-  // yet), or memory that cannot be had.
-  static Result<PagedKv> create(KvShape shape, int64_t tokens);
+  static int64_t planned_bytes(const KvShape& shape, int64_t tokens, int sequences = 1);
+  // A cache for `tokens` positions in all sequences together (rounded up to whole pages), of which
+  // `sequences` may run at once: each may have a state and a kept one, and one is left over for a
+  // sequence that has ended. Error: a type that is no cache type, keys and values of different
+  // types (no kernel reads them yet), or memory that cannot be had.
+  static Result<PagedKv> create(KvShape shape, int64_t tokens, int sequences = 1);
 
   PageTable new_table() const;
   int page_count() const { return static_cast<int>(references_.size()); }
   int free_pages() const { return static_cast<int>(free_.size()); }
   const KvShape& shape() const { return shape_; }
+  bool has_states() const { return !shape_.states.empty(); }
+  const StateSlots& states() const { return states_; }
 
   // Makes room for `tokens` further positions and counts them as present; the caller fills them.
-  // false, and nothing changed, when there are not enough free pages.
+  // false, and nothing changed, when there are not enough free pages, or no state for a sequence
+  // that begins.
   bool extend(PageTable& table, int tokens);
-  // Forgets positions from `length` on. A length inside a page that another sequence shares is a
-  // bug: see cuttable().
+  // Keeps a copy of the state as it is now, instead of the one kept before, so that the sequence
+  // can come back to this length. false when no slot is free for it. Without states there is
+  // nothing to do.
+  bool keep_state(PageTable& table);
+  // The longest length up to `length` from which the text may go on in another way. With states
+  // that is where one is known: the length now, or that of the kept one, or none.
+  int resumable(const PageTable& table, int length) const;
+  // Forgets positions from `length` on. A length inside a page that another sequence shares, or one
+  // whose state is not known, is a bug: see cuttable().
   void truncate(PageTable& table, int length);
-  // The longest length up to `length` that truncate() may go to: a shared page cannot be cut.
+  // The longest length up to `length` that truncate() may go to: a resumable one, and a shared page
+  // cannot be cut.
   int cuttable(const PageTable& table, int length) const;
-  // `to` (empty) begins as the first `length` positions of `from`: full pages are shared, the
-  // partial last one is copied. false when no page is free for that copy.
+  // `to` (empty) begins as the first `length` positions of `from`, a resumable number: full pages
+  // are shared, the partial last one and the state are copied. false when no page or no slot is
+  // free for that copy.
   bool fork(const PageTable& from, int length, PageTable& to);
 
   // Row of `width` numbers of the type for one position of a page.
@@ -81,9 +100,11 @@ class PagedKv {
            slot * plane.row_bytes;
   }
   void release(int32_t page);
+  void truncate_state(PageTable& table, int length);
 
   KvShape shape_;
   AlignedBuffer buffer_;
+  StateSlots states_;
   std::vector<Plane> keys_, values_;
   std::vector<int32_t> references_;  // sequences that hold each page
   std::vector<int32_t> free_;

@@ -92,3 +92,88 @@ TEST_CASE("A shared page is not cut: the length goes down to its beginning") {
   CHECK(kv.cuttable(a, kPageTokens + 5) == kPageTokens);
   CHECK(kv.cuttable(a, 2 * kPageTokens) == 2 * kPageTokens);
 }
+
+namespace {
+
+// One recurrent layer, and one that attends.
+KvShape hybrid_shape() {
+  KvShape shape;
+  shape.layers = {{}, {1, 16, 4}};
+  shape.key_type = shape.value_type = DType::F32;
+  shape.states = {{3, 40}, {}};
+  return shape;
+}
+
+float& state(const PagedKv& kv, const PageTable& table) {
+  return kv.states().memory(0, table.state)[39];
+}
+
+}  // namespace
+
+TEST_CASE("States are planned to the byte beside the pages: two a sequence and one more") {
+  // Window and memory each begin on a cache line.
+  CHECK(PagedKv::planned_bytes(hybrid_shape(), 0) == 3 * (64 + 192));
+  CHECK(PagedKv::planned_bytes(hybrid_shape(), 64, 4) == 9 * (64 + 192) + 64 * 4 * (16 + 4));
+  KvShape large = hybrid_shape();
+  large.states[0].memory = int64_t{1} << 60;
+  CHECK(PagedKv::planned_bytes(large, 64, 1 << 10) == INT64_MAX);
+  CHECK(PagedKv::create(large, 64).error().message.find("states of 1 sequences") == 0);
+}
+
+TEST_CASE("A state begins as zero, goes back to where it was kept, and nowhere else") {
+  PagedKv kv = *PagedKv::create(hybrid_shape(), 4 * kPageTokens);
+  PageTable table = kv.new_table();
+  REQUIRE(kv.extend(table, 10));
+  CHECK(state(kv, table) == 0);
+  state(kv, table) = 10;
+  REQUIRE(kv.keep_state(table));
+  REQUIRE(kv.extend(table, 90));
+  state(kv, table) = 100;
+  CHECK(kv.cuttable(table, 100) == 100);
+  CHECK(kv.cuttable(table, 99) == 10);
+  CHECK(kv.cuttable(table, 10) == 10);
+  CHECK(kv.cuttable(table, 9) == 0);
+  kv.truncate(table, 10);
+  CHECK(state(kv, table) == 10);
+  REQUIRE(kv.extend(table, 5));  // twice: the kept one is still there
+  kv.truncate(table, 10);
+  CHECK(state(kv, table) == 10);
+  kv.truncate(table, 0);
+  CHECK(kv.states().free_slots() == 3);
+  REQUIRE(kv.extend(table, 10));
+  CHECK(state(kv, table) == 0);
+  CHECK(kv.cuttable(table, 9) == 0);
+}
+
+TEST_CASE("A fork has a state of its own, from the end or from where one was kept") {
+  PagedKv kv = *PagedKv::create(hybrid_shape(), 6 * kPageTokens, 2);
+  PageTable a = kv.new_table(), b = kv.new_table(), c = kv.new_table();
+  REQUIRE(kv.extend(a, 70));
+  state(kv, a) = 70;
+  REQUIRE(kv.keep_state(a));
+  REQUIRE(kv.extend(a, 5));
+  state(kv, a) = 75;
+  REQUIRE(kv.fork(a, 75, b));
+  REQUIRE(kv.fork(a, 70, c));
+  CHECK(state(kv, b) == 75);
+  CHECK(state(kv, c) == 70);
+  state(kv, b) = 1;
+  CHECK(state(kv, a) == 75);
+  CHECK(kv.cuttable(b, 74) == 0);  // only the end is known
+  // The first page is shared now: the kept state is inside the second, which is not.
+  CHECK(kv.cuttable(a, 74) == 70);
+}
+
+TEST_CASE("Without a free slot nothing begins, forks or is kept, and nothing has changed") {
+  PagedKv kv = *PagedKv::create(hybrid_shape(), 6 * kPageTokens);
+  PageTable tables[4] = {kv.new_table(), kv.new_table(), kv.new_table(), kv.new_table()};
+  for (int i = 0; i < 3; ++i) REQUIRE(kv.extend(tables[i], 3));
+  const int pages = kv.free_pages();
+  CHECK_FALSE(kv.extend(tables[3], 3));
+  CHECK_FALSE(kv.fork(tables[0], 3, tables[3]));
+  CHECK_FALSE(kv.keep_state(tables[0]));
+  CHECK(tables[3].length == 0);
+  CHECK(kv.free_pages() == pages);
+  kv.truncate(tables[1], 0);
+  CHECK(kv.keep_state(tables[0]));
+}

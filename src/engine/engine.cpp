@@ -8,6 +8,12 @@
 
 namespace issun::engine {
 
+namespace {
+// A state is kept so many tokens before the end of a prompt: the next prompt of a talk often
+// differs in how the turn after it begins (an answer without its reasoning), and not earlier.
+constexpr int kKeptBeforeEnd = 16;
+}  // namespace
+
 struct Engine::Session {
   Session(Request asked, int vocabulary_size, cache::PageTable empty,
           std::shared_ptr<const SequenceBreakers> breakers, std::optional<Constraint> bound)
@@ -21,6 +27,7 @@ struct Engine::Session {
   // Tokens of the history that the cache does not hold yet.
   int pending() const { return static_cast<int>(history.size()) - table.length; }
   bool generating() const { return statistics.generated_tokens > 0; }
+  int keep_at() const { return statistics.prompt_tokens - kKeptBeforeEnd; }
 
   RequestId id = 0;
   Request request;
@@ -132,7 +139,8 @@ void Engine::adopt_prefix(Session& session) {
     const auto end = std::mismatch(session.history.begin(),
                                    session.history.begin() + static_cast<std::ptrdiff_t>(most),
                                    kept_[i].history.begin());
-    const int common = static_cast<int>(end.first - session.history.begin());
+    const int common =
+        cache_.resumable(kept_[i].table, static_cast<int>(end.first - session.history.begin()));
     if (common > longest) {
       longest = common;
       best = i;
@@ -185,6 +193,8 @@ std::span<const Event> Engine::step() {
     const Matrix<const float> logits = decoder_.run({tokens_, sequences_, outputs_}, cache_);
     int64_t output = 0;
     for (Session* session : planned_) {
+      // A hint for later requests: without a free slot they compute more.
+      if (session->table.length == session->keep_at()) cache_.keep_state(session->table);
       if (session->pending() > 0) continue;
       take_result(*session, {logits.row(output++), static_cast<size_t>(logits.columns)});
     }
@@ -222,7 +232,9 @@ void Engine::plan_batch() {
 
 void Engine::plan_rows(Session& session, int most_rows) {
   const int room = options_.prompt_rows - static_cast<int>(tokens_.size());
-  const int rows = std::min({session.pending(), room, most_rows});
+  int rows = std::min({session.pending(), room, most_rows});
+  const int before_kept = session.keep_at() - session.table.length;
+  if (cache_.has_states() && before_kept > 0) rows = std::min(rows, before_kept);
   if (rows <= 0 || add_rows(session, rows)) return;
   Event event;
   event.request = session.id;

@@ -14,12 +14,13 @@ namespace {
 
 // An engine over the fake model, and what it should say.
 struct Setting {
-  explicit Setting(int max_rows = 8, int max_sequences = 4, int64_t context = 256)
+  explicit Setting(int max_rows = 8, int max_sequences = 4, int64_t context = 256,
+                   const cache::KvShape& shape = model::FakeDecoder::kv_shape())
       : decoder(kTestVocabulary, max_rows, max_sequences),
         tokenizer(test_tokenizer()),
         engine(decoder, tokenizer,
-               *cache::PagedKv::create(model::FakeDecoder::kv_shape(),
-                                       round_up(context, cache::kPageTokens) * max_sequences),
+               *cache::PagedKv::create(shape, round_up(context, cache::kPageTokens) * max_sequences,
+                                       max_sequences),
                {.context = context, .prompt_rows = max_rows}) {}
 
   static Request greedy(std::vector<int32_t> prompt, int max_tokens) {
@@ -201,6 +202,51 @@ TEST_CASE("What finished requests left behind gives way when pages run out") {
     const RequestId id = *setting.engine.submit(Setting::greedy(prompt, 70));
     CHECK(setting.run().at(id).tokens == Setting::expected(prompt, 70));
   }
+}
+
+TEST_CASE("A text with a state goes on where one is known, and the answer is right wherever") {
+  // A prompt of 40 keeps its state after 24 tokens; the answer ends after 49, one not computed.
+  std::vector<int32_t> prompt;
+  for (int32_t i = 0; i < 40; ++i) prompt.push_back(3 + i * 5 % 20);
+  struct Case {
+    int common, cached;  // tokens alike; tokens that need no computing
+  };
+  for (const Case& c : {Case{50, 49}, {45, 24}, {25, 24}, {24, 24}, {23, 0}, {0, 0}}) {
+    for (const int sequences : {1, 3}) {
+      CAPTURE(c.common);
+      Setting setting(16, sequences, 256, model::FakeDecoder::recurrent_shape());
+      const RequestId first = *setting.engine.submit(Setting::greedy(prompt, 10));
+      const auto answer = setting.run().at(first).tokens;
+      REQUIRE(answer == Setting::expected(prompt, 10));
+      std::vector<int32_t> second = prompt;
+      second.insert(second.end(), answer.begin(), answer.end());
+      second.resize(static_cast<size_t>(c.common));
+      while (second.size() < 60) second.push_back(27);
+      const RequestId id = *setting.engine.submit(Setting::greedy(second, 20));
+      const auto got = setting.run().at(id);
+      CHECK(got.tokens == Setting::expected(second, 20));
+      CHECK(got.statistics.cached_tokens == c.cached);
+    }
+  }
+}
+
+TEST_CASE("Many requests with states come and go, and each gets its own answer") {
+  Setting setting(7, 3, 128, model::FakeDecoder::recurrent_shape());
+  std::map<RequestId, std::vector<int32_t>> prompts, answers;
+  int32_t sent = 0;
+  for (int steps = 0; (sent < 12 || !setting.engine.idle()) && steps < 2000; ++steps) {
+    while (sent < 12) {
+      std::vector<int32_t> prompt(static_cast<size_t>(5 + sent * 4 % 40), 4 + sent % 3);
+      prompt.back() = 9;
+      const auto id = setting.engine.submit(Setting::greedy(prompt, 9));
+      if (!id) break;  // as many as may run at once
+      prompts[*id] = prompt;
+      ++sent;
+    }
+    for (const Event& event : setting.engine.step()) answers[event.request].push_back(event.token);
+  }
+  CHECK(prompts.size() == 12);
+  for (const auto& [id, prompt] : prompts) CHECK(answers[id] == Setting::expected(prompt, 9));
 }
 
 TEST_CASE("With nothing to generate the prompt is computed and that is all") {

@@ -58,8 +58,9 @@ model::MemoryPlan plan_memory(const model::Model& model, const kernels::KernelTa
                               const RuntimeOptions& options) {
   model::MemoryPlan plan;
   plan.weights = model.file.file_bytes();
-  plan.cache = cache::PagedKv::planned_bytes(
-      model.config.kv_shape(options.cache_type, options.cache_type), cache_tokens(options));
+  plan.cache =
+      cache::PagedKv::planned_bytes(model.config.kv_shape(options.cache_type, options.cache_type),
+                                    cache_tokens(options), options.max_sequences);
   plan.working = model::Forward::planned_bytes(
       model.config, kernels, forward_options(options, model.weights), options.threads);
   // Opening has read all of the file but its tensors; those pages are counted with the file.
@@ -100,7 +101,7 @@ Result<std::unique_ptr<Runtime>> Runtime::start(std::unique_ptr<model::Model> mo
 
 Result<cache::PagedKv> Runtime::new_cache() const {
   return cache::PagedKv::create(model_->config.kv_shape(options_.cache_type, options_.cache_type),
-                                cache_tokens(options_));
+                                cache_tokens(options_), options_.max_sequences);
 }
 
 }  // namespace issun::engine

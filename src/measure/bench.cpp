@@ -28,6 +28,7 @@ class Text {
   }
 
   void truncate(int length) { sequence_.truncate(length); }
+  void keep() { sequence_.keep(); }
 
   // Until `length` tokens are computed, at most `rows` at a time; logits for the last, or for none.
   void grow(int length, int rows, bool wants_logits) {
@@ -84,6 +85,7 @@ Result<BenchTimes> run_bench(model::Decoder& decoder, cache::PagedKv& cache,
   BenchTimes times;
   times.bench_case = bench_case;
   text.grow(depth, decoder.max_rows(), false);
+  text.keep();
   const auto prompt = [&] { text.grow(length, decoder.max_rows(), true); };
   const auto generation = [&] {
     for (int t = depth; t < length; ++t) {

@@ -1,7 +1,7 @@
 // A network that needs no weights, for testing all that stands above the model. Its next token is a
 // fixed function of the token before it and of its position, so every answer is known beforehand;
-// it reads the past through the cache as a real one does, and so notices a cache that holds
-// something else.
+// it reads the past through the cache as a real one does, from its pages or, if it has one, from
+// its state, and so notices a cache that holds something else.
 #pragma once
 
 #include <algorithm>
@@ -27,11 +27,17 @@ class FakeDecoder final : public Decoder {
     shape.key_type = shape.value_type = DType::F32;
     return shape;
   }
+  // Of one that has a state of one float and reads nothing else.
+  static cache::KvShape recurrent_shape() {
+    cache::KvShape shape = kv_shape();
+    shape.states = {{0, 1}};
+    return shape;
+  }
   // What follows `history`: depends on all of it.
   static int32_t next(std::span<const int32_t> history, int vocabulary) {
     uint64_t sum = 0;
     for (size_t i = 0; i < history.size(); ++i) sum += static_cast<uint64_t>(history[i]) * (i + 1);
-    return static_cast<int32_t>((sum * 7 + 3) % static_cast<uint64_t>(vocabulary));
+    return from_sum(sum, vocabulary);
   }
 
   int vocabulary_size() const override { return vocabulary_; }
@@ -57,15 +63,20 @@ class FakeDecoder final : public Decoder {
       };
       for (int i = 0; i < sequence.rows; ++i, ++row) {
         const int position = table.length - sequence.rows + i;
-        *place(position) = static_cast<float>(batch.tokens[static_cast<size_t>(row)]);
+        const int32_t token = batch.tokens[static_cast<size_t>(row)];
+        *place(position) = static_cast<float>(token);
+        float* state = cache.has_states() ? cache.states().memory(0, table.state) : nullptr;
+        if (state != nullptr) *state += static_cast<float>(token * (position + 1));
         if (output == static_cast<int32_t>(batch.outputs.size()) ||
             batch.outputs[static_cast<size_t>(output)] != row) {
           continue;
         }
         std::vector<int32_t> past;
         for (int p = 0; p <= position; ++p) past.push_back(static_cast<int32_t>(*place(p)));
+        const int32_t best = state != nullptr ? from_sum(static_cast<uint64_t>(*state), vocabulary_)
+                                              : next(past, vocabulary_);
         logits_[static_cast<size_t>(output) * static_cast<size_t>(vocabulary_) +
-                static_cast<size_t>(next(past, vocabulary_))] = 10;
+                static_cast<size_t>(best)] = 10;
         ++output;
       }
     }
@@ -73,6 +84,10 @@ class FakeDecoder final : public Decoder {
   }
 
  private:
+  static int32_t from_sum(uint64_t sum, int vocabulary) {
+    return static_cast<int32_t>((sum * 7 + 3) % static_cast<uint64_t>(vocabulary));
+  }
+
   int vocabulary_, max_rows_, max_sequences_;
   int runs_ = 0, rows_run_ = 0;
   std::vector<float> logits_;

@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "base/check.h"
 #include "model/decoder.h"
 
 namespace issun::model {
@@ -21,7 +22,10 @@ class Sequence {
   Sequence& operator=(const Sequence&) = delete;
 
   int length() const { return table_.length; }
+  // To nothing, to where keep() was called last, or, where no layer is recurrent, to any length.
   void truncate(int length) { cache_.truncate(table_, length); }
+  // Makes the length now one that truncate() may come back to.
+  void keep() { CHECK_THAT(cache_.keep_state(table_)); }
   // Computes these tokens after what is there: at most decoder.max_rows(), and
   // decoder.max_outputs() if all their logits are wanted. (wanted rows, vocabulary), valid until
   // the next run. Error: the cache is full.
