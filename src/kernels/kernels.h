@@ -89,12 +89,12 @@ struct ConvolutionTask {
   int64_t in_stride;
   int tokens, channels;
   int tap_count;      // kLeastTaps to kMostTaps
-  const float* taps;  // (tap_count, channels)
+  const float* taps;  // (channels, tap_count)
   const float* bias;  // (channels) or nullptr
   float* past;        // (tap_count - 1, channels)
-  int64_t stride;     // floats from row to row of taps and past
-  bool silu;          // out = silu of all that
-  float* out;         // (tokens, channels); may be `in`
+  int64_t past_stride;
+  bool silu;   // out = silu of all that
+  float* out;  // (tokens, channels); may be `in`
   int64_t out_stride;
 };
 

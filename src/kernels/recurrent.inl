@@ -50,8 +50,12 @@ void l2_norm(const float* x, int n, float epsilon, float factor, float* out) {
 template <int kTaps>
 void convolve_channels(const ConvolutionTask& task, int64_t c, int lanes) {
   F32x16 taps[kTaps], past[kTaps - 1];
-  for (int j = 0; j < kTaps; ++j) taps[j] = load_some(task.taps + j * task.stride + c, lanes);
-  for (int j = 0; j < kTaps - 1; ++j) past[j] = load_some(task.past + j * task.stride + c, lanes);
+  alignas(64) float columns[kTaps][16] = {};
+  for (int i = 0; i < lanes; ++i)
+    for (int j = 0; j < kTaps; ++j) columns[j][i] = task.taps[(c + i) * kTaps + j];
+  for (int j = 0; j < kTaps; ++j) taps[j] = load(columns[j]);
+  for (int j = 0; j < kTaps - 1; ++j)
+    past[j] = load_some(task.past + j * task.past_stride + c, lanes);
   const F32x16 bias = task.bias != nullptr ? load_some(task.bias + c, lanes) : zero_f32();
   for (int t = 0; t < task.tokens; ++t) {
     const F32x16 x = load_some(task.in + t * task.in_stride + c, lanes);
@@ -63,7 +67,8 @@ void convolve_channels(const ConvolutionTask& task, int64_t c, int lanes) {
     for (int j = 0; j + 1 < kTaps - 1; ++j) past[j] = past[j + 1];
     past[kTaps - 2] = x;
   }
-  for (int j = 0; j < kTaps - 1; ++j) store_some(task.past + j * task.stride + c, past[j], lanes);
+  for (int j = 0; j < kTaps - 1; ++j)
+    store_some(task.past + j * task.past_stride + c, past[j], lanes);
 }
 
 void convolution(const ConvolutionTask* task) {

@@ -144,7 +144,8 @@ TEST_CASE("A convolution sees the tokens before it, those of an earlier call too
               const size_t n = static_cast<size_t>(channels);
               double sum = silu ? double{bias[c]} : 0;
               for (size_t j = 0; j < static_cast<size_t>(taps); ++j)
-                sum += double{weights[j * n + c]} * double{line[(t + j) * n + c]};
+                sum += double{weights[c * static_cast<size_t>(taps) + j]} *
+                       double{line[(t + j) * n + c]};
               expected.push_back(silu ? sum / (1 + std::exp(-sum)) : sum);
             }
           auto rest = past, out = in;
@@ -154,7 +155,7 @@ TEST_CASE("A convolution sees the tokens before it, those of an earlier call too
           task.taps = weights.data();
           task.bias = silu ? bias.data() : nullptr;
           task.past = rest.data();
-          task.stride = task.in_stride = task.out_stride = channels;
+          task.past_stride = task.in_stride = task.out_stride = channels;
           task.silu = silu;
           for (const auto& [first, count] : {std::pair{0, 3}, {3, 1}, {4, 3}}) {
             task.in = task.out = out.data() + int64_t{first} * channels;  // in place

@@ -51,6 +51,10 @@ Result<Tensor> Binder::vector(const std::string& name, int64_t columns) const {
   return check_floats(TRY(check(TRY(require(name)), 1, columns)));
 }
 
+Result<Tensor> Binder::floats(const std::string& name, int64_t rows, int64_t columns) const {
+  return check_floats(TRY(matrix(name, rows, columns)));
+}
+
 Result<Tensor> Binder::optional_vector(const std::string& name, int64_t columns) const {
   const Tensor found = find(name);
   return found ? check_floats(TRY(check(found, 1, columns))) : Result<Tensor>(found);
@@ -74,7 +78,7 @@ Result<Linear> Binder::linears(const std::string& prefix, int64_t count, int64_t
 }
 
 Result<Norm> Binder::norm(const std::string& prefix, int64_t columns) const {
-  return Norm{TRY(vector(prefix + ".weight", columns)),
+  return Norm{TRY(vector(has(prefix) ? prefix : prefix + ".weight", columns)),
               TRY(optional_vector(prefix + ".bias", columns))};
 }
 

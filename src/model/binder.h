@@ -18,6 +18,8 @@ class Binder {
   Result<Tensor> matrix(const std::string& name, int64_t rows, int64_t columns) const;
   // A vector of plain floats, such as a norm's gains.
   Result<Tensor> vector(const std::string& name, int64_t columns) const;
+  // Rows of plain floats.
+  Result<Tensor> floats(const std::string& name, int64_t rows, int64_t columns) const;
   // None if the file has none.
   Result<Tensor> optional_vector(const std::string& name, int64_t columns) const;
   // With as many rows as the file has; none if it has none.
@@ -27,6 +29,7 @@ class Binder {
   // `count` of them one below the other, their biases likewise.
   Result<Linear> linears(const std::string& prefix, int64_t count, int64_t rows,
                          int64_t columns) const;
+  // The same; some files write its name without `.weight`.
   Result<Norm> norm(const std::string& prefix, int64_t columns) const;
 
   // Error: a tensor that nothing asked for. To leave one out would give other answers in silence.

@@ -9,6 +9,7 @@
 #include "model/layer/attention.h"
 #include "model/layer/feed_forward.h"
 #include "model/layer/mixture.h"
+#include "model/layer/recurrent.h"
 
 namespace issun::model {
 
@@ -23,6 +24,7 @@ struct Buffers {
   std::span<int32_t> positions, pages;  // (max_rows): where each row stands, and in which page
   std::vector<RotationRoom> rotations;  // one a kind of rotation
   AttentionRooms attention;
+  RecurrentRooms recurrent;
   FeedForwardRoom feed_forward;
   MixtureRoom mixture;
   std::span<float> logits;  // (max_outputs, vocabulary)

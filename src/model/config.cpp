@@ -16,11 +16,9 @@ struct Architecture {
 
 constexpr Architecture kArchitectures[] = {
     {"bert", arch::read_bert},
-    {"jina-bert-v2", arch::read_jina_bert_v2},
-    {"modern-bert", arch::read_modern_bert},
-    {"nomic-bert", arch::read_nomic_bert},
     {"cohere2", arch::read_cohere2},
     {"exaone4", arch::read_exaone4},
+    {"falcon-h1", arch::read_falcon_h1},
     {"gemma", arch::read_gemma},
     {"gemma2", arch::read_gemma2},
     {"gemma3", arch::read_gemma3},
@@ -29,8 +27,13 @@ constexpr Architecture kArchitectures[] = {
     {"gpt2", arch::read_gpt2},
     {"granite", arch::read_granite},
     {"granitemoe", arch::read_granite},
+    {"jina-bert-v2", arch::read_jina_bert_v2},
+    {"lfm2", arch::read_lfm2},
     {"llama", arch::read_llama},
+    {"mamba2", arch::read_mamba2},
     {"mistral3", arch::read_mistral3},
+    {"modern-bert", arch::read_modern_bert},
+    {"nomic-bert", arch::read_nomic_bert},
     {"olmo2", arch::read_olmo2},
     {"olmoe", arch::read_olmoe},
     {"phi2", arch::read_phi2},
@@ -39,6 +42,7 @@ constexpr Architecture kArchitectures[] = {
     {"qwen2", arch::read_qwen2},
     {"qwen2moe", arch::read_qwen2moe},
     {"qwen3", arch::read_qwen3},
+    {"qwen35", arch::read_qwen35},
     {"qwen3moe", arch::read_qwen3},
     {"smollm3", arch::read_smollm3},
     {"stablelm", arch::read_stablelm},
@@ -91,11 +95,16 @@ cache::KvShape ModelConfig::kv_shape(DType key_type, DType value_type) const {
   shape.key_type = key_type;
   shape.value_type = value_type;
   for (const LayerConfig& layer : layers) {
-    const bool remembers = layer.mixer == MixerKind::Attention;
     shape.layers.push_back(
-        remembers ? cache::KvLayerShape{layer.kv_heads, layer.key_width, layer.value_width}
-                  : cache::KvLayerShape{});
+        layer.attends() ? cache::KvLayerShape{layer.kv_heads, layer.key_width, layer.value_width}
+                        : cache::KvLayerShape{});
+    const RecurrentConfig& facts = layer.recurrent;
+    shape.states.push_back({layer.recurs() ? (facts.taps - 1) * facts.channels() : 0,
+                            layer.recurs() ? facts.inner() * facts.key_width : 0});
   }
+  const bool none = std::none_of(layers.begin(), layers.end(),
+                                 [](const LayerConfig& layer) { return layer.recurs(); });
+  if (none) shape.states.clear();
   return shape;
 }
 

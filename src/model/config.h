@@ -37,14 +37,20 @@ struct RopeConfig {
 enum class NormKind { Rms, Layer };
 
 // What mixes the tokens of a layer. A new kind is a value here and a file in layer/.
-enum class MixerKind { Attention };
+enum class MixerKind {
+  Attention,
+  ShortConvolution,
+  StateSpace,              // Mamba-2
+  AttentionAndStateSpace,  // of the same rows, added up
+  DeltaRule,
+};
 
 // Norms of queries and keys before they are rotated: each head by itself, or all heads as one row.
 enum class QkNorm { None, Head, Whole };
 
 // Gated: down(act(gate x) * up x). Plain: down(act(up x)).
 // Mixture: a sum of experts, each gated, that a router chooses.
-enum class FeedForwardKind { Gated, Plain, Mixture };
+enum class FeedForwardKind { None, Gated, Plain, Mixture };
 
 // ClampedSilu: gate up to 7, up within 7; gate * sigmoid(1.702 gate) * (up + 1).
 enum class Activation { Silu, Gelu, ClampedSilu };
@@ -78,6 +84,17 @@ struct ReadingConfig {
 
 constexpr int kNoRope = -1;
 
+// What a layer that carries a state keeps: the last rows of its convolution, and a matrix a head.
+struct RecurrentConfig {
+  int taps = 0;       // of the convolution
+  int heads = 0;      // of values
+  int key_heads = 0;  // keys and queries, each shared by as many heads
+  int key_width = 0, value_width = 0;
+  int64_t keys() const { return int64_t{key_heads} * key_width; }
+  int64_t inner() const { return int64_t{heads} * value_width; }
+  int64_t channels() const { return inner() + 2 * keys(); }  // of the convolution
+};
+
 // One layer. A new fact is a field with a default.
 struct LayerConfig {
   MixerKind mixer = MixerKind::Attention;
@@ -91,7 +108,9 @@ struct LayerConfig {
   double alibi = 0;  // scores fall with the distance, with slopes down to 2^-alibi; 0: they do not
   int rope = 0;      // which of ModelConfig::ropes, or kNoRope
   QkNorm qk_norm = QkNorm::None;
-  bool sinks = false;  // one more logit a head in the denominator of the softmax
+  bool sinks = false;         // one more logit a head in the denominator of the softmax
+  bool gated_output = false;  // a gate beside each head of queries; its sigmoid weighs what it sees
+  RecurrentConfig recurrent;
 
   FeedForwardKind feed_forward = FeedForwardKind::Gated;
   Activation activation = Activation::Silu;
@@ -103,6 +122,11 @@ struct LayerConfig {
   bool norms_sum = false;  // the norms after are of the residual with that added (BERT)
   bool norm_mixer = true;  // false: no norm before the first half all the same
   bool parallel = false;   // both halves read the same normed rows, and have one norm
+
+  bool attends() const {
+    return mixer == MixerKind::Attention || mixer == MixerKind::AttentionAndStateSpace;
+  }
+  bool recurs() const { return mixer != MixerKind::Attention; }
 };
 
 // Where an architecture's tensors have other names than most have.

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "model/bind_recurrent.h"
 #include "model/binder.h"
 
 namespace issun::model {
@@ -13,7 +14,7 @@ namespace {
 Result<AttentionWeights> bind_attention(const Binder& bind, const ModelConfig& config,
                                         const LayerConfig& layer, const std::string& block) {
   const int64_t embedding = config.embedding_length;
-  const int64_t query = int64_t{layer.heads} * layer.key_width;
+  const int64_t query = int64_t{layer.heads} * layer.key_width * (layer.gated_output ? 2 : 1);
   const int64_t key = int64_t{layer.kv_heads} * layer.key_width;
   const int64_t value = int64_t{layer.kv_heads} * layer.value_width;
   AttentionWeights weights;
@@ -31,7 +32,8 @@ Result<AttentionWeights> bind_attention(const Binder& bind, const ModelConfig& c
       TRY(bind.linear(block + "attn_output", embedding, int64_t{layer.heads} * layer.value_width));
   if (layer.qk_norm != QkNorm::None) {
     const bool whole = layer.qk_norm == QkNorm::Whole;
-    weights.query_norm = TRY(bind.norm(block + "attn_q_norm", whole ? query : layer.key_width));
+    weights.query_norm = TRY(bind.norm(
+        block + "attn_q_norm", whole ? int64_t{layer.heads} * layer.key_width : layer.key_width));
     weights.key_norm = TRY(bind.norm(block + "attn_k_norm", whole ? key : layer.key_width));
   }
   if (layer.sinks) weights.sinks = TRY(bind.vector(block + "attn_sinks.weight", layer.heads));
@@ -132,7 +134,7 @@ Result<LayerWeights> bind_layer(const Binder& bind, const ModelConfig& config, i
   LayerWeights weights;
   if (layer.norms_before) {
     if (layer.norm_mixer) weights.before_mixer = TRY(bind.norm(block + "attn_norm", embedding));
-    if (!layer.parallel) {
+    if (!layer.parallel && layer.feed_forward != FeedForwardKind::None) {
       weights.before_feed_forward =
           TRY(bind.norm(block + std::string(config.names.norm_before_feed_forward), embedding));
     }
@@ -144,12 +146,11 @@ Result<LayerWeights> bind_layer(const Binder& bind, const ModelConfig& config, i
     weights.after_feed_forward =
         TRY(bind.norm(block + (sum ? "layer_output_norm" : "post_ffw_norm"), embedding));
   }
-  switch (layer.mixer) {
-    case MixerKind::Attention:
-      weights.attention = TRY(bind_attention(bind, config, layer, block));
-      break;
-  }
+  if (layer.attends()) weights.attention = TRY(bind_attention(bind, config, layer, block));
+  if (layer.recurs()) weights.recurrent = TRY(bind_recurrent(bind, config, layer, block));
   switch (layer.feed_forward) {
+    case FeedForwardKind::None:
+      break;
     case FeedForwardKind::Gated:
     case FeedForwardKind::Plain:
       weights.feed_forward =

@@ -40,7 +40,7 @@ struct Norm {
 // each_matrix(visit) of a part calls visit(matrix, share): the share of tokens that need the
 // matrix.
 struct AttentionWeights {
-  Linear query;               // (heads x key_width, embedding)
+  Linear query;               // (heads x key_width, embedding); with gates, twice as much a head
   Linear key;                 // (kv_heads x key_width, embedding)
   Linear value;               // (kv_heads x value_width, embedding)
   Linear output;              // (embedding, heads x value_width)
@@ -54,6 +54,27 @@ struct AttentionWeights {
   template <class Visit>
   void each_adaptable(Visit&& visit) {
     for (Linear* linear : {&query, &key, &value, &output}) visit(*linear);
+  }
+};
+
+struct RecurrentWeights {
+  Linear mixed;       // (channels, embedding): what the convolution goes over
+  Linear gate;        // (heads x value_width, embedding)
+  Linear before;      // short convolution: multiplies `mixed`
+  Linear step;        // (heads, embedding)
+  Linear rate;        // delta rule: (heads, embedding)
+  Linear output;      // (embedding, heads x value_width)
+  Tensor taps;        // (channels, taps)
+  Tensor taps_bias;   // (channels)
+  Tensor step_bias;   // (heads)
+  Tensor decay_rate;  // (heads): a state decays by exp(rate x step)
+  Tensor skip;        // (heads): of values past the state
+  Tensor norm;        // (heads that share a norm, their width), or of one head for all
+
+  template <class Visit>
+  void each_matrix(Visit&& visit) const {
+    for (const Linear* linear : {&mixed, &gate, &before, &step, &rate, &output})
+      visit(linear->weight, 1.0);
   }
 };
 
@@ -92,6 +113,7 @@ struct MixtureWeights {
 struct LayerWeights {
   Norm before_mixer, after_mixer;
   AttentionWeights attention;
+  RecurrentWeights recurrent;
   Norm before_feed_forward, after_feed_forward;
   FeedForwardWeights feed_forward;
   MixtureWeights mixture;
@@ -102,6 +124,7 @@ struct LayerWeights {
       if (matrix) visit(matrix, share);
     };
     attention.each_matrix(present);
+    recurrent.each_matrix(present);
     feed_forward.each_matrix(present);
     mixture.each_matrix(present);
   }

@@ -21,6 +21,7 @@ class Keys {
   // One number for all layers, or an array of one for each.
   Result<std::vector<int>> per_layer(std::string_view key, int layers, int64_t low, int64_t high,
                                      int otherwise) const;
+  Result<std::vector<bool>> flag_per_layer(std::string_view key, int layers) const;
   // Finite numbers only.
   Result<double> number(std::string_view key) const;
   Result<double> number_or(std::string_view key, double otherwise) const;
@@ -39,11 +40,19 @@ class Keys {
 constexpr int64_t kMaxLayers = 4096;
 constexpr int64_t kMaxWidth = 1 << 20;  // of anything: embedding, feed-forward, heads x width
 
+// Whether a layer may have no heads of keys, and so no attention.
+enum class LayersWithoutHeads { Refused, Allowed };
+
 // What every network states: lengths, heads, widths, rope.
-Result<void> read_common(const Keys& keys, ModelConfig* config);
+Result<void> read_common(const Keys& keys, ModelConfig* config,
+                         LayersWithoutHeads without_heads = LayersWithoutHeads::Refused);
 // What every decoder states, with norms of this kind and rotations of this pairing (or none).
-Result<void> read_decoder(const Keys& keys, NormKind norm, RopePairing pairing,
-                          ModelConfig* config);
+Result<void> read_decoder(const Keys& keys, NormKind norm, RopePairing pairing, ModelConfig* config,
+                          LayersWithoutHeads without_heads = LayersWithoutHeads::Refused);
+
+// The facts of layers that carry a state.
+Result<RecurrentConfig> read_short_convolution(const Keys& keys, const ModelConfig& config);
+Result<RecurrentConfig> read_state_space(const Keys& keys);
 
 // Windows on all layers but every `period`-th, as the keys say or as these defaults do. 0: none.
 struct Windows {
@@ -68,6 +77,7 @@ Result<void> read_nomic_bert(const Keys& keys, ModelConfig* config);
 
 Result<void> read_cohere2(const Keys& keys, ModelConfig* config);
 Result<void> read_exaone4(const Keys& keys, ModelConfig* config);
+Result<void> read_falcon_h1(const Keys& keys, ModelConfig* config);
 Result<void> read_gemma(const Keys& keys, ModelConfig* config);
 Result<void> read_gemma2(const Keys& keys, ModelConfig* config);
 Result<void> read_gemma3(const Keys& keys, ModelConfig* config);
@@ -75,7 +85,9 @@ Result<void> read_glm4(const Keys& keys, ModelConfig* config);
 Result<void> read_gpt2(const Keys& keys, ModelConfig* config);
 Result<void> read_gpt_oss(const Keys& keys, ModelConfig* config);
 Result<void> read_granite(const Keys& keys, ModelConfig* config);
+Result<void> read_lfm2(const Keys& keys, ModelConfig* config);
 Result<void> read_llama(const Keys& keys, ModelConfig* config);
+Result<void> read_mamba2(const Keys& keys, ModelConfig* config);
 Result<void> read_mistral3(const Keys& keys, ModelConfig* config);
 Result<void> read_olmo2(const Keys& keys, ModelConfig* config);
 Result<void> read_olmoe(const Keys& keys, ModelConfig* config);
@@ -85,6 +97,7 @@ Result<void> read_phimoe(const Keys& keys, ModelConfig* config);
 Result<void> read_qwen2(const Keys& keys, ModelConfig* config);
 Result<void> read_qwen2moe(const Keys& keys, ModelConfig* config);
 Result<void> read_qwen3(const Keys& keys, ModelConfig* config);
+Result<void> read_qwen35(const Keys& keys, ModelConfig* config);
 Result<void> read_smollm3(const Keys& keys, ModelConfig* config);
 Result<void> read_stablelm(const Keys& keys, ModelConfig* config);
 Result<void> read_starcoder2(const Keys& keys, ModelConfig* config);

@@ -79,7 +79,7 @@ Result<void> read_reading(const Keys& keys, bool causal, ReadingConfig* reading)
 
 }  // namespace
 
-Result<void> read_common(const Keys& keys, ModelConfig* config) {
+Result<void> read_common(const Keys& keys, ModelConfig* config, LayersWithoutHeads without_heads) {
   config->context_length = TRY(keys.count("context_length", 1, int64_t{1} << 30));
   config->embedding_length = TRY(keys.count("embedding_length", 1, kMaxWidth));
   config->causal = TRY(keys.flag_or("attention.causal", config->causal));
@@ -91,11 +91,12 @@ Result<void> read_common(const Keys& keys, ModelConfig* config) {
   if (heads[0] == 0)
     return fail("{}: expected this key, found none", keys.full("attention.head_count"));
   const auto feed_forward = TRY(keys.per_layer("feed_forward_length", layers, 1, kMaxWidth, 0));
-  if (feed_forward[0] == 0)
+  if (feed_forward[0] == 0 && !keys.has("expert_feed_forward_length"))
     return fail("{}: expected this key, found none", keys.full("feed_forward_length"));
+  const int fewest = without_heads == LayersWithoutHeads::Allowed ? 0 : 1;
   const auto kv_heads =
       keys.has("attention.head_count_kv")
-          ? TRY(keys.per_layer("attention.head_count_kv", layers, 1, kMaxWidth, 0))
+          ? TRY(keys.per_layer("attention.head_count_kv", layers, fewest, kMaxWidth, 0))
           : heads;
   const bool widths_given = keys.has("attention.key_length") && keys.has("attention.value_length");
   if (!widths_given && config->embedding_length % heads[0] != 0) {
@@ -112,7 +113,7 @@ Result<void> read_common(const Keys& keys, ModelConfig* config) {
   }
   for (int l = 0; l < layers; ++l) {
     const size_t i = static_cast<size_t>(l);
-    if (heads[i] % kv_heads[i] != 0) {
+    if (kv_heads[i] != 0 && heads[i] % kv_heads[i] != 0) {
       return fail("layer {}: expected a head count that is a multiple of {} kv heads, found {}", l,
                   kv_heads[i], heads[i]);
     }
@@ -133,9 +134,9 @@ Result<void> read_common(const Keys& keys, ModelConfig* config) {
   return {};
 }
 
-Result<void> read_decoder(const Keys& keys, NormKind norm, RopePairing pairing,
-                          ModelConfig* config) {
-  TRY(read_common(keys, config));
+Result<void> read_decoder(const Keys& keys, NormKind norm, RopePairing pairing, ModelConfig* config,
+                          LayersWithoutHeads without_heads) {
+  TRY(read_common(keys, config, without_heads));
   config->norm = norm;
   config->norm_epsilon = TRY(keys.number(norm == NormKind::Rms ? "attention.layer_norm_rms_epsilon"
                                                                : "attention.layer_norm_epsilon"));

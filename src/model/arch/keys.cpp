@@ -41,6 +41,15 @@ Result<std::vector<int>> Keys::per_layer(std::string_view key, int layers, int64
   return checked;
 }
 
+Result<std::vector<bool>> Keys::flag_per_layer(std::string_view key, int layers) const {
+  auto flags = TRY(metadata_.require<std::vector<bool>>(full(key)));
+  if (flags.size() < static_cast<size_t>(layers)) {
+    return fail("{}: expected a flag for each of {} layers, found {}", full(key), layers,
+                flags.size());
+  }
+  return flags;
+}
+
 Result<double> Keys::number(std::string_view key) const {
   const double value = TRY(metadata_.require<double>(full(key)));
   if (!std::isfinite(value))

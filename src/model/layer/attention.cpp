@@ -16,6 +16,7 @@ constexpr int kTileTokens = 16;
 
 struct Widths {
   int64_t query = 0, key = 0, value = 0, attended = 0;  // of all heads together
+  int64_t gate = 0;                                     // likewise
   int64_t group = 0;                                    // query heads that share a kv head
   int64_t key_head = 0, value_head = 0;
 };
@@ -23,7 +24,9 @@ struct Widths {
 Widths widths_of(const ModelConfig& config) {
   Widths widths;
   for (const LayerConfig& layer : config.layers) {
-    if (layer.mixer != MixerKind::Attention) continue;
+    if (!layer.attends()) continue;
+    if (layer.gated_output)
+      widths.gate = std::max(widths.gate, int64_t{layer.heads} * layer.key_width);
     widths.query = std::max(widths.query, int64_t{layer.heads} * layer.key_width);
     widths.key = std::max(widths.key, int64_t{layer.kv_heads} * layer.key_width);
     widths.value = std::max(widths.value, int64_t{layer.kv_heads} * layer.value_width);
@@ -191,6 +194,8 @@ void AttentionRooms::plan(Plan& plan) {
   plan.layout.add(&key, rows * widths.key);
   plan.layout.add(&value, rows * widths.value);
   plan.layout.add(&attended, rows * widths.attended);
+  plan.layout.add(&gate, rows * widths.gate);
+  plan.layout.add(&query_and_gate, 2 * rows * widths.gate);
   plan.layout.add(&first_tile, plan.options.max_sequences + 1);
   plan.widest_input(rows, widths.attended);
   const int64_t tile = kTileTokens * widths.group;
@@ -222,6 +227,22 @@ void divide_into_tiles(const Pass& pass) {
   first_tile[pass.batch.sequences.size()] = tiles;
 }
 
+namespace {
+
+// Each head of the query matrix gives a query and, after it, a gate.
+void split_gates(const Pass& pass, int l) {
+  const LayerConfig& layer = pass.layer(l);
+  const AttentionRooms& rooms = pass.buffers.attention;
+  const size_t bytes = static_cast<size_t>(layer.key_width) * sizeof(float);
+  pass.each_row(pass.rows() * layer.heads, [&](int64_t head) {
+    const float* both = rooms.query_and_gate.data() + 2 * head * layer.key_width;
+    std::memcpy(rooms.query.data() + head * layer.key_width, both, bytes);
+    std::memcpy(rooms.gate.data() + head * layer.key_width, both + layer.key_width, bytes);
+  });
+}
+
+}  // namespace
+
 void attention(const Pass& pass, int l, const Matrix<float>& in, const Matrix<float>& out) {
   const LayerConfig& layer = pass.layer(l);
   const AttentionWeights& weights = pass.layer_weights(l).attention;
@@ -229,16 +250,27 @@ void attention(const Pass& pass, int l, const Matrix<float>& in, const Matrix<fl
   const auto heads = [&](std::span<float> room, int count, int width) {
     return view(room, in.rows, int64_t{count} * width);
   };
-  pass.project(in, {{weights.query, heads(rooms.query, layer.heads, layer.key_width)},
-                    {weights.key, heads(rooms.key, layer.kv_heads, layer.key_width)},
-                    {weights.value, heads(rooms.value, layer.kv_heads, layer.value_width)}});
+  const bool gated = layer.gated_output;
+  pass.project(
+      in, {{weights.query, gated ? heads(rooms.query_and_gate, layer.heads, 2 * layer.key_width)
+                                 : heads(rooms.query, layer.heads, layer.key_width)},
+           {weights.key, heads(rooms.key, layer.kv_heads, layer.key_width)},
+           {weights.value, heads(rooms.value, layer.kv_heads, layer.value_width)}});
+  if (gated) split_gates(pass, l);
   remember(pass, l);
   const int64_t tiles = rooms.first_tile[pass.batch.sequences.size()];
   pass.workers.for_each(tiles * layer.kv_heads, 1, [&](int64_t item, int64_t, int worker) {
     attend_tile(pass, l, tile_of(pass, item / layer.kv_heads),
                 static_cast<int>(item % layer.kv_heads), rooms.tiles[static_cast<size_t>(worker)]);
   });
-  pass.project(heads(rooms.attended, layer.heads, layer.value_width), {{weights.output, out}});
+  const Matrix<float> attended = heads(rooms.attended, layer.heads, layer.value_width);
+  if (gated) {
+    const Matrix<float> gate = heads(rooms.gate, layer.heads, layer.key_width);
+    pass.each_row(in.rows, [&](int64_t t) {
+      pass.kernels.sigmoid_mul(gate.row(t), attended.row(t), gate.columns, attended.row(t));
+    });
+  }
+  pass.project(attended, {{weights.output, out}});
 }
 
 }  // namespace issun::model

@@ -29,6 +29,7 @@ struct AttentionTile {
 
 struct AttentionRooms {
   std::span<float> query, key, value, attended;  // (max_rows, heads x width)
+  std::span<float> query_and_gate, gate;         // likewise, where outputs are gated
   std::span<int64_t> first_tile;     // (max_sequences + 1): where each sequence's tiles begin
   std::vector<AttentionTile> tiles;  // one a worker
   void plan(Plan& plan);

@@ -10,11 +10,27 @@ void mix(const Pass& pass, int l, const Matrix<float>& in, const Matrix<float>& 
   switch (pass.layer(l).mixer) {
     case MixerKind::Attention:
       return attention(pass, l, in, out);
+    case MixerKind::ShortConvolution:
+      return short_convolution(pass, l, in, out);
+    case MixerKind::StateSpace:
+      return state_space(pass, l, in, out);
+    case MixerKind::AttentionAndStateSpace: {
+      const Matrix<float> beside = view(pass.buffers.recurrent.beside, out.rows, out.columns);
+      attention(pass, l, in, beside);
+      state_space(pass, l, in, out);
+      return pass.each_row(out.rows, [&](int64_t t) {
+        pass.kernels.add(out.row(t), beside.row(t), out.columns, out.row(t));
+      });
+    }
+    case MixerKind::DeltaRule:
+      return delta_rule(pass, l, in, out);
   }
 }
 
 void feed(const Pass& pass, int l, const Matrix<float>& in, const Matrix<float>& out) {
   switch (pass.layer(l).feed_forward) {
+    case FeedForwardKind::None:
+      return;
     case FeedForwardKind::Gated:
     case FeedForwardKind::Plain:
 
@@ -57,6 +73,7 @@ void run_layer(const Pass& pass, int l) {
   mix(pass, l, norms ? normed : residual, branch);
   add_to_residual(pass, l, weights.after_mixer, branch, residual);
 
+  if (pass.layer(l).feed_forward == FeedForwardKind::None) return;
   // Without a norm of its own the second half reads what the first read (parallel), or the
   // residual as it is.
   if (weights.before_feed_forward) pass.norm(weights.before_feed_forward, residual, normed);

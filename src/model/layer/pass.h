@@ -28,6 +28,13 @@ struct Pass {
   const LayerConfig& layer(int l) const { return config.layers[static_cast<size_t>(l)]; }
   const LayerWeights& layer_weights(int l) const { return weights.layers[static_cast<size_t>(l)]; }
 
+  // Of a sequence, in the batch.
+  int64_t first_row(size_t sequence) const {
+    int64_t row = 0;
+    for (size_t s = 0; s < sequence; ++s) row += batch.sequences[s].rows;
+    return row;
+  }
+
   // body(t) for each of `rows` rows, on all workers.
   template <class Body>
   void each_row(int64_t rows, Body&& body) const {

@@ -1,0 +1,120 @@
+// Which facts follow from the keys of architectures whose layers carry a state.
+#include <doctest/doctest.h>
+
+#include "model/arch/arch.h"
+
+using namespace issun;
+using namespace issun::model;
+using gguf::Value;
+using gguf::ValueType;
+
+namespace {
+
+using Read = Result<void> (*)(const arch::Keys&, ModelConfig*);
+
+class Facts {
+ public:
+  Facts() {
+    for (const auto& [key, value] : {std::pair{"context_length", 512},
+                                     {"embedding_length", 64},
+                                     {"block_count", 4},
+                                     {"feed_forward_length", 96},
+                                     {"attention.head_count", 4},
+                                     {"ssm.conv_kernel", 4},
+                                     {"ssm.inner_size", 128},
+                                     {"ssm.state_size", 32},
+                                     {"ssm.time_step_rank", 4},
+                                     {"ssm.group_count", 2},
+                                     {"shortconv.l_cache", 3}}) {
+      count(key, static_cast<uint64_t>(value));
+    }
+    put("attention.layer_norm_rms_epsilon", {ValueType::F32, ValueType::U8, 1e-5});
+    counts("rope.dimension_sections", {3, 3, 2, 0});
+  }
+  Facts& count(const char* key, uint64_t value) {
+    return put(key, {ValueType::U32, ValueType::U8, value});
+  }
+  Facts& counts(const char* key, std::vector<int64_t> values) {
+    return put(key, {ValueType::Array, ValueType::I32, std::move(values)});
+  }
+  Result<ModelConfig> read(Read reader) const {
+    gguf::Metadata metadata;
+    for (const auto& [key, value] : entries_) REQUIRE(metadata.add(key, value));
+    ModelConfig config;
+    TRY(reader(arch::Keys(metadata, "x"), &config));
+    return config;
+  }
+  std::string error(Read reader) const {
+    const auto config = read(reader);
+    return config ? "" : config.error().message;
+  }
+
+ private:
+  Facts& put(const char* name, Value value) {
+    const std::string key = std::string("x.") + name;
+    std::erase_if(entries_, [&](const auto& entry) { return entry.first == key; });
+    entries_.emplace_back(key, std::move(value));
+    return *this;
+  }
+  std::vector<std::pair<std::string, Value>> entries_;
+};
+
+}  // namespace
+
+TEST_CASE("Layers of LFM2 without heads of keys are convolutions, and keep two rows") {
+  const ModelConfig config =
+      *Facts().counts("attention.head_count_kv", {0, 2, 0, 0}).read(arch::read_lfm2);
+  CHECK(config.layers[0].mixer == MixerKind::ShortConvolution);
+  CHECK(config.layers[1].mixer == MixerKind::Attention);
+  CHECK(config.layers[1].qk_norm == QkNorm::Head);
+  CHECK(config.names.output_norm == "token_embd_norm");
+  const cache::KvShape shape = config.kv_shape(DType::F16, DType::F16);
+  CHECK(shape.layers[0].kv_heads == 0);
+  CHECK(shape.layers[1].kv_heads == 2);
+  CHECK(shape.states[0].window == 2 * 64);
+  CHECK(shape.states[0].memory == 0);
+  CHECK(shape.states[1].window == 0);
+}
+
+TEST_CASE("A state space keeps a matrix a head and the rows of its convolution") {
+  const ModelConfig config = *Facts().read(arch::read_mamba2);
+  CHECK(config.layers[3].mixer == MixerKind::StateSpace);
+  CHECK(config.layers[3].feed_forward == FeedForwardKind::None);
+  CHECK(config.layers[3].recurrent.value_width == 32);
+  const cache::KvShape shape = config.kv_shape(DType::F16, DType::F16);
+  CHECK(shape.layers[0].kv_heads == 0);
+  CHECK(shape.states[0].window == 3 * (128 + 2 * 2 * 32));
+  CHECK(shape.states[0].memory == 128 * 32);
+  // Beside attention both are remembered.
+  const auto both = Facts().read(arch::read_falcon_h1)->kv_shape(DType::F16, DType::F16);
+  CHECK(both.layers[0].kv_heads == 4);
+  CHECK(both.states[0].memory == 128 * 32);
+}
+
+TEST_CASE("Every fourth layer of Qwen 3.5 looks back, or as the interval says") {
+  const auto kinds = [](const ModelConfig& config) {
+    std::string kinds;
+    for (const LayerConfig& layer : config.layers) kinds += layer.attends() ? 'a' : 'd';
+    return kinds;
+  };
+  CHECK(kinds(*Facts().read(arch::read_qwen35)) == "ddda");
+  CHECK(kinds(*Facts().count("full_attention_interval", 2).read(arch::read_qwen35)) == "dada");
+  // Blocks that guess ahead are not run, and count for nothing.
+  CHECK(kinds(*Facts().count("nextn_predict_layers", 1).read(arch::read_qwen35)) == "ddd");
+  CHECK(Facts().read(arch::read_qwen35)->layers[3].gated_output);
+}
+
+TEST_CASE("Facts that no layer with a state can have are refused by the key") {
+  const Read mamba = arch::read_mamba2, qwen = arch::read_qwen35;
+  CHECK(Facts().count("ssm.conv_kernel", 9).error(mamba).find("x.ssm.conv_kernel") == 0);
+  CHECK(Facts().count("ssm.inner_size", 130).error(mamba).find("x.ssm.inner_size") == 0);
+  CHECK(Facts().count("ssm.group_count", 3).error(mamba).find("multiple of 3 groups") !=
+        std::string::npos);
+  CHECK(Facts().count("ssm.state_size", 1 << 20).error(mamba).find("x.ssm.state_size") == 0);
+  CHECK(Facts().count("shortconv.l_cache", 1).error(arch::read_lfm2).find("x.shortconv") == 0);
+  CHECK(Facts().count("ssm.inner_size", 256).error(qwen).find("4 heads of 32") !=
+        std::string::npos);
+  CHECK(Facts().counts("rope.dimension_sections", {8, 0, 0, 0}).error(qwen).find("pair 1") !=
+        std::string::npos);
+  CHECK(Facts().counts("attention.head_count_kv", {2, 0, 2, 2}).error(arch::read_falcon_h1) != "");
+}
