@@ -1,4 +1,4 @@
-#include "model/bind_recurrent.h"
+#include "model/bind_parts.h"
 
 namespace issun::model {
 

@@ -31,6 +31,8 @@ class Binder {
                          int64_t columns) const;
   // The same; some files write its name without `.weight`.
   Result<Norm> norm(const std::string& prefix, int64_t columns) const;
+  // A tensor that the file may have and nothing here needs.
+  void pass_over(const std::string& name) const { find(name); }
 
   // Error: a tensor that nothing asked for. To leave one out would give other answers in silence.
   Result<void> all_used(const ModelConfig& config) const;

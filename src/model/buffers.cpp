@@ -28,7 +28,10 @@ Result<std::unique_ptr<Buffers>> Buffers::make(const ModelConfig& config,
   layout.add(&b.adapter_outer, wide_rows * options.adapters.outputs);
   plan.widest_input(wide_rows, config.embedding_length);
   b.attention.plan(plan);
+  b.latent.plan(plan);
   b.recurrent.plan(plan);
+  b.layer_input.plan(plan);
+  b.streams.plan(plan);
   b.feed_forward.plan(plan);
   b.mixture.plan(plan);
   layout.add(&b.q8, plan.q8_bytes);

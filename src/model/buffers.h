@@ -8,8 +8,11 @@
 #include "model/forward.h"
 #include "model/layer/attention.h"
 #include "model/layer/feed_forward.h"
+#include "model/layer/latent_attention.h"
+#include "model/layer/layer_input.h"
 #include "model/layer/mixture.h"
 #include "model/layer/recurrent.h"
+#include "model/layer/streams.h"
 
 namespace issun::model {
 
@@ -24,7 +27,10 @@ struct Buffers {
   std::span<int32_t> positions, pages;  // (max_rows): where each row stands, and in which page
   std::vector<RotationRoom> rotations;  // one a kind of rotation
   AttentionRooms attention;
+  LatentRooms latent;
   RecurrentRooms recurrent;
+  LayerInputRoom layer_input;
+  StreamRooms streams;
   FeedForwardRoom feed_forward;
   MixtureRoom mixture;
   std::span<float> logits;  // (max_outputs, vocabulary)

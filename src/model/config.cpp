@@ -17,18 +17,23 @@ struct Architecture {
 constexpr Architecture kArchitectures[] = {
     {"bert", arch::read_bert},
     {"cohere2", arch::read_cohere2},
+    {"deepseek2", arch::read_deepseek2},
     {"exaone4", arch::read_exaone4},
     {"falcon-h1", arch::read_falcon_h1},
     {"gemma", arch::read_gemma},
     {"gemma2", arch::read_gemma2},
     {"gemma3", arch::read_gemma3},
+    {"gemma3n", arch::read_gemma3n},
+    {"gemma4", arch::read_gemma4},
     {"glm4", arch::read_glm4},
     {"gpt-oss", arch::read_gpt_oss},
     {"gpt2", arch::read_gpt2},
     {"granite", arch::read_granite},
+    {"granitehybrid", arch::read_granitehybrid},
     {"granitemoe", arch::read_granite},
     {"jina-bert-v2", arch::read_jina_bert_v2},
     {"lfm2", arch::read_lfm2},
+    {"lfm2moe", arch::read_lfm2moe},
     {"llama", arch::read_llama},
     {"mamba2", arch::read_mamba2},
     {"mistral3", arch::read_mistral3},
@@ -43,6 +48,7 @@ constexpr Architecture kArchitectures[] = {
     {"qwen2moe", arch::read_qwen2moe},
     {"qwen3", arch::read_qwen3},
     {"qwen35", arch::read_qwen35},
+    {"qwen35moe", arch::read_qwen35moe},
     {"qwen3moe", arch::read_qwen3},
     {"smollm3", arch::read_smollm3},
     {"stablelm", arch::read_stablelm},
@@ -83,6 +89,12 @@ Result<ModelConfig> read_config(const gguf::GgufFile& file) {
   const arch::Keys keys(metadata, config.architecture);
   config.vocabulary_size = TRY(vocabulary_size(metadata, keys));
   TRY(known->read(keys, &config));
+  const bool recurs = std::any_of(config.layers.begin(), config.layers.end(),
+                                  [](const LayerConfig& layer) { return layer.recurs(); });
+  if (recurs && !config.causal) {
+    return fail("{}: expected a model that generates, found one that reads both ways",
+                keys.full("attention.causal"));
+  }
   if (config.norm_epsilon < 0) {
     return fail("{}: expected a norm epsilon of 0 or more, found {}", config.architecture,
                 config.norm_epsilon);
@@ -96,8 +108,9 @@ cache::KvShape ModelConfig::kv_shape(DType key_type, DType value_type) const {
   shape.value_type = value_type;
   for (const LayerConfig& layer : layers) {
     shape.layers.push_back(
-        layer.attends() ? cache::KvLayerShape{layer.kv_heads, layer.key_width, layer.value_width}
-                        : cache::KvLayerShape{});
+        layer.attends() && layer.kv_from == kOwnKeys
+            ? cache::KvLayerShape{layer.kv_heads, layer.key_width, layer.value_width}
+            : cache::KvLayerShape{});
     const RecurrentConfig& facts = layer.recurrent;
     shape.states.push_back({layer.recurs() ? (facts.taps - 1) * facts.channels() : 0,
                             layer.recurs() ? facts.inner() * facts.key_width : 0});

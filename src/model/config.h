@@ -43,6 +43,7 @@ enum class MixerKind {
   StateSpace,              // Mamba-2
   AttentionAndStateSpace,  // of the same rows, added up
   DeltaRule,
+  LatentAttention,
 };
 
 // Norms of queries and keys before they are rotated: each head by itself, or all heads as one row.
@@ -95,6 +96,23 @@ struct RecurrentConfig {
   int64_t channels() const { return inner() + 2 * keys(); }  // of the convolution
 };
 
+// Latent attention: keys and values of all heads are made of one row of `rank` numbers a position,
+// beside which stands a part of the key that is rotated, and that all heads share.
+struct LatentConfig {
+  int rank = 0;
+  int plain_width = 0, rotated_width = 0;  // of one head's query and key
+  int value_width = 0;                     // of one head
+  int query_rank = 0;                      // queries too are made of a shorter row; 0: they are not
+};
+
+// Streams between layers, of which each layer computes with one, and a short way past attention.
+struct StreamsConfig {
+  int count = 1, active = 0;
+  int low_rank = 0;  // of the short way
+};
+
+constexpr int kOwnKeys = -1;
+
 // One layer. A new fact is a field with a default.
 struct LayerConfig {
   MixerKind mixer = MixerKind::Attention;
@@ -110,7 +128,10 @@ struct LayerConfig {
   QkNorm qk_norm = QkNorm::None;
   bool sinks = false;         // one more logit a head in the denominator of the softmax
   bool gated_output = false;  // a gate beside each head of queries; its sigmoid weighs what it sees
+  bool value_norm = false;    // each head of values is normed, without gains
+  int kv_from = kOwnKeys;     // an earlier layer, whose keys and values this one reads
   RecurrentConfig recurrent;
+  LatentConfig latent;  // heads and widths above are then those of the absorbed form
 
   FeedForwardKind feed_forward = FeedForwardKind::Gated;
   Activation activation = Activation::Silu;
@@ -123,10 +144,16 @@ struct LayerConfig {
   bool norm_mixer = true;  // false: no norm before the first half all the same
   bool parallel = false;   // both halves read the same normed rows, and have one norm
 
+  double gate_cutoff = 0;  // gates count from so many standard deviations above their mean; 0: all
+  bool output_scale = false;  // the residual times a number of its own, if the file has one
+
   bool attends() const {
-    return mixer == MixerKind::Attention || mixer == MixerKind::AttentionAndStateSpace;
+    return mixer == MixerKind::Attention || mixer == MixerKind::AttentionAndStateSpace ||
+           mixer == MixerKind::LatentAttention;
   }
-  bool recurs() const { return mixer != MixerKind::Attention; }
+  bool recurs() const {
+    return mixer != MixerKind::Attention && mixer != MixerKind::LatentAttention;
+  }
 };
 
 // Where an architecture's tensors have other names than most have.
@@ -154,7 +181,9 @@ struct ModelConfig {
   double query_growth = 0;         // queries times 1 + growth * ln(1 + floor(position / length))
   double query_growth_length = 1;  // in positions
   std::vector<RopeConfig> ropes;   // the kinds of rotation that layers choose from
-  int unused_layers = 0;           // that the file has after `layers`, for guessing ahead
+  StreamsConfig streams;
+  int layer_input_width = 0;  // of what each layer gets of every token, beside the residual
+  int unused_layers = 0;      // that the file has after `layers`, for guessing ahead
   TensorNames names;
   ReadingConfig reading;
   std::vector<LayerConfig> layers;

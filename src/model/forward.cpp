@@ -38,6 +38,11 @@ Result<void> check_computable(const Weights& weights, const kernels::KernelTable
   if (weights.learned_positions) check(weights.learned_positions);
   check(weights.output.weight);
   if (weights.token_types) check(weights.token_types);
+  for (const Tensor& matrix :
+       {weights.layer_inputs.embedding, weights.layer_inputs.projection.weight,
+        weights.open_streams.weight, weights.close_streams.weight}) {
+    if (matrix) check(matrix);
+  }
   weights.each_layer_matrix([&](const Tensor& matrix, double) { check(matrix); });
   if (why == nullptr) return {};
   return fail("{}: cannot be computed with: {}", which, why);
@@ -91,7 +96,10 @@ Matrix<const float> Forward::run(const Batch& batch, cache::PagedKv& cache) {
                   options_.exact, *buffers_, batch,    cache};
   place(pass);
   embed(pass);
+  prepare_layer_inputs(pass);
+  open_streams(pass);
   for (int l = 0; l < static_cast<int>(config_.layers.size()); ++l) run_layer(pass, l);
+  close_streams(pass);
   const Matrix<float> rows = hidden(pass);
   if (options_.hidden) return {rows.data, rows.rows, rows.columns, rows.stride};
   return logits(pass, rows);

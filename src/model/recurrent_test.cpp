@@ -53,7 +53,7 @@ struct Setting {
 // Calls body(setting) for every kind of layer with a state.
 template <class Body>
 void each_kind(Body&& body) {
-  for (const char* name : {"lfm2", "mamba2", "falcon-h1", "qwen35"}) {
+  for (const char* name : {"lfm2", "mamba2", "falcon-h1", "granitehybrid", "qwen35"}) {
     const std::string file = std::string("conformance/arch/") + name + ".gguf";
     if (!have_shared(file)) return;
     CAPTURE(name);

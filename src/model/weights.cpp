@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "model/bind_recurrent.h"
+#include "model/bind_parts.h"
 #include "model/binder.h"
 
 namespace issun::model {
@@ -18,7 +18,11 @@ Result<AttentionWeights> bind_attention(const Binder& bind, const ModelConfig& c
   const int64_t key = int64_t{layer.kv_heads} * layer.key_width;
   const int64_t value = int64_t{layer.kv_heads} * layer.value_width;
   AttentionWeights weights;
-  if (bind.has(block + "attn_qkv.weight")) {
+  if (layer.kv_from != kOwnKeys) {
+    weights.query = TRY(bind.linear(block + "attn_q", query, embedding));
+    for (const char* name : {"attn_k.weight", "attn_v.weight", "attn_k_norm.weight"})
+      bind.pass_over(block + name);
+  } else if (bind.has(block + "attn_qkv.weight")) {
     const Linear fused = TRY(bind.linear(block + "attn_qkv", query + key + value, embedding));
     weights.query = rows_of(fused, 0, query);
     weights.key = rows_of(fused, query, key);
@@ -26,7 +30,9 @@ Result<AttentionWeights> bind_attention(const Binder& bind, const ModelConfig& c
   } else {
     weights.query = TRY(bind.linear(block + "attn_q", query, embedding));
     weights.key = TRY(bind.linear(block + "attn_k", key, embedding));
-    weights.value = TRY(bind.linear(block + "attn_v", value, embedding));
+    // Some layers with normed values have the keys' matrix for them too.
+    const bool own = !layer.value_norm || bind.has(block + "attn_v.weight");
+    weights.value = own ? TRY(bind.linear(block + "attn_v", value, embedding)) : weights.key;
   }
   weights.output =
       TRY(bind.linear(block + "attn_output", embedding, int64_t{layer.heads} * layer.value_width));
@@ -34,7 +40,8 @@ Result<AttentionWeights> bind_attention(const Binder& bind, const ModelConfig& c
     const bool whole = layer.qk_norm == QkNorm::Whole;
     weights.query_norm = TRY(bind.norm(
         block + "attn_q_norm", whole ? int64_t{layer.heads} * layer.key_width : layer.key_width));
-    weights.key_norm = TRY(bind.norm(block + "attn_k_norm", whole ? key : layer.key_width));
+    if (layer.kv_from == kOwnKeys)
+      weights.key_norm = TRY(bind.norm(block + "attn_k_norm", whole ? key : layer.key_width));
   }
   if (layer.sinks) weights.sinks = TRY(bind.vector(block + "attn_sinks.weight", layer.heads));
   return weights;
@@ -146,7 +153,11 @@ Result<LayerWeights> bind_layer(const Binder& bind, const ModelConfig& config, i
     weights.after_feed_forward =
         TRY(bind.norm(block + (sum ? "layer_output_norm" : "post_ffw_norm"), embedding));
   }
-  if (layer.attends()) weights.attention = TRY(bind_attention(bind, config, layer, block));
+  if (layer.mixer == MixerKind::LatentAttention) {
+    weights.latent = TRY(bind_latent(bind, config, layer, block));
+  } else if (layer.attends()) {
+    weights.attention = TRY(bind_attention(bind, config, layer, block));
+  }
   if (layer.recurs()) weights.recurrent = TRY(bind_recurrent(bind, config, layer, block));
   switch (layer.feed_forward) {
     case FeedForwardKind::None:
@@ -161,6 +172,10 @@ Result<LayerWeights> bind_layer(const Binder& bind, const ModelConfig& config, i
       weights.mixture = TRY(bind_mixture(bind, embedding, layer.mixture, block));
       break;
   }
+  if (config.layer_input_width != 0) weights.input = TRY(bind_layer_input(bind, config, block));
+  if (config.streams.count > 1) weights.streams = TRY(bind_streams(bind, config, block));
+  if (layer.output_scale)
+    weights.output_scale = TRY(bind.optional_vector(block + "layer_output_scale.weight", 1));
   return weights;
 }
 
@@ -184,6 +199,12 @@ Result<Weights> Weights::bind(const gguf::GgufFile& file, const ModelConfig& con
         TRY(bind.norm(std::string(config.names.output_norm), config.embedding_length));
   }
   weights.head = TRY(bind_head(bind, config));
+  if (config.layer_input_width != 0) weights.layer_inputs = TRY(bind_layer_inputs(bind, config));
+  if (const int64_t others = config.streams.count - 1; others > 0) {
+    const int64_t width = config.embedding_length;
+    weights.open_streams = TRY(bind.linear("altup_proj", others * width, width));
+    weights.close_streams = TRY(bind.linear("altup_unembd_proj", others * width, width));
+  }
   weights.tied_output = !bind.has("output.weight");
   weights.output =
       weights.tied_output
@@ -212,6 +233,10 @@ Result<Weights> Weights::bind(const gguf::GgufFile& file, const ModelConfig& con
 
 int64_t Weights::bytes_per_token() const {
   double bytes = static_cast<double>(output.weight.bytes() + token_embedding.row_bytes());
+  if (layer_inputs.embedding) {
+    bytes += static_cast<double>(layer_inputs.embedding.row_bytes() +
+                                 layer_inputs.projection.weight.bytes());
+  }
   each_layer_matrix([&](const Tensor& matrix, double share) {
     bytes += share * static_cast<double>(matrix.bytes());
   });

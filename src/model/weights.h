@@ -57,6 +57,59 @@ struct AttentionWeights {
   }
 };
 
+struct LatentWeights {
+  Linear query_low;  // (query_rank, embedding), or none
+  Norm query_norm;   // (query_rank)
+  Linear query;      // (heads x (plain + rotated width), query_rank or embedding)
+  Linear key;        // (rank + rotated width, embedding)
+  Norm key_norm;     // (rank)
+  Linear key_up;     // (heads x rank, plain width): a head's query to where keys are
+  Linear value_up;   // (heads x value_width, rank)
+  Linear output;     // (embedding, heads x value_width)
+
+  template <class Visit>
+  void each_matrix(Visit&& visit) const {
+    for (const Linear* linear : {&query_low, &query, &key, &key_up, &value_up, &output})
+      visit(linear->weight, 1.0);
+  }
+};
+
+// What a layer does with its own input: residual += norm(projection(act(gate residual) * input)).
+struct LayerInputPart {
+  Linear gate;        // (input width, embedding)
+  Linear projection;  // (embedding, input width)
+  Norm norm;          // (embedding)
+
+  template <class Visit>
+  void each_matrix(Visit&& visit) const {
+    for (const Linear* linear : {&gate, &projection}) visit(linear->weight, 1.0);
+  }
+};
+
+// Where the inputs of all layers come from.
+struct LayerInputWeights {
+  Tensor embedding;   // (vocabulary, layers x input width)
+  Linear projection;  // (layers x input width, embedding)
+  Norm norm;          // (input width)
+};
+
+// Of one layer, where there are several streams.
+struct StreamWeights {
+  Norm router_norm;      // (embedding)
+  Linear router;         // (streams, embedding)
+  Linear predict;        // (streams x streams, streams)
+  Linear correct;        // (streams, streams)
+  Tensor correct_gains;  // (embedding)
+  Linear low, back;      // (rank, embedding) and (embedding, rank)
+  Norm low_norm;         // (embedding)
+
+  template <class Visit>
+  void each_matrix(Visit&& visit) const {
+    for (const Linear* linear : {&router, &predict, &correct, &low, &back})
+      visit(linear->weight, 1.0);
+  }
+};
+
 struct RecurrentWeights {
   Linear mixed;       // (channels, embedding): what the convolution goes over
   Linear gate;        // (heads x value_width, embedding)
@@ -113,10 +166,14 @@ struct MixtureWeights {
 struct LayerWeights {
   Norm before_mixer, after_mixer;
   AttentionWeights attention;
+  LatentWeights latent;
   RecurrentWeights recurrent;
   Norm before_feed_forward, after_feed_forward;
   FeedForwardWeights feed_forward;
   MixtureWeights mixture;
+  LayerInputPart input;
+  StreamWeights streams;
+  Tensor output_scale;  // (1)
 
   template <class Visit>
   void each_matrix(Visit&& visit) const {
@@ -124,7 +181,10 @@ struct LayerWeights {
       if (matrix) visit(matrix, share);
     };
     attention.each_matrix(present);
+    latent.each_matrix(present);
     recurrent.each_matrix(present);
+    input.each_matrix(present);
+    streams.each_matrix(present);
     feed_forward.each_matrix(present);
     mixture.each_matrix(present);
   }
@@ -144,6 +204,9 @@ struct Weights {
   Tensor token_types;        // (types, embedding), of which row 0 is added; or none
   Norm embedding_norm;
   HeadWeights head;
+  LayerInputWeights layer_inputs;
+  // ((streams - 1) x embedding, embedding) each: from the first stream to the others, and back
+  Linear open_streams, close_streams;
   Norm output_norm;
   Linear output;  // (vocabulary, embedding): the embedding again when tied
   // (rope dimensions / 2) each, or none: what divides the frequencies always, in long and in short

@@ -66,8 +66,10 @@ void apply_windows(const Windows& windows, int local_rope, ModelConfig* config);
 // Adds a kind of rotation, unless there is an equal one; its index.
 int add_rope(const RopeConfig& rope, ModelConfig* config);
 
-// expert_count and what belongs to it; nothing when it is 0.
+// expert_count and what belongs to it, after the leading dense layers; nothing when it is 0.
 Result<void> read_mixture(const Keys& keys, const MixtureConfig& otherwise, ModelConfig* config);
+// As expert_gating_func says; the softmax of all scores without it.
+Result<Router> read_router(const Keys& keys);
 
 // Encoders: BERT and its kin, whose layers norm the sum of what comes in and what they add.
 Result<void> read_bert(const Keys& keys, ModelConfig* config);
@@ -76,16 +78,21 @@ Result<void> read_modern_bert(const Keys& keys, ModelConfig* config);
 Result<void> read_nomic_bert(const Keys& keys, ModelConfig* config);
 
 Result<void> read_cohere2(const Keys& keys, ModelConfig* config);
+Result<void> read_deepseek2(const Keys& keys, ModelConfig* config);
 Result<void> read_exaone4(const Keys& keys, ModelConfig* config);
 Result<void> read_falcon_h1(const Keys& keys, ModelConfig* config);
 Result<void> read_gemma(const Keys& keys, ModelConfig* config);
 Result<void> read_gemma2(const Keys& keys, ModelConfig* config);
 Result<void> read_gemma3(const Keys& keys, ModelConfig* config);
+Result<void> read_gemma3n(const Keys& keys, ModelConfig* config);
+Result<void> read_gemma4(const Keys& keys, ModelConfig* config);
 Result<void> read_glm4(const Keys& keys, ModelConfig* config);
 Result<void> read_gpt2(const Keys& keys, ModelConfig* config);
 Result<void> read_gpt_oss(const Keys& keys, ModelConfig* config);
 Result<void> read_granite(const Keys& keys, ModelConfig* config);
+Result<void> read_granitehybrid(const Keys& keys, ModelConfig* config);
 Result<void> read_lfm2(const Keys& keys, ModelConfig* config);
+Result<void> read_lfm2moe(const Keys& keys, ModelConfig* config);
 Result<void> read_llama(const Keys& keys, ModelConfig* config);
 Result<void> read_mamba2(const Keys& keys, ModelConfig* config);
 Result<void> read_mistral3(const Keys& keys, ModelConfig* config);
@@ -98,6 +105,7 @@ Result<void> read_qwen2(const Keys& keys, ModelConfig* config);
 Result<void> read_qwen2moe(const Keys& keys, ModelConfig* config);
 Result<void> read_qwen3(const Keys& keys, ModelConfig* config);
 Result<void> read_qwen35(const Keys& keys, ModelConfig* config);
+Result<void> read_qwen35moe(const Keys& keys, ModelConfig* config);
 Result<void> read_smollm3(const Keys& keys, ModelConfig* config);
 Result<void> read_stablelm(const Keys& keys, ModelConfig* config);
 Result<void> read_starcoder2(const Keys& keys, ModelConfig* config);

@@ -1,4 +1,5 @@
-// LFM2: short convolutions, and attention in the layers that have heads of keys.
+// LFM2, dense and with experts: short convolutions, and attention in the layers that have heads of
+// keys.
 #include "model/arch/arch.h"
 
 namespace issun::model::arch {
@@ -18,6 +19,13 @@ Result<void> read_lfm2(const Keys& keys, ModelConfig* config) {
     }
   }
   return {};
+}
+
+Result<void> read_lfm2moe(const Keys& keys, ModelConfig* config) {
+  TRY(read_lfm2(keys, config));
+  MixtureConfig mixture;
+  mixture.router = TRY(read_router(keys));
+  return read_mixture(keys, mixture, config);
 }
 
 }  // namespace issun::model::arch

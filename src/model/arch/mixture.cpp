@@ -13,13 +13,21 @@ Result<void> read_mixture(const Keys& keys, const MixtureConfig& otherwise, Mode
       keys.count_or("expert_shared_feed_forward_length", 0, kMaxWidth, otherwise.shared_length));
   mixture.scale = TRY(keys.number_or("expert_weights_scale", 1));
   mixture.renormalise = TRY(keys.flag_or("expert_weights_norm", otherwise.renormalise));
-  for (LayerConfig& layer : config->layers) {
+  const int layers = static_cast<int>(config->layers.size());
+  const int dense = TRY(keys.count_or("leading_dense_block_count", 0, layers, 0));
+  for (int l = dense; l < layers; ++l) {
+    LayerConfig& layer = config->layers[static_cast<size_t>(l)];
     layer.feed_forward = FeedForwardKind::Mixture;
     layer.mixture = mixture;
     // Without a key of their own the experts are as wide as a dense layer would be.
     if (mixture.length == 0) layer.mixture.length = layer.feed_forward_length;
   }
   return {};
+}
+
+Result<Router> read_router(const Keys& keys) {
+  const int kind = TRY(keys.count_or("expert_gating_func", 1, 2, 1));
+  return kind == 2 ? Router::Sigmoid : Router::Softmax;
 }
 
 }  // namespace issun::model::arch

@@ -1,4 +1,5 @@
-// Qwen 3.5: the gated delta rule in most layers, attention with an output gate in the others.
+// Qwen 3.5, dense and with experts: the gated delta rule in most layers, attention with an output
+// gate in the others.
 #include "model/arch/arch.h"
 
 namespace issun::model::arch {
@@ -57,6 +58,14 @@ Result<void> read_qwen35(const Keys& keys, ModelConfig* config) {
     layer.gated_output = true;
   }
   return {};
+}
+
+Result<void> read_qwen35moe(const Keys& keys, ModelConfig* config) {
+  TRY(read_qwen35(keys, config));
+  MixtureConfig mixture;
+  mixture.shared_length = config->layers[0].feed_forward_length;
+  mixture.shared_gate = true;
+  return read_mixture(keys, mixture, config);
 }
 
 }  // namespace issun::model::arch

@@ -12,6 +12,9 @@ namespace issun::model {
 
 struct Pass;
 
+// How many tokens one piece of attention work takes: keys and values are converted once for them.
+constexpr int kTileTokens = 16;
+
 // The rotation of each row by one kind of rope: (max_rows, pairs) each.
 struct RotationRoom {
   std::span<float> cosines, sines;
@@ -37,6 +40,11 @@ struct AttentionRooms {
 
 // (rows, embedding) -> (rows, embedding); the rows' keys and values are in the cache afterwards.
 void attention(const Pass& pass, int l, const Matrix<float>& in, const Matrix<float>& out);
+
+// The rows' keys and values (rows, kv_heads x width) into the cache of layer l.
+void store_rows(const Pass& pass, int l, const Matrix<float>& keys, const Matrix<float>& values);
+// rooms.attended from rooms.query and the cache.
+void attend(const Pass& pass, int l);
 
 // Divides the rows of the batch into tiles, once for all layers.
 void divide_into_tiles(const Pass& pass);

@@ -1,6 +1,7 @@
 #include "model/layer/feed_forward.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "model/layer/pass.h"
 
@@ -20,8 +21,22 @@ void FeedForwardRoom::plan(Plan& plan) {
   plan.widest_input(plan.options.max_rows, widest);
 }
 
+namespace {
+
+// What is below the cutoff becomes 0, and the rest what it is above it.
+void cut_gates(double cutoff, std::span<float> gates) {
+  double sum = 0, squares = 0;
+  for (const float gate : gates) sum += gate;
+  const double n = static_cast<double>(gates.size()), mean = sum / n;
+  for (const float gate : gates) squares += (gate - mean) * (gate - mean);
+  const double from = mean + cutoff * std::sqrt(squares / std::max(1.0, n - 1));
+  for (float& gate : gates) gate = static_cast<float>(std::max(0.0, gate - from));
+}
+
+}  // namespace
+
 void feed_forward(const Pass& pass, const FeedForwardWeights& weights, Activation activation,
-                  const Matrix<float>& in, const Matrix<float>& out) {
+                  const Matrix<float>& in, const Matrix<float>& out, double cutoff) {
   const int64_t width = weights.up.weight.rows();
   const Matrix<float> up = view(pass.buffers.feed_forward.up, in.rows, width);
   const bool gated = static_cast<bool>(weights.gate.weight);
@@ -32,6 +47,7 @@ void feed_forward(const Pass& pass, const FeedForwardWeights& weights, Activatio
     pass.project(in, {{weights.up, up}});
   }
   pass.each_row(in.rows, [&](int64_t t) {
+    if (cutoff != 0) cut_gates(cutoff, {gate.row(t), static_cast<size_t>(width)});
     activate(pass.kernels, activation, width, gate.row(t), gated ? up.row(t) : nullptr);
   });
   pass.project(gate, {{weights.down, out}});

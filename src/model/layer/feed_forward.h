@@ -17,9 +17,10 @@ struct FeedForwardRoom {
   void plan(Plan& plan);
 };
 
-// (rows, embedding) -> (rows, embedding). Gated if the weights have a gate.
+// (rows, embedding) -> (rows, embedding). Gated if the weights have a gate; gates then count from
+// `cutoff` standard deviations above their mean, 0: all.
 void feed_forward(const Pass& pass, const FeedForwardWeights& weights, Activation activation,
-                  const Matrix<float>& in, const Matrix<float>& out);
+                  const Matrix<float>& in, const Matrix<float>& out, double cutoff = 0);
 
 // One row: gate = activation(gate) * up. Without `up` just activation(gate). May change `up`.
 void activate(const kernels::KernelTable& kernels, Activation activation, int64_t n, float* gate,

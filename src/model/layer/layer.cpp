@@ -24,6 +24,8 @@ void mix(const Pass& pass, int l, const Matrix<float>& in, const Matrix<float>& 
     }
     case MixerKind::DeltaRule:
       return delta_rule(pass, l, in, out);
+    case MixerKind::LatentAttention:
+      return latent_attention(pass, l, in, out);
   }
 }
 
@@ -33,9 +35,8 @@ void feed(const Pass& pass, int l, const Matrix<float>& in, const Matrix<float>&
       return;
     case FeedForwardKind::Gated:
     case FeedForwardKind::Plain:
-
       return feed_forward(pass, pass.layer_weights(l).feed_forward, pass.layer(l).activation, in,
-                          out);
+                          out, pass.layer(l).gate_cutoff);
     case FeedForwardKind::Mixture:
       return mixture(pass, l, in, out);
   }
@@ -68,10 +69,13 @@ void run_layer(const Pass& pass, int l) {
   const Matrix<float> normed = view(pass.buffers.normed, pass.rows(), width);
   const Matrix<float> branch = view(pass.buffers.branch, pass.rows(), width);
 
+  predict_streams(pass, l);
   const bool norms = static_cast<bool>(weights.before_mixer);
   if (norms) pass.norm(weights.before_mixer, residual, normed);
   mix(pass, l, norms ? normed : residual, branch);
+  low_way(pass, l, normed);
   add_to_residual(pass, l, weights.after_mixer, branch, residual);
+  add_low_way(pass);
 
   if (pass.layer(l).feed_forward == FeedForwardKind::None) return;
   // Without a norm of its own the second half reads what the first read (parallel), or the
@@ -80,6 +84,18 @@ void run_layer(const Pass& pass, int l) {
   const bool reads_normed = weights.before_feed_forward || pass.layer(l).parallel;
   feed(pass, l, reads_normed ? normed : residual, branch);
   add_to_residual(pass, l, weights.after_feed_forward, branch, residual);
+
+  if (pass.config.streams.count > 1) {
+    correct_streams(pass, l);
+  } else if (pass.config.layer_input_width != 0) {
+    layer_input(pass, l, residual, branch);
+    add_to_residual(pass, l, {}, branch, residual);
+  }
+  if (const Tensor& scale = weights.output_scale) {
+    pass.each_row(pass.rows(), [&](int64_t t) {
+      pass.kernels.scale(residual.row(t), scale.floats()[0], width, residual.row(t));
+    });
+  }
 }
 
 }  // namespace issun::model

@@ -5,12 +5,13 @@ namespace issun::model {
 void Pass::norm_row(const Norm& norm, const float* in, int64_t columns, float* out) const {
   const int n = static_cast<int>(columns);
   const float epsilon = static_cast<float>(config.norm_epsilon);
+  const float* gains = norm.gains ? norm.gains.floats() : nullptr;
   const float* bias = norm.bias ? norm.bias.floats() : nullptr;
   if (config.norm == NormKind::Layer) {
-    kernels.layer_norm(in, norm.gains.floats(), bias, n, epsilon, out);
+    kernels.layer_norm(in, gains, bias, n, epsilon, out);
     return;
   }
-  kernels.rms_norm(in, norm.gains.floats(), n, epsilon, out);
+  kernels.rms_norm(in, gains, n, epsilon, out);
   if (bias != nullptr) kernels.add(out, bias, n, out);
 }
 

@@ -13,6 +13,11 @@
 
 namespace issun::model {
 
+// Columns [first, first + count) of rows.
+inline Matrix<float> columns_of(const Matrix<float>& rows, int64_t first, int64_t count) {
+  return {rows.data + first, rows.rows, count, rows.stride};
+}
+
 struct Pass {
   const ModelConfig& config;
   const Weights& weights;

@@ -12,6 +12,8 @@ HERE = pathlib.Path(__file__).parent
 sys.path.insert(0, os.path.join(os.environ["ISSUN_SHARED"], "conformance", "reference"))
 from ggufw import Writer  # noqa: E402
 import npref  # noqa: E402
+import npref2  # noqa: E402
+import gemma3n as gemma3n_reference  # noqa: E402
 
 EMBEDDING, HEADS, KV_HEADS, WIDTH, HIDDEN, VOCABULARY, LAYERS = 16, 4, 2, 8, 12, 24, 2
 EXPERTS, USED, NARROW = 6, 2, 8
@@ -53,8 +55,12 @@ class Model:
         if self.layer_norm:
             self.numbers(name + ".bias", (n,), 0.2, 0, "F32")
 
-    def attention(self, block):
-        self.matrix(block + "attn_q", EMBEDDING, HEADS * WIDTH)
+    def rename(self, old, new):
+        self.file.tens = [(new + name[len(old):] if name.startswith(old + ".") else name, *rest)
+                          for name, *rest in self.file.tens]
+
+    def attention(self, block, gates=False):
+        self.matrix(block + "attn_q", EMBEDDING, HEADS * WIDTH * (2 if gates else 1))
         self.matrix(block + "attn_k", EMBEDDING, KV_HEADS * WIDTH)
         self.matrix(block + "attn_v", EMBEDDING, KV_HEADS * WIDTH)
         self.matrix(block + "attn_output", HEADS * WIDTH, EMBEDDING)
@@ -75,10 +81,10 @@ class Model:
         self.key("expert_used_count", "u32", USED)
         self.key("expert_feed_forward_length", "u32", NARROW)
 
-    def write(self):
+    def write(self, reference=npref):
         path = HERE / (self.architecture + ".gguf")
         self.file.write(path)
-        logits = npref.forward(str(path), TOKENS)
+        logits = reference.forward(str(path), TOKENS)
         logits.astype("<f4").tofile(HERE / (self.architecture + ".logits.f32"))
         print(self.architecture, path.stat().st_size, "bytes")
 
@@ -157,5 +163,179 @@ def exaone4():
     model.write()
 
 
-for make in (olmoe, qwen2moe, granitemoe, starcoder2, exaone4):
+def lfm2moe():
+    model = Model("lfm2moe", layers=3)
+    model.expert_keys()
+    model.key("attention.head_count_kv", "arr:i32", [0, KV_HEADS, 0])
+    model.key("shortconv.l_cache", "u32", 3)
+    model.key("leading_dense_block_count", "u32", 1)
+    model.key("expert_gating_func", "u32", 2)
+    model.rename("output_norm", "token_embd_norm")
+    for l in range(3):
+        block = f"blk.{l}."
+        model.norm(block + "attn_norm", EMBEDDING)
+        if l == 1:
+            model.attention(block)
+            model.norm(block + "attn_q_norm", WIDTH)
+            model.norm(block + "attn_k_norm", WIDTH)
+        else:
+            model.matrix(block + "shortconv.in_proj", EMBEDDING, 3 * EMBEDDING)
+            model.matrix(block + "shortconv.out_proj", EMBEDDING, EMBEDDING)
+            model.numbers(block + "shortconv.conv.weight", (3, EMBEDDING), 0.6, 0, "F32")
+        model.norm(block + "ffn_norm", EMBEDDING)
+        if l == 0:
+            model.gated(block, "", HIDDEN)
+        else:
+            model.experts(block)
+            model.numbers(block + "exp_probs_b.bias", (EXPERTS,), 0.3, 0, "F32")
+    model.write(npref2)
+
+
+def qwen35moe():
+    state, groups, heads = 8, 2, 4
+    model = Model("qwen35moe")
+    model.expert_keys()
+    model.key("expert_shared_feed_forward_length", "u32", HIDDEN)
+    model.key("rope.dimension_sections", "arr:i32", [2, 1, 1, 0])
+    for key, value in (("conv_kernel", 4), ("state_size", state), ("group_count", groups),
+                       ("time_step_rank", heads), ("inner_size", heads * state)):
+        model.key("ssm." + key, "u32", value)
+    model.key("full_attention_interval", "u32", 2)
+    for l in range(LAYERS):
+        block = f"blk.{l}."
+        model.norm(block + "attn_norm", EMBEDDING)
+        if l == 1:
+            model.attention(block, gates=True)
+            model.norm(block + "attn_q_norm", WIDTH)
+            model.norm(block + "attn_k_norm", WIDTH)
+        else:
+            channels = (2 * groups + heads) * state
+            model.matrix(block + "attn_qkv", EMBEDDING, channels)
+            model.matrix(block + "attn_gate", EMBEDDING, heads * state)
+            model.numbers(block + "ssm_conv1d.weight", (4, channels), 0.6, 0, "F32")
+            model.numbers(block + "ssm_dt.bias", (heads,), 0.5, 0, "F32")
+            model.numbers(block + "ssm_a", (heads,), 0.1, -0.5, "F32")
+            model.matrix(block + "ssm_beta", EMBEDDING, heads)
+            model.matrix(block + "ssm_alpha", EMBEDDING, heads)
+            model.norm(block + "ssm_norm", state)
+            model.matrix(block + "ssm_out", heads * state, EMBEDDING)
+        model.norm(block + "post_attention_norm", EMBEDDING)
+        model.experts(block)
+        model.gated(block, "_shexp", HIDDEN)
+        model.numbers(block + "ffn_gate_inp_shexp.weight", (EMBEDDING,), 0.3, 0, "F32")
+    model.write(npref2)
+
+
+def deepseek2():
+    """With queries made of a shorter row, and shares from sigmoids: as V3 has them."""
+    rank, query_rank, plain, rotated, value = 10, 12, 8, 4, 6
+    model = Model("deepseek2")
+    model.expert_keys()
+    for key, number in (("head_count_kv", 1), ("key_length", rank + rotated), ("value_length", rank),
+                        ("key_length_mla", plain + rotated), ("value_length_mla", value),
+                        ("kv_lora_rank", rank), ("q_lora_rank", query_rank)):
+        model.key("attention." + key, "u32", number)
+    for key, kind, number in (
+            ("leading_dense_block_count", "u32", 1), ("expert_shared_count", "u32", 2),
+            ("expert_weights_scale", "f32", 2.5), ("expert_weights_norm", "bool", True),
+            ("expert_gating_func", "u32", 2), ("rope.dimension_count", "u32", rotated),
+            ("rope.scaling.type", "str", "yarn"), ("rope.scaling.factor", "f32", 4.0),
+            ("rope.scaling.original_context_length", "u32", 16),
+            ("rope.scaling.yarn_log_multiplier", "f32", 0.08)):
+        model.key(key, kind, number)
+    for l in range(LAYERS):
+        block = f"blk.{l}."
+        model.norm(block + "attn_norm", EMBEDDING)
+        model.matrix(block + "attn_q_a", EMBEDDING, query_rank)
+        model.norm(block + "attn_q_a_norm", query_rank)
+        model.matrix(block + "attn_q_b", query_rank, HEADS * (plain + rotated))
+        model.matrix(block + "attn_kv_a_mqa", EMBEDDING, rank + rotated)
+        model.norm(block + "attn_kv_a_norm", rank)
+        model.matrix(block + "attn_k_b", plain, rank, HEADS)
+        model.matrix(block + "attn_v_b", rank, value, HEADS)
+        model.matrix(block + "attn_output", HEADS * value, EMBEDDING)
+        model.norm(block + "ffn_norm", EMBEDDING)
+        if l == 0:
+            model.gated(block, "", HIDDEN)
+        else:
+            model.experts(block)
+            model.numbers(block + "exp_probs_b.bias", (EXPERTS,), 0.3, 0, "F32")
+            model.gated(block, "_shexp", 2 * NARROW)
+    model.write(npref2)
+
+
+def gemma4():
+    """Without values of its own in the layer that sees everything."""
+    inputs, wide = 4, 16
+    model = Model("gemma4", layers=3)
+    for key, value in (("key_length", wide), ("value_length", wide), ("key_length_swa", WIDTH),
+                       ("value_length_swa", WIDTH), ("sliding_window", 5), ("shared_kv_layers", 1)):
+        model.key("attention." + key, "u32", value)
+    model.key("attention.sliding_window_pattern", "arr:bool", [True, False, True])
+    model.key("rope.dimension_count", "u32", wide)
+    model.key("rope.dimension_count_swa", "u32", WIDTH)
+    model.key("rope.freq_base_swa", "f32", 100.0)
+    model.key("embedding_length_per_layer_input", "u32", inputs)
+    model.key("final_logit_softcapping", "f32", 30.0)
+    model.numbers("rope_freqs.weight", (wide // 2,), 0.2, 2, "F32")
+    model.matrix("per_layer_token_embd", 3 * inputs, VOCABULARY)
+    model.matrix("per_layer_model_proj", EMBEDDING, 3 * inputs)
+    model.norm("per_layer_proj_norm", inputs)
+    for l in range(3):
+        block, width = f"blk.{l}.", wide if l == 1 else WIDTH
+        model.norm(block + "attn_norm", EMBEDDING)
+        model.matrix(block + "attn_q", EMBEDDING, HEADS * width)
+        model.norm(block + "attn_q_norm", width)
+        model.matrix(block + "attn_output", HEADS * width, EMBEDDING)
+        if l < 2:
+            model.matrix(block + "attn_k", EMBEDDING, KV_HEADS * width)
+            model.norm(block + "attn_k_norm", width)
+        if l == 0:
+            model.matrix(block + "attn_v", EMBEDDING, KV_HEADS * width)
+        model.norm(block + "post_attention_norm", EMBEDDING)
+        model.norm(block + "ffn_norm", EMBEDDING)
+        model.gated(block, "", HIDDEN)
+        model.norm(block + "post_ffw_norm", EMBEDDING)
+        model.matrix(block + "inp_gate", EMBEDDING, inputs)
+        model.matrix(block + "proj", inputs, EMBEDDING)
+        model.norm(block + "post_norm", EMBEDDING)
+        model.numbers(block + "layer_output_scale.weight", (1,), 0.1, 0.8, "F32")
+    model.write(npref2)
+
+
+def gemma3n():
+    """Twelve layers: ten of them cut their gates, and two read the keys of an earlier one."""
+    inputs, streams, rank, layers = 4, 4, 64, 12
+    model = Model("gemma3n", layers=layers)
+    model.key("attention.sliding_window", "u32", 5)
+    model.key("attention.shared_kv_layers", "u32", 2)
+    model.key("rope.freq_base_swa", "f32", 100.0)
+    model.key("embedding_length_per_layer_input", "u32", inputs)
+    model.matrix("per_layer_token_embd", layers * inputs, VOCABULARY)
+    model.matrix("per_layer_model_proj", EMBEDDING, layers * inputs)
+    model.norm("per_layer_proj_norm", inputs)
+    model.matrix("altup_proj", EMBEDDING, EMBEDDING, streams - 1)
+    model.matrix("altup_unembd_proj", EMBEDDING, EMBEDDING, streams - 1)
+    for l in range(layers):
+        block = f"blk.{l}."
+        for name in ("attn_norm", "post_attention_norm", "ffn_norm", "post_ffw_norm", "post_norm",
+                     "altup_router_norm", "laurel_post_norm", "altup_correct_scale"):
+            model.norm(block + name, EMBEDDING)
+        model.attention(block)
+        model.norm(block + "attn_q_norm", WIDTH)
+        model.norm(block + "attn_k_norm", WIDTH)
+        model.gated(block, "", HIDDEN)
+        model.matrix(block + "inp_gate", EMBEDDING, inputs)
+        model.matrix(block + "proj", inputs, EMBEDDING)
+        model.matrix(block + "laurel_l", EMBEDDING, rank)
+        model.matrix(block + "laurel_r", rank, EMBEDDING)
+        for name, rows, deviation in (("altup_correct_coef", streams, 0.3),
+                                      ("altup_predict_coef", streams * streams, 0.2)):
+            model.numbers(block + name + ".weight", (streams, rows), deviation, 0, "F32")
+        model.numbers(block + "altup_router.weight", (EMBEDDING, streams), 4, 0, "F32")
+    model.write(gemma3n_reference)
+
+
+for make in (olmoe, qwen2moe, granitemoe, starcoder2, exaone4, lfm2moe, qwen35moe, deepseek2, gemma4,
+             gemma3n):
     make()

@@ -1,5 +1,7 @@
-// Which facts follow from the keys of architectures whose layers carry a state.
+// Which facts follow from the keys of architectures whose layers are not plain attention.
 #include <doctest/doctest.h>
+
+#include <cmath>
 
 #include "model/arch/arch.h"
 
@@ -36,6 +38,9 @@ class Facts {
   }
   Facts& counts(const char* key, std::vector<int64_t> values) {
     return put(key, {ValueType::Array, ValueType::I32, std::move(values)});
+  }
+  Facts& flags(const char* key, std::vector<uint64_t> values) {
+    return put(key, {ValueType::Array, ValueType::Bool, std::move(values)});
   }
   Result<ModelConfig> read(Read reader) const {
     gguf::Metadata metadata;
@@ -117,4 +122,60 @@ TEST_CASE("Facts that no layer with a state can have are refused by the key") {
   CHECK(Facts().counts("rope.dimension_sections", {8, 0, 0, 0}).error(qwen).find("pair 1") !=
         std::string::npos);
   CHECK(Facts().counts("attention.head_count_kv", {2, 0, 2, 2}).error(arch::read_falcon_h1) != "");
+}
+
+TEST_CASE("The last layers of Gemma 4 read the keys of the last of their kind, and keep none") {
+  const auto facts = [] {
+    return Facts()
+        .flags("attention.sliding_window_pattern", {1, 0, 1, 0})
+        .count("attention.sliding_window", 8)
+        .count("attention.key_length", 32)
+        .count("attention.value_length", 32)
+        .count("attention.key_length_swa", 16)
+        .count("attention.shared_kv_layers", 2)
+        .count("embedding_length_per_layer_input", 4);
+  };
+  const ModelConfig config = *facts().read(arch::read_gemma4);
+  CHECK(config.layers[0].kv_from == kOwnKeys);
+  CHECK(config.layers[2].kv_from == 0);
+  CHECK(config.layers[3].kv_from == 1);
+  CHECK(config.layers[0].window == 8);
+  CHECK(config.layers[0].key_width == 16);
+  CHECK(config.layers[1].window == 0);
+  CHECK(config.layers[1].attention_scale == 1);
+  CHECK(config.ropes[0].file_factors);
+  CHECK_FALSE(config.ropes[1].file_factors);
+  CHECK(config.layer_input_width == 4);
+  const cache::KvShape shape = config.kv_shape(DType::F16, DType::F16);
+  CHECK(shape.layers[1].key_width == 32);
+  CHECK(shape.layers[2].kv_heads == 0);
+  CHECK(shape.states.empty());
+  CHECK(facts()
+            .count("attention.shared_kv_layers", 3)
+            .error(arch::read_gemma4)
+            .find("x.attention.shared_kv_layers") == 0);
+  CHECK(facts().count("expert_count", 8).error(arch::read_gemma4).find("x.expert_count") == 0);
+}
+
+TEST_CASE("Latent attention keeps one short row a position, whatever the heads") {
+  const auto facts = [] {
+    return Facts()
+        .count("attention.kv_lora_rank", 40)
+        .count("rope.dimension_count", 8)
+        .count("attention.key_length_mla", 24)
+        .count("attention.value_length_mla", 12);
+  };
+  const ModelConfig config = *facts().read(arch::read_deepseek2);
+  CHECK(config.layers[0].latent.plain_width == 16);
+  CHECK(config.layers[0].attention_scale == doctest::Approx(1 / std::sqrt(24.0)));
+  const cache::KvShape shape = config.kv_shape(DType::F16, DType::F16);
+  CHECK(shape.layers[0].kv_heads == 1);
+  CHECK(shape.layers[0].key_width == 48);
+  CHECK(shape.layers[0].value_width == 40);
+  CHECK(facts().count("expert_group_count", 4).error(arch::read_deepseek2).find("found 4") !=
+        std::string::npos);
+  CHECK(Facts()
+            .count("attention.kv_lora_rank", 40)
+            .error(arch::read_deepseek2)
+            .find("x.attention.key_length_mla") == 0);
 }

@@ -1,0 +1,148 @@
+// What all kinds of attention do alike: rows into the cache, and queries against what is there.
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstring>
+
+#include "model/layer/attention.h"
+#include "model/layer/pass.h"
+
+namespace issun::model {
+
+namespace {
+
+// Positions [begin, end) that a token at `position` of `length` sees.
+struct Visible {
+  int begin, end;
+};
+Visible visible(bool causal, int window, int position, int length) {
+  if (causal) return {window == 0 ? 0 : std::max(0, position - window + 1), position + 1};
+  if (window == 0) return {0, length};
+  return {std::max(0, position - window / 2),
+          std::min(length - position, window / 2 + 1) + position};
+}
+
+// The slope of a head in ALiBi (Press et al. 2022): powers of 2^(-alibi / n), n the largest power
+// of two up to the heads; heads beyond n take every other power of the slopes for 2 n.
+float slope_of(double alibi, int head, int heads) {
+  const int n = static_cast<int>(std::bit_floor(static_cast<unsigned>(heads)));
+  const double power = head < n ? head + 1 : (2 * (head - n) + 1) / 2.0;
+  return static_cast<float>(std::exp2(-alibi * power / n));
+}
+
+// Tokens [begin, end) of one sequence, the first of which is row `row` of the batch.
+struct Tile {
+  const cache::PageTable* table;
+  int64_t row;
+  int tokens;
+};
+
+Tile tile_of(const Pass& pass, int64_t tile) {
+  const std::span<const int64_t> first_tile = pass.buffers.attention.first_tile;
+  size_t s = 0;
+  int64_t first = 0;
+  for (; first_tile[s + 1] <= tile; ++s) first += pass.batch.sequences[s].rows;
+  const SequenceRows& sequence = pass.batch.sequences[s];
+  const int begin = static_cast<int>(tile - first_tile[s]) * kTileTokens;
+  return {sequence.table, first + begin, std::min(kTileTokens, sequence.rows - begin)};
+}
+
+// One tile of tokens against one head of keys and values.
+void attend_tile(const Pass& pass, int l, const Tile& tile, int head, AttentionTile& room) {
+  const LayerConfig& layer = pass.layer(l);
+  const Tensor& sinks = pass.layer_weights(l).attention.sinks;
+  const int group = layer.heads / layer.kv_heads;
+  const int from = layer.kv_from == kOwnKeys ? l : layer.kv_from;
+  const float* queries = pass.buffers.attention.query.data();
+  float* attended = pass.buffers.attention.attended.data();
+  const int length = tile.table->length;
+  const int last = pass.config.causal
+                       ? pass.buffers.positions[static_cast<size_t>(tile.row + tile.tokens - 1)]
+                       : length - 1;
+  for (int p = 0; p <= last / cache::kPageTokens; ++p) {
+    const int32_t page = tile.table->pages[static_cast<size_t>(p)];
+    room.key_pages[static_cast<size_t>(p)] = pass.cache.key_row(from, head, page, 0);
+    room.value_pages[static_cast<size_t>(p)] = pass.cache.value_row(from, head, page, 0);
+  }
+  size_t rows = 0;
+  for (int i = 0; i < tile.tokens; ++i) {
+    const int64_t t = tile.row + i;
+    std::memcpy(room.queries.data() + static_cast<int64_t>(rows) * layer.key_width,
+                queries + (t * layer.heads + head * group) * layer.key_width,
+                static_cast<size_t>(group * layer.key_width) * sizeof(float));
+    const int position = pass.buffers.positions[static_cast<size_t>(t)];
+    const Visible seen = visible(pass.config.causal, layer.window, position, length);
+    for (int g = 0; g < group; ++g, ++rows) {
+      room.visible_begin[rows] = seen.begin;
+      room.visible_end[rows] = seen.end;
+      room.positions[rows] = position;
+      if (layer.alibi != 0) {
+        room.slopes[rows] = slope_of(layer.alibi, head * group + g, layer.heads);
+      }
+      if (sinks) room.sinks[rows] = sinks.floats()[head * group + g];
+    }
+  }
+  kernels::AttentionTask task{};
+  task.queries = room.queries.data();
+  task.query_stride = layer.key_width;
+  task.rows = static_cast<int>(rows);
+  task.key_width = layer.key_width;
+  task.value_width = layer.value_width;
+  task.key_pages = room.key_pages.data();
+  task.value_pages = room.value_pages.data();
+  task.page_tokens = cache::kPageTokens;
+  task.visible_begin = room.visible_begin.data();
+  task.visible_end = room.visible_end.data();
+  task.scale = static_cast<float>(layer.attention_scale);
+  task.softcap = static_cast<float>(layer.attention_softcap);
+  task.sinks = sinks ? room.sinks.data() : nullptr;
+  task.slopes = layer.alibi != 0 ? room.slopes.data() : nullptr;
+  task.positions = room.positions.data();
+  task.out = room.out.data();
+  task.out_stride = layer.value_width;
+  pass.kernels.attention[static_cast<int>(pass.cache.shape().key_type)](&task, room.scratch.data());
+  for (int i = 0; i < tile.tokens; ++i) {
+    std::memcpy(attended + ((tile.row + i) * layer.heads + head * group) * layer.value_width,
+                room.out.data() + int64_t{i} * group * layer.value_width,
+                static_cast<size_t>(group * layer.value_width) * sizeof(float));
+  }
+}
+
+}  // namespace
+
+void divide_into_tiles(const Pass& pass) {
+  const std::span<int64_t> first_tile = pass.buffers.attention.first_tile;
+  int64_t tiles = 0;
+  for (size_t s = 0; s < pass.batch.sequences.size(); ++s) {
+    first_tile[s] = tiles;
+    tiles += (pass.batch.sequences[s].rows + kTileTokens - 1) / kTileTokens;
+  }
+  first_tile[pass.batch.sequences.size()] = tiles;
+}
+
+void store_rows(const Pass& pass, int l, const Matrix<float>& keys, const Matrix<float>& values) {
+  const LayerConfig& layer = pass.layer(l);
+  const auto store = pass.kernels.encode_row[static_cast<int>(pass.cache.shape().key_type)];
+  pass.each_row(pass.rows(), [&](int64_t t) {
+    const int32_t page = pass.buffers.pages[static_cast<size_t>(t)];
+    const int slot = pass.buffers.positions[static_cast<size_t>(t)] % cache::kPageTokens;
+    for (int h = 0; h < layer.kv_heads; ++h) {
+      store(keys.row(t) + h * layer.key_width, layer.key_width,
+            pass.cache.key_row(l, h, page, slot));
+      store(values.row(t) + h * layer.value_width, layer.value_width,
+            pass.cache.value_row(l, h, page, slot));
+    }
+  });
+}
+
+void attend(const Pass& pass, int l) {
+  AttentionRooms& rooms = pass.buffers.attention;
+  const int heads = pass.layer(l).kv_heads;
+  const int64_t tiles = rooms.first_tile[pass.batch.sequences.size()];
+  pass.workers.for_each(tiles * heads, 1, [&](int64_t item, int64_t, int worker) {
+    attend_tile(pass, l, tile_of(pass, item / heads), static_cast<int>(item % heads),
+                rooms.tiles[static_cast<size_t>(worker)]);
+  });
+}
+
+}  // namespace issun::model
