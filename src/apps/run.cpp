@@ -49,6 +49,9 @@ class Chat {
   // broke.
   Result<void> answer(const std::string& text, bool echo);
 
+  // One that came too late to stop an answer is not meant for what follows.
+  void forget_interrupts() { interrupts_.take(); }
+
   engine::Conversation& conversation() { return conversation_; }
   engine::Runtime& runtime() const { return *runtime_; }
   const RunReport& report() const { return report_; }
@@ -83,7 +86,6 @@ Result<void> Chat::still_sound() const {
 }
 
 Result<void> Chat::answer(const std::string& text, bool echo) {
-  interrupts_.take();  // one that came too late for the last answer is not meant for this one
   engine::Request request;
   request.prompt = TRY(conversation_.ask(text));
   if (request.prompt.empty())
@@ -213,6 +215,7 @@ Result<int> interactive(Chat& chat, const RunFlags& flags) {
       say(answered.error().message);
     }
     TRY(written_out());
+    chat.forget_interrupts();
   }
   tell("\n");
   return kDone;

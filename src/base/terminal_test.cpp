@@ -153,3 +153,14 @@ TEST_CASE("Standard input is read from where it stands, be it a file or a socket
   }
   ::close(ends[0]);
 }
+
+TEST_CASE("An interrupt that came before a line is waited for is not missed") {
+  Pipe pipe;
+  const OtherInput input(pipe.out);
+  Interrupts interrupts;
+  ::raise(SIGINT);
+  CHECK_FALSE(read_line().has_value());
+  CHECK(interrupts.take());
+  pipe.put("later\n");
+  CHECK(read_line() == "later");
+}
