@@ -128,6 +128,8 @@ class MadeUpModel {
         return mixture(block, layer.mixture);
       case FeedForwardKind::Gated:
         return gated(block, "", layer.feed_forward_length, form_.fused_gate_up);
+      case FeedForwardKind::None:
+        return;
       case FeedForwardKind::Plain:
         break;
     }

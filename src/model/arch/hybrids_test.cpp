@@ -98,9 +98,9 @@ TEST_CASE("A state space keeps a matrix a head and the rows of its convolution")
 
 TEST_CASE("Every fourth layer of Qwen 3.5 looks back, or as the interval says") {
   const auto kinds = [](const ModelConfig& config) {
-    std::string kinds;
-    for (const LayerConfig& layer : config.layers) kinds += layer.attends() ? 'a' : 'd';
-    return kinds;
+    std::string letters;
+    for (const LayerConfig& layer : config.layers) letters += layer.attends() ? 'a' : 'd';
+    return letters;
   };
   CHECK(kinds(*Facts().read(arch::read_qwen35)) == "ddda");
   CHECK(kinds(*Facts().count("full_attention_interval", 2).read(arch::read_qwen35)) == "dada");
