@@ -186,6 +186,22 @@ class Reference {
     return x;
   }
 
+  // Whether a token sees the one so many positions before it (after it: negative).
+  bool sees(const LayerConfig& layer, int distance) const {
+    if (config_.causal) return distance >= 0 && (layer.window == 0 || distance < layer.window);
+    return layer.window == 0 || std::abs(distance) <= layer.window / 2;
+  }
+
+  // ALiBi (Press et al. 2022): a geometric row for the largest power of two of heads, then every
+  // other one of the row twice as long.
+  static double slope(const LayerConfig& layer, int h) {
+    if (layer.alibi == 0) return 0;
+    int power = 1;
+    while (power * 2 <= layer.heads) power *= 2;
+    const auto of_row = [&](int i, int n) { return std::exp2(-layer.alibi * (i + 1) / n); };
+    return h < power ? of_row(h, power) : of_row(2 * (h - power), 2 * power);
+  }
+
   std::vector<Row> attend(const LayerConfig& layer, const AttentionWeights& weights,
                           const std::vector<Row>& read) const {
     std::vector<Row> queries, keys, values, out;
@@ -207,14 +223,16 @@ class Reference {
         const Row q = head(layer, weights.query_norm, queries[t], h, layer.key_width, t);
         double sum = layer.sinks ? std::exp(static_cast<double>(weights.sinks.floats()[h])) : 0.0;
         Row seen(static_cast<size_t>(layer.value_width));
-        for (size_t s = 0; s <= t; ++s) {
-          if (layer.window != 0 && t - s >= static_cast<size_t>(layer.window)) continue;
+        for (size_t s = 0; s < read.size(); ++s) {
+          const int distance = static_cast<int>(t) - static_cast<int>(s);
+          if (!sees(layer, distance)) continue;
           const Row k = head(layer, weights.key_norm, keys[s], shared, layer.key_width, s);
           double score = 0;
           for (size_t i = 0; i < q.size(); ++i) score += q[i] * k[i];
           score *= layer.attention_scale * grown;
           const double cap = layer.attention_softcap;
           if (cap != 0) score = cap * std::tanh(score / cap);
+          score -= slope(layer, h) * std::abs(distance);
           sum += std::exp(score);
           for (size_t i = 0; i < seen.size(); ++i) {
             seen[i] +=
