@@ -50,7 +50,7 @@ enum class MixerKind {
 enum class QkNorm { None, Head, Whole };
 
 // Gated: down(act(gate x) * up x). Plain: down(act(up x)).
-// Mixture: a sum of experts, each gated, that a router chooses.
+// Mixture: a sum of experts, each of one of those two kinds, that a router chooses.
 enum class FeedForwardKind { None, Gated, Plain, Mixture };
 
 // ClampedSilu: gate up to 7, up within 7; gate * sigmoid(1.702 gate) * (up + 1).
@@ -63,6 +63,7 @@ enum class Router { Softmax, Sigmoid, SoftmaxOfChosen };
 struct MixtureConfig {
   int experts = 0, used = 0;
   int length = 0;  // the width inside one expert
+  bool gated = true;
   Router router = Router::Softmax;
   bool renormalise = true;   // the shares of those chosen add up to 1
   double scale = 1;          // of the shares

@@ -95,8 +95,8 @@ double nmse(std::span<const float> a, std::span<const float> b) {
   return wrong / all;
 }
 
-constexpr const char* kNames[] = {"bert-mean", "bert-rerank", "jina-bert-v2", "modern-bert",
-                                  "nomic-bert"};
+constexpr const char* kNames[] = {"bert-mean",   "bert-rerank", "gemma-embedding", "jina-bert-v2",
+                                  "modern-bert", "nomic-bert",  "qwen3-embed"};
 
 }  // namespace
 

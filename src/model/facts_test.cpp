@@ -275,6 +275,8 @@ TEST_CASE("Facts of a mixture of experts change the logits as the oracle says") 
                m.renormalise = false;
              }),
              experts([](MixtureConfig& m) { m.router = Router::Softmax; }), {.biases = true});
+  check_fact("no gates", with_experts(), experts([](MixtureConfig& m) { m.gated = false; }),
+             each_layer([](LayerConfig& l) { l.activation = Activation::Gelu; }), {.biases = true});
   check_fact("scale", with_experts(), experts([](MixtureConfig& m) { m.scale = 1.5; }),
              experts([](MixtureConfig& m) { m.scale = 1; }));
   check_fact("how many", with_experts(), experts([](MixtureConfig& m) { m.used = 2; }),

@@ -173,7 +173,7 @@ class MadeUpModel {
     if (form_.experts == ExpertLayout::Merged) {
       stacked("ffn_gate_up_exps", {"ffn_gate", "ffn_up"}, hidden, embedding);
     } else {
-      stacked("ffn_gate_exps", {"ffn_gate"}, hidden, embedding);
+      if (mixture.gated) stacked("ffn_gate_exps", {"ffn_gate"}, hidden, embedding);
       stacked("ffn_up_exps", {"ffn_up"}, hidden, embedding);
     }
     stacked("ffn_down_exps", {"ffn_down"}, embedding, hidden);

@@ -5,7 +5,8 @@ import math
 import program
 from program import ProgramTest, STORIES, shared
 
-MODELS = {"bert-mean": "mean", "jina-bert-v2": "mean", "modern-bert": "mean", "nomic-bert": "mean"}
+MODELS = {"bert-mean": "mean", "gemma-embedding": "mean", "jina-bert-v2": "mean",
+          "modern-bert": "mean", "nomic-bert": "mean", "qwen3-embed": "last"}
 
 
 def cosine_distance(a, b):

@@ -71,11 +71,13 @@ Result<void> read_mixture(const Keys& keys, const MixtureConfig& otherwise, Mode
 // As expert_gating_func says; the softmax of all scores without it.
 Result<Router> read_router(const Keys& keys);
 
-// Encoders: BERT and its kin, whose layers norm the sum of what comes in and what they add.
+// Encoders, which see a text both ways.
 Result<void> read_bert(const Keys& keys, ModelConfig* config);
+Result<void> read_gemma_embedding(const Keys& keys, ModelConfig* config);
 Result<void> read_jina_bert_v2(const Keys& keys, ModelConfig* config);
 Result<void> read_modern_bert(const Keys& keys, ModelConfig* config);
 Result<void> read_nomic_bert(const Keys& keys, ModelConfig* config);
+Result<void> read_nomic_bert_moe(const Keys& keys, ModelConfig* config);
 
 Result<void> read_cohere2(const Keys& keys, ModelConfig* config);
 Result<void> read_deepseek2(const Keys& keys, ModelConfig* config);

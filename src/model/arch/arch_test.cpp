@@ -1,5 +1,5 @@
-// Small files of the architectures for which the conformance data has none, with the logits of its
-// numpy reference: tests/corpus/model/make.py writes both.
+// Small files of the architectures for which the conformance data has none, with the logits (of
+// encoders: the rows) of its numpy reference: tests/corpus/model/make.py writes both.
 #include "model/arch/arch.h"
 
 #include <doctest/doctest.h>
@@ -35,21 +35,25 @@ std::vector<float> floats(const std::string& path) {
 }  // namespace
 
 TEST_CASE("Architectures without conformance data meet the logits of the numpy reference") {
-  for (const std::string name : {"olmoe", "qwen2moe", "granitemoe", "starcoder2", "exaone4",
-                                 "lfm2moe", "qwen35moe", "deepseek2", "gemma4", "gemma3n"}) {
+  for (const std::string name :
+       {"olmoe", "qwen2moe", "granitemoe", "starcoder2", "exaone4", "lfm2moe", "qwen35moe",
+        "deepseek2", "gemma4", "gemma3n", "nomic-bert-moe"}) {
     CAPTURE(name);
     const auto file = *gguf::GgufFile::open(corpus(name + ".gguf"));
     const auto config = read_config(file);
     REQUIRE_MESSAGE(config, (config ? "" : config.error().message));
     const auto weights = Weights::bind(file, *config);
     REQUIRE_MESSAGE(weights, (weights ? "" : weights.error().message));
-    const auto expected = floats(corpus(name + ".logits.f32"));
+    const bool reads = !config->causal;
+    const auto expected = floats(corpus(name + (reads ? ".rows.f32" : ".logits.f32")));
+    const int columns = reads ? config->embedding_length : config->vocabulary_size;
     std::vector<int32_t> tokens;
     for (int i = 0; i < 20; ++i) tokens.push_back((i * 7 + i * i) % config->vocabulary_size);
-    REQUIRE(expected.size() == tokens.size() * static_cast<size_t>(config->vocabulary_size));
+    REQUIRE(expected.size() == tokens.size() * static_cast<size_t>(columns));
     const auto pool = *Workers::create(1);
     for (const kernels::KernelTable* kernels : kernels::available_kernels()) {
       ForwardOptions options{.max_rows = 20, .max_outputs = 20, .context = 20, .exact = true};
+      options.hidden = reads;
       auto forward = *Forward::create(*config, *weights, *kernels, *pool, options);
       auto cache = *cache::PagedKv::create(config->kv_shape(DType::F32, DType::F32), 20);
       Sequence sequence(*forward, cache);

@@ -1,5 +1,6 @@
 // BERT and its kin: encoders whose layers norm the sum of what comes in and what they add. bert has
-// learned positions, jina-bert-v2 scores that fall with the distance, nomic-bert rotations.
+// learned positions, jina-bert-v2 scores that fall with the distance, nomic-bert rotations, and
+// nomic-bert-moe experts as well.
 #include "model/arch/arch.h"
 
 namespace issun::model::arch {
@@ -51,6 +52,22 @@ Result<void> read_nomic_bert(const Keys& keys, ModelConfig* config) {
   TRY(read_encoder(keys, config));
   config->ropes[0].pairing = RopePairing::Halves;
   for (LayerConfig& layer : config->layers) layer.activation = Activation::Silu;
+  return {};
+}
+
+// Dense layers and layers of experts take turns, the dense first; neither has gates, and the shares
+// of the chosen experts stay as the softmax of all gave them.
+Result<void> read_nomic_bert_moe(const Keys& keys, ModelConfig* config) {
+  TRY(read_encoder(keys, config));
+  config->ropes[0].pairing = RopePairing::Halves;
+  MixtureConfig mixture;
+  mixture.gated = mixture.renormalise = false;
+  TRY(read_mixture(keys, mixture, config));
+  const int period = TRY(keys.count("moe_every_n_layers", 2, kMaxLayers));
+  for (size_t l = 0; l < config->layers.size(); ++l) {
+    LayerConfig& layer = config->layers[l];
+    if (l % static_cast<size_t>(period) != 1) layer.feed_forward = FeedForwardKind::Plain;
+  }
   return {};
 }
 

@@ -1,4 +1,5 @@
-// Gemma 1 to 3 (text). The gains of the norms are stored with the 1 that the papers add.
+// Gemma 1 to 3 (text), and the encoder made of the last. The gains of the norms are stored with the
+// 1 that the papers add.
 #include <cmath>
 
 #include "model/arch/arch.h"
@@ -55,6 +56,11 @@ Result<void> read_gemma3(const Keys& keys, ModelConfig* config) {
   if (windows.window != 0) apply_windows(windows, add_rope(local, config), config);
   config->logit_softcap = TRY(read_softcap(keys, "final_logit_softcapping", 0));
   return {};
+}
+
+Result<void> read_gemma_embedding(const Keys& keys, ModelConfig* config) {
+  config->causal = false;
+  return read_gemma3(keys, config);
 }
 
 }  // namespace issun::model::arch

@@ -20,6 +20,9 @@ Result<void> read_qwen2moe(const Keys& keys, ModelConfig* config) {
 
 Result<void> read_qwen3(const Keys& keys, ModelConfig* config) {
   TRY(read_decoder(keys, NormKind::Rms, RopePairing::Halves, config));
+  // Rerankers compare the logits of "yes" and "no" after the last token.
+  config->reading.ranked = Pooling::Last;
+  config->reading.shares = true;
   for (LayerConfig& layer : config->layers) layer.qk_norm = QkNorm::Head;
   return read_mixture(keys, {}, config);
 }

@@ -10,12 +10,13 @@
 namespace issun::model {
 
 void MixtureRoom::plan(Plan& plan) {
-  int64_t experts = 0, used = 0, length = 0;
+  int64_t experts = 0, used = 0, length = 0, gated = 0;
   for (const LayerConfig& layer : plan.config.layers) {
     if (layer.feed_forward != FeedForwardKind::Mixture) continue;
     experts = std::max<int64_t>(experts, layer.mixture.experts);
     used = std::max<int64_t>(used, layer.mixture.used);
     length = std::max<int64_t>(length, layer.mixture.length);
+    if (layer.mixture.gated) gated = length;
   }
   if (experts == 0) return;
   const int64_t tokens = plan.options.max_rows, visits = tokens * used;
@@ -25,7 +26,7 @@ void MixtureRoom::plan(Plan& plan) {
   plan.layout.add(&slots, visits);
   plan.layout.add(&ends, experts);
   plan.layout.add(&rows, visits * plan.config.embedding_length);
-  plan.layout.add(&gate, visits * length);
+  plan.layout.add(&gate, visits * gated);
   plan.layout.add(&up, visits * length);
   plan.layout.add(&shared_gate, tokens);
   plan.widest_input(visits, std::max<int64_t>(plan.config.embedding_length, length));
@@ -125,8 +126,9 @@ void mixture(const Pass& pass, int l, const Matrix<float>& in, const Matrix<floa
   assign_slots(room, static_cast<size_t>(visits), weights.experts.size());
 
   const Matrix<float> rows = view(room.rows, visits, in.columns);
-  const Matrix<float> gate = view(room.gate, visits, layer.mixture.length);
   const Matrix<float> up = view(room.up, visits, layer.mixture.length);
+  const bool gated = layer.mixture.gated;
+  const Matrix<float> gate = gated ? view(room.gate, visits, layer.mixture.length) : up;
   const auto expert = [&](int64_t visit) -> const FeedForwardWeights& {
     return weights.experts[static_cast<size_t>(room.chosen[static_cast<size_t>(visit)])];
   };
@@ -134,12 +136,18 @@ void mixture(const Pass& pass, int l, const Matrix<float>& in, const Matrix<floa
     std::memcpy(rows.row(room.slots[static_cast<size_t>(v)]), in.row(v / used),
                 static_cast<size_t>(in.columns) * sizeof(float));
   });
-  multiply(pass, weights, rows, {{&FeedForwardWeights::gate, gate}, {&FeedForwardWeights::up, up}});
+  if (gated) {
+    multiply(pass, weights, rows,
+             {{&FeedForwardWeights::gate, gate}, {&FeedForwardWeights::up, up}});
+  } else {
+    multiply(pass, weights, rows, {{&FeedForwardWeights::up, up}});
+  }
   pass.each_row(visits, [&](int64_t v) {
     const int64_t slot = room.slots[static_cast<size_t>(v)];
-    add_bias(pass.kernels, expert(v).gate, gate, slot);
+    if (gated) add_bias(pass.kernels, expert(v).gate, gate, slot);
     add_bias(pass.kernels, expert(v).up, up, slot);
-    activate(pass.kernels, layer.activation, gate.columns, gate.row(slot), up.row(slot));
+    activate(pass.kernels, layer.activation, gate.columns, gate.row(slot),
+             gated ? up.row(slot) : nullptr);
   });
   multiply(pass, weights, gate, {{&FeedForwardWeights::down, rows}});
   pass.each_row(in.rows, [&](int64_t t) {

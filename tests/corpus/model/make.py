@@ -1,5 +1,5 @@
 """Writes the small models beside this file, one for each architecture of which the conformance data
-has none, and the logits that its numpy reference gives them. Needs python3-numpy and the shared data:
+has none, and the logits (of encoders: the rows) that its numpy reference gives them. Needs python3-numpy and the shared data:
 ISSUN_SHARED=../shared python3 tests/corpus/model/make.py
 """
 import os
@@ -21,8 +21,9 @@ TOKENS = [(i * 7 + i * i) % VOCABULARY for i in range(20)]
 
 
 class Model:
-    def __init__(self, architecture, layer_norm=False, biases=(), layers=LAYERS):
+    def __init__(self, architecture, layer_norm=False, biases=(), layers=LAYERS, encoder=False):
         self.architecture, self.biases, self.layer_norm = architecture, biases, layer_norm
+        self.encoder = encoder
         self.random = np.random.default_rng(len(architecture))
         self.file = Writer()
         self.file.kv("general.architecture", "str", architecture)
@@ -36,7 +37,7 @@ class Model:
                 ("vocab_size", "u32", VOCABULARY), ("attention." + norm, "f32", 1e-5)):
             self.key(key, kind, value)
         self.matrix("token_embd", EMBEDDING, VOCABULARY)
-        self.norm("output_norm", EMBEDDING)
+        self.norm("token_embd_norm" if encoder else "output_norm", EMBEDDING)
 
     def key(self, key, kind, value):
         self.file.kv(f"{self.architecture}.{key}", kind, value)
@@ -84,8 +85,10 @@ class Model:
     def write(self, reference=npref):
         path = HERE / (self.architecture + ".gguf")
         self.file.write(path)
-        logits = reference.forward(str(path), TOKENS)
-        logits.astype("<f4").tofile(HERE / (self.architecture + ".logits.f32"))
+        wanted = {"want": "tokens"} if self.encoder else {}
+        rows = reference.forward(str(path), TOKENS, **wanted)
+        name = self.architecture + (".rows.f32" if self.encoder else ".logits.f32")
+        rows.astype("<f4").tofile(HERE / name)
         print(self.architecture, path.stat().st_size, "bytes")
 
 
@@ -336,6 +339,31 @@ def gemma3n():
     model.write(gemma3n_reference)
 
 
+def nomic_bert_moe():
+    model = Model("nomic-bert-moe", layer_norm=True, layers=4, encoder=True,
+                  biases=("attn_qkv", "attn_output", "ffn_up", "ffn_down"))
+    model.key("expert_count", "u32", EXPERTS)
+    model.key("expert_used_count", "u32", USED)
+    model.key("moe_every_n_layers", "u32", 2)
+    model.key("attention.causal", "bool", False)
+    model.key("pooling_type", "u32", 1)
+    model.matrix("token_types", EMBEDDING, 1)
+    for l in range(4):
+        block = f"blk.{l}."
+        model.matrix(block + "attn_qkv", EMBEDDING, (HEADS + 2 * KV_HEADS) * WIDTH)
+        model.matrix(block + "attn_output", HEADS * WIDTH, EMBEDDING)
+        model.norm(block + "attn_output_norm", EMBEDDING)
+        model.norm(block + "layer_output_norm", EMBEDDING)
+        if l % 2 == 0:
+            model.matrix(block + "ffn_up", EMBEDDING, HIDDEN)
+            model.matrix(block + "ffn_down", HIDDEN, EMBEDDING)
+        else:
+            model.matrix(block + "ffn_gate_inp", EMBEDDING, EXPERTS)
+            model.matrix(block + "ffn_up_exps", EMBEDDING, HIDDEN, EXPERTS)
+            model.matrix(block + "ffn_down_exps", HIDDEN, EMBEDDING, EXPERTS)
+    model.write()
+
+
 for make in (olmoe, qwen2moe, granitemoe, starcoder2, exaone4, lfm2moe, qwen35moe, deepseek2, gemma4,
-             gemma3n):
+             gemma3n, nomic_bert_moe):
     make()
