@@ -83,6 +83,11 @@ def nmse(values, golden):
     return wrong / math.fsum(b * b for b in golden)
 
 
+def cosine_distance(a, b):
+    dot = math.fsum(x * y for x, y in zip(a, b))
+    return 1 - dot / math.sqrt(math.fsum(x * x for x in a) * math.fsum(y * y for y in b))
+
+
 def argmax(row):
     return max(range(len(row)), key=row.__getitem__)
 

@@ -1,17 +1,32 @@
 """Texts to vectors and scores: against the reference, in batches, in windows, refused by name."""
 import json
 import math
+import struct
 
+import gguf_file
 import program
-from program import ProgramTest, STORIES, shared
+from program import ProgramTest, STORIES, cosine_distance, shared
 
 MODELS = {"bert-mean": "mean", "gemma-embedding": "mean", "jina-bert-v2": "mean",
           "modern-bert": "mean", "nomic-bert": "mean", "qwen3-embed": "last"}
 
 
-def cosine_distance(a, b):
-    dot = math.fsum(x * y for x, y in zip(a, b))
-    return 1 - dot / math.sqrt(math.fsum(x * x for x in a) * math.fsum(y * y for y in b))
+def write_reranker(path):
+    """The Qwen 3 that embeds as one that judges: a template for pairs, and a classifier with labels
+    yes and no, which is returned."""
+    made = gguf_file.GgufFile(shared("conformance/arch/qwen3-embed.gguf"))
+    pooling = gguf_file.text("qwen3.pooling_type") + struct.pack("<I", 4)
+    at = made.key_bytes.index(pooling) + len(pooling)
+    keys = made.key_bytes[:at] + struct.pack("<I", 4) + made.key_bytes[at + 4:]
+    keys += gguf_file.text("qwen3.classifier.output_labels") + struct.pack("<IIQ", 9, 8, 2)
+    keys += gguf_file.text("yes") + gguf_file.text("no")
+    keys += gguf_file.key("tokenizer.chat_template.rerank", "ask {query} say {document} end")
+    classifier = [[math.sin(3 * label + i * i) for i in range(64)] for label in range(2)]
+    tensors = [(t.name, t.shape[::-1], t.type, t.data) for t in made.tensors.values()]
+    tensors.append(("cls.output.weight", (64, 2), "F32",
+                    b"".join(struct.pack("<64f", *row) for row in classifier)))
+    gguf_file.write_gguf(path, made.key_count + 2, keys, tensors)
+    return classifier
 
 
 class Embed(ProgramTest):
@@ -86,6 +101,32 @@ class Embed(ProgramTest):
         self.assertEqual(len(best), 1)
         self.refuse("rerank", model, "-q", "a", "-d", "sea " * 700, naming=("text 1", "512"))
         self.succeed("rerank", model, "-q", "a", "-d", "sea " * 700, "--long", "split")
+
+    def test_a_decoder_judges_by_its_last_token_and_the_share_of_the_first_label(self):
+        model = self.folder / "reranker.gguf"
+        classifier = write_reranker(model)
+        documents = ["the sea", "sea shells on the shore", "the quick brown fox"]
+        flags = [part for text in documents for part in ("-d", text)]
+        results = json.loads(self.succeed("rerank", model, "-q", "the quick fox", *flags, "--exact",
+                                          "--json").text)["results"]
+        scores = {result["index"]: result["score"] for result in results}
+        for i, document in enumerate(documents):
+            prompt = self.succeed("tokenize", model, "-p", f"ask the quick fox say {document} end",
+                                  "--no-bos", "--json").text
+            rows = self.embed(model, "--tokens", ",".join(map(str, json.loads(prompt)["tokens"])), "--exact", "--pooling",
+                              "last", "--no-normalise")[0]
+            yes, no = (math.fsum(a * b for a, b in zip(row, rows)) for row in classifier)
+            self.assertAlmostEqual(scores[i], 1 / (1 + math.exp(no - yes)), places=5)
+
+    def test_the_end_token_stands_last_where_the_model_wants_it(self):
+        model = shared("conformance/arch/qwen3-embed.gguf")
+        ids, plain = (json.loads(self.succeed("tokenize", model, "-p", "the sea", "--json",
+                                              *more).text)["tokens"] for more in ((), ("--no-bos",)))
+        text = self.embed(model, "-p", "the sea", "--exact")[0]
+        facts = json.loads(shared("conformance/arch/qwen3-embed.json").read_text())
+        self.assertEqual(ids, plain + [facts["tokenizer"]["eos"]])
+        tokens = self.embed(model, "--tokens", ",".join(map(str, ids)), "--exact")[0]
+        self.assertLess(cosine_distance(text, tokens), 1e-6)
 
     def test_a_model_for_something_else_is_refused_by_name(self):
         rank = shared("conformance/arch/bert-rerank.gguf")
