@@ -1,17 +1,13 @@
 #include "import/rows.h"
 
 #include <algorithm>
-#include <cstring>
-
-#include "tensor/codec.h"
 
 namespace issun::import {
 
 namespace {
 
 bool is_float(const safetensors::StoredType& type) {
-  return type.type && (*type.type == DType::F32 || *type.type == DType::F16 ||
-                       *type.type == DType::BF16 || *type.type == DType::F64);
+  return safetensors::reads_as_floats(type) && *type.type != DType::I8;
 }
 
 // Tensors that every engine keeps in F32, whatever the file as a whole is.
@@ -23,16 +19,6 @@ bool stays_float(const PlannedTensor& tensor) {
   return std::any_of(std::begin(kKept), std::end(kKept), [&](std::string_view ending) {
     return std::string_view(tensor.name).ends_with(ending);
   });
-}
-
-void to_floats(const safetensors::StoredType& type, const std::byte* from, int64_t count,
-               float* out) {
-  if (*type.type != DType::F64) return decode_row(*type.type, from, count, out);
-  for (int64_t i = 0; i < count; ++i) {
-    double value = 0;
-    std::memcpy(&value, from + i * 8, sizeof value);
-    out[i] = static_cast<float>(value);
-  }
 }
 
 }  // namespace
@@ -94,15 +80,14 @@ void RowReader::read(int64_t r, std::span<float> out) const {
     const StoredTensor& stored = *tensor_->parts[0].stored;
     const int64_t width = stored.columns();
     for (int64_t i = 0; i < tensor_->columns; ++i) {
-      to_floats(*stored.type, stored.data.data() + (i * width + r) * stored.type->bytes, 1,
-                &out[static_cast<size_t>(i)]);
+      safetensors::read_floats(stored, i * width + r, out.subspan(static_cast<size_t>(i), 1));
     }
     return;
   }
   const Place place = this->place(r);
   const StoredTensor& stored = *place.part->stored;
-  to_floats(*stored.type, stored.data.data() + place.row * tensor_->columns * stored.type->bytes,
-            tensor_->columns, out.data());
+  safetensors::read_floats(stored, place.row * tensor_->columns,
+                           out.first(static_cast<size_t>(tensor_->columns)));
   if (tensor_->change == Change::PlusOne) {
     for (float& value : out) value += 1;
   }

@@ -32,6 +32,10 @@ struct StoredTensor {
   int64_t columns() const { return shape.empty() ? 1 : shape.back(); }
   int64_t rows() const;
 };
+// Whether read_floats() reads numbers of this type.
+bool reads_as_floats(const StoredType& type);
+// Numbers [first, first + out.size()) of a tensor of floats, or of I8 as they are.
+void read_floats(const StoredTensor& tensor, int64_t first, std::span<float> out);
 // "(2, 3)" for messages.
 std::string describe_shape(std::span<const int64_t> shape);
 

@@ -44,6 +44,37 @@ TEST_CASE("tensors of a safetensors file are seen in place") {
   CHECK(file->notes().at("format") == "pt");
 }
 
+TEST_CASE("numbers of five kinds are read as floats, from any byte") {
+  const char* const table = R"({"i":{"dtype":"I8","shape":[3],"data_offsets":[0,3]},)"
+                            R"("f":{"dtype":"F32","shape":[2],"data_offsets":[3,11]},)"
+                            R"("d":{"dtype":"F64","shape":[2],"data_offsets":[11,27]},)"
+                            R"("h":{"dtype":"F16","shape":[2],"data_offsets":[27,31]},)"
+                            R"("b":{"dtype":"BF16","shape":[2],"data_offsets":[31,35]},)"
+                            R"("n":{"dtype":"I32","shape":[1],"data_offsets":[35,39]}})";
+  std::string data("\x01\xfe\x80", 3);
+  const auto append = [&](auto number) {
+    data.append(reinterpret_cast<const char*>(&number), sizeof number);
+  };
+  append(1.5f), append(-2.25f), append(1e-3), append(-7.0);
+  append(uint16_t{0x3c00}), append(uint16_t{0xc100}), append(uint16_t{0x3f80});
+  append(uint16_t{0xc020}), append(int32_t{5});
+  const auto bytes = made_up_file(table, data);
+  const auto file = SafetensorsFile::parse(bytes, "f");
+  REQUIRE_MESSAGE(file.has_value(), file.error().message);
+  const auto last_two = [&](const char* name) {
+    const StoredTensor& tensor = *file->find(name);
+    std::vector<float> numbers(2);
+    read_floats(tensor, tensor.columns() - 2, numbers);
+    return numbers;
+  };
+  CHECK(last_two("i") == std::vector<float>{-2, -128});
+  CHECK(last_two("f") == std::vector<float>{1.5f, -2.25f});
+  CHECK(last_two("d") == std::vector<float>{1e-3f, -7});
+  CHECK(last_two("h") == std::vector<float>{1, -2.5f});
+  CHECK(last_two("b") == std::vector<float>{1, -2.5f});
+  CHECK(!reads_as_floats(*file->find("n")->type));
+}
+
 TEST_CASE("a safetensors table that does not fit its file is refused by name") {
   CHECK(error_of(kTable, 15).find("b: data_offsets") != std::string::npos);
   CHECK(error_of(kTable, 17) == "f: expected 16 bytes of data for its tensors, found 17");
