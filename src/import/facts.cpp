@@ -2,9 +2,17 @@
 
 #include <cmath>
 
+#include "base/file.h"
 #include "base/quote.h"
 
 namespace issun::import {
+
+Result<Json> read_json_file(const std::string& path) {
+  if (!is_file(path)) return Json();
+  Result<Json> json = Json::parse(TRY(read_text(path, kLongestConfig)));
+  if (!json) return fail("{}: {}", path, json.error().message);
+  return json;
+}
 
 Result<Facts> Facts::read(std::string_view text, std::string_view name) {
   Facts facts;

@@ -1,6 +1,7 @@
 // What a model directory's config.json says, asked for by the names that different authors use.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -8,6 +9,13 @@
 #include "base/json.h"
 
 namespace issun::import {
+
+// Bytes that such files may have.
+constexpr int64_t kLongestConfig = 8 << 20;
+constexpr int64_t kLongestTokenizer = 128 << 20;
+
+// An optional file; null where there is none.
+Result<Json> read_json_file(const std::string& path);
 
 class Facts {
  public:

@@ -11,9 +11,6 @@ namespace issun::import {
 
 namespace {
 
-constexpr int64_t kLongestConfig = 8 << 20;
-constexpr int64_t kLongestTokenizer = 128 << 20;
-
 class Folder {
  public:
   Folder(const std::string& directory, const ImportOptions& options)
@@ -50,13 +47,7 @@ class Folder {
  private:
   std::string path(std::string_view file) const { return fmt::format("{}/{}", directory_, file); }
 
-  // An optional file; null where there is none.
-  Result<Json> read_json(std::string_view file) const {
-    if (!is_file(path(file))) return Json();
-    Result<Json> json = Json::parse(TRY(read_text(path(file), kLongestConfig)));
-    if (!json) return fail("{}: {}", path(file), json.error().message);
-    return json;
-  }
+  Result<Json> read_json(std::string_view file) const { return read_json_file(path(file)); }
 
   static Result<void> refuse_quantised(const Facts& facts) {
     const Json& quantised = facts.get("quantization_config");
@@ -244,6 +235,11 @@ Result<void> add_vocabulary(Vocabulary vocabulary, Prepared& prepared) {
   if (rows > kMostTokens || rows < static_cast<int64_t>(vocabulary.tokens.size())) {
     return fail("token embedding: expected {} to {} rows, one for each token, found {}",
                 vocabulary.tokens.size(), kMostTokens, rows);
+  }
+  if (vocabulary.punctuation) {
+    return fail(
+        "normalizer: expected steps that a GGUF file can say, found BertNormalizer "
+        "before a vocabulary with scores");
   }
   vocabulary.pad(rows);
   prepared.keys.set_count("vocab_size", rows);

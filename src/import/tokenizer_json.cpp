@@ -1,5 +1,6 @@
 // The vocabulary that a tokenizer.json means.
 #include <algorithm>
+#include <cctype>
 #include <unordered_map>
 #include <utility>
 
@@ -144,10 +145,56 @@ class Builder {
     return {};
   }
 
+  // Steps that cut BERT's words before anything else: its normaliser, spaces around each of ASCII's
+  // punctuation, one for every run of them. False: another step.
+  Result<bool> read_word_step(const Json& step) {
+    const Json& target = step["pattern"]["String"];
+    if (step["type"].is("BertNormalizer")) {
+      for (const char* part : {"clean_text", "handle_chinese_chars"}) {
+        if (step[part].is_bool() && !step[part].boolean()) {
+          return fail("normalizer: BertNormalizer: {}: expected true, found false", part);
+        }
+      }
+      read_case(step);
+      v_.punctuation = false;
+    } else if (v_.punctuation && step["type"].is("Replace") && target.is_string() &&
+               step["content"].is(" " + target.text() + " ")) {
+      apart_ += target.text();
+      v_.punctuation = true;
+    } else if (v_.punctuation && step["type"].is("Replace") &&
+               step["pattern"]["Regex"].is("\\s+") && step["content"].is(" ")) {
+      v_.remove_extra_whitespaces = true;
+    } else {
+      return false;
+    }
+    return true;
+  }
+
+  // All of ASCII's punctuation or none stands by itself.
+  Result<void> check_apart() const {
+    std::string all;
+    for (char c = '!'; c <= '~'; ++c) {
+      if (std::ispunct(static_cast<unsigned char>(c)) != 0) all += c;
+    }
+    std::string found = apart_;
+    std::sort(found.begin(), found.end());
+    if (found.empty() || found == all) return {};
+    return fail("normalizer: expected spaces around all of {} or none, found '{}'", all,
+                printable(found));
+  }
+
+  void read_case(const Json& step) {
+    const bool lower = !step["lowercase"].is_bool() || step["lowercase"].boolean();
+    v_.lowercase = lower;
+    // Left open, accents go with capital letters.
+    v_.strip_accents = step["strip_accents"].is_bool() ? step["strip_accents"].boolean() : lower;
+  }
+
   // How spaces become marks, by the steps before the merges; a text may get one in front.
   Result<void> read_marks() {
     bool marks = false, prefix = false;
     TRY(each_step(file_.normalizer, "normalizers", [&](const Json& step) -> Result<void> {
+      if (TRY(read_word_step(step))) return {};
       const Json& pattern = step["pattern"];
       const Json& target = pattern.has("Regex") ? pattern["Regex"] : pattern["String"];
       if (step["type"].is("Prepend") && step["prepend"].is(kSpaceMark)) {
@@ -185,6 +232,7 @@ class Builder {
                    : !step["add_prefix_space"].is_bool() || step["add_prefix_space"].boolean();
       return {};
     }));
+    TRY(check_apart());
     if (!marks) return fail("normalizer: expected spaces to become marks (U+2581)");
     v_.add_space_prefix = prefix;
     return {};
@@ -200,11 +248,7 @@ class Builder {
       } else if (step["type"].is("StripAccents")) {
         v_.strip_accents = true;
       } else if (step["type"].is("BertNormalizer")) {
-        const bool lower = !step["lowercase"].is_bool() || step["lowercase"].boolean();
-        v_.lowercase = lower;
-        // Left open, accents go with capital letters.
-        v_.strip_accents =
-            step["strip_accents"].is_bool() ? step["strip_accents"].boolean() : lower;
+        read_case(step);
       } else {
         return fail("normalizer: expected BertNormalizer, found '{}'", type_of(step));
       }
@@ -284,6 +328,7 @@ class Builder {
   const TokenizerFile& file_;
   const std::string_view pre_;
   const bool cleans_spaces_;
+  std::string apart_;  // what gets spaces around it
   Vocabulary v_;
 };
 

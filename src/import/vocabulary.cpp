@@ -122,6 +122,7 @@ void set_vocabulary_keys(const Vocabulary& vocabulary, Keys& keys) {
   flag("remove_extra_whitespaces", vocabulary.remove_extra_whitespaces);
   flag("normalizer.lowercase", vocabulary.lowercase);
   flag("normalizer.strip_accents", vocabulary.strip_accents);
+  flag("normalizer.punctuation", vocabulary.punctuation);
   if (!vocabulary.charsmap.empty()) {
     set("precompiled_charsmap", gguf::make_u8s(vocabulary.charsmap));
   }

@@ -25,6 +25,7 @@ struct Vocabulary {
   std::vector<TokenKind> kinds;
   std::vector<std::string> merges;
   std::optional<bool> add_space_prefix, remove_extra_whitespaces, lowercase, strip_accents;
+  std::optional<bool> punctuation;     // of Unigram on BERT's words: ASCII's stands by itself
   std::vector<uint8_t> charsmap;       // of the normalisation of SentencePiece
   std::map<std::string, int32_t> ids;  // by role: "bos", "eos", "unk", "sep", "pad", "cls", "mask"
   std::map<std::string, bool> adds;    // "bos", "eos": around every text

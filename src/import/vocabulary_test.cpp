@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <cctype>
 #include <fstream>
 
 #include "import/base64.h"
@@ -80,6 +81,36 @@ TEST_CASE("SentencePiece's BPE out of a tokenizer.json encodes as the reference 
     ++compared;
   }
   CHECK(compared > 100);
+}
+
+TEST_CASE("BERT's words before a vocabulary with scores are read, and no part of them is guessed") {
+  const auto file = [](std::string_view steps) {
+    return fmt::format(
+        R"({{"normalizer":{{"type":"Sequence","normalizers":[{}]}},)"
+        R"("pre_tokenizer":{{"type":"Metaspace","prepend_scheme":"always"}},)"
+        R"("model":{{"type":"Unigram","unk_id":0,"vocab":[["?",0],["▁a",-1],["▁!",-1]]}}}})",
+        steps);
+  };
+  const auto replace = [](std::string_view text) {
+    const std::string quoted =
+        text == "\"" || text == "\\" ? fmt::format("\\{}", text) : std::string(text);
+    return fmt::format(R"(,{{"type":"Replace","pattern":{{"String":"{0}"}},"content":" {0} "}})",
+                       quoted);
+  };
+  const std::string bert = R"({"type":"BertNormalizer","lowercase":true})";
+  std::string all = bert;
+  for (char c = '!'; c <= '~'; ++c) {
+    if (std::ispunct(static_cast<unsigned char>(c)) != 0) all += replace(std::string(1, c));
+  }
+  all += R"(,{"type":"Replace","pattern":{"Regex":"\\s+"},"content":" "},{"type":"Strip"})";
+  const auto vocabulary = read_tokenizer_json(file(all), "f", "", false);
+  REQUIRE_MESSAGE(vocabulary.has_value(), vocabulary.error().message);
+  CHECK(Made(*vocabulary).encode(" A!  a\t", false) == std::vector<int32_t>{1, 2, 1});
+  CHECK(read_tokenizer_json(file(bert), "f", "", false).has_value());
+  CHECK(error_of(file(bert + replace("!"))).find("or none, found '!'") != std::string::npos);
+  CHECK(error_of(file(R"({"type":"BertNormalizer","clean_text":false})")).find("clean_text") !=
+        std::string::npos);
+  CHECK(error_of(file(replace("!").substr(1))).find("found 'Replace'") != std::string::npos);
 }
 
 TEST_CASE("Mistral's SentencePiece model gives the published tokens of a conversation") {

@@ -57,10 +57,22 @@ Result<Unigram> Unigram::create(const Vocabulary& vocabulary, const gguf::Metada
   unigram.space_before_ = TRY(metadata.value_or<bool>("tokenizer.ggml.add_space_prefix", false));
   unigram.one_space_ =
       TRY(metadata.value_or<bool>("tokenizer.ggml.remove_extra_whitespaces", false));
+  TRY(unigram.read_words(metadata));
   unigram.charsmap_ = TRY(read_charsmap(metadata));
   TRY(unigram.read_scores());
   unigram.tokens_ = vocabulary.prefix_tree(is_piece);
   return unigram;
+}
+
+Result<void> Unigram::read_words(const gguf::Metadata& metadata) {
+  const auto lower = TRY(metadata.get<bool>("tokenizer.ggml.normalizer.lowercase"));
+  if (!lower) return {};
+  const bool apart = TRY(metadata.value_or<bool>("tokenizer.ggml.normalizer.punctuation", false));
+  using Punctuation = WordRules::Punctuation;
+  words_ = WordRules{
+      *lower, TRY(metadata.value_or<bool>("tokenizer.ggml.normalizer.strip_accents", *lower)),
+      apart ? Punctuation::Ascii : Punctuation::Within};
+  return {};
 }
 
 Result<void> Unigram::read_scores() {
@@ -114,6 +126,14 @@ std::string Unigram::normalised(std::string_view text) const {
 }
 
 void Unigram::encode(std::string_view text, std::vector<Token>& out) const {
+  std::string words;
+  if (words_) {
+    each_word(text, *words_, [&](const std::string& word) {
+      if (!words.empty()) words += ' ';
+      words += word;
+    });
+    text = words;
+  }
   const std::string all = normalised(text);
   Scratch scratch;
   for (std::string_view rest = all; !rest.empty();) {

@@ -43,6 +43,22 @@ TEST_CASE("Unigram takes the cut with the best sum of scores") {
   CHECK(texts(v, "  lo  lo ") == "▁lo|▁lo");
 }
 
+TEST_CASE("Unigram on BERT's words drops case and accents, and may set ASCII's punctuation apart") {
+  auto v = made_up_unigram();
+  v.add("▁!", TokenKind::Normal, -1);
+  v.add("▁é", TokenKind::Normal, -1);
+  v.flags.emplace_back("tokenizer.ggml.remove_extra_whitespaces", true);
+  CHECK(texts(v, "HÉLlo!") == "▁|<unk>|lo|<unk>");
+  v.flags.emplace_back("tokenizer.ggml.normalizer.lowercase", true);
+  CHECK(texts(v, " H\u00c9Llo\tlo!") == "▁hel|lo|▁lo|<unk>");
+  v.flags.emplace_back("tokenizer.ggml.normalizer.punctuation", true);
+  CHECK(texts(v, "H\u00c9Llo!lo") == "▁hel|lo|▁!|▁lo");
+  CHECK(texts(v, "lo\u3002lo") == "▁lo|<unk>|lo");
+  CHECK(texts(v, "lo\u6f22lo") == "▁lo|▁|<unk>|▁lo");
+  v.flags.emplace_back("tokenizer.ggml.normalizer.strip_accents", false);
+  CHECK(texts(v, "\u00c9") == "▁é");
+}
+
 TEST_CASE("a run of unknown characters is one unknown token, or bytes where each has a token") {
   auto v = made_up_unigram();
   CHECK(texts(v, "hello漢字\xFF!lo") == "▁hel|lo|<unk>|lo");

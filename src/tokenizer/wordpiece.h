@@ -10,6 +10,7 @@
 #include "gguf/metadata.h"
 #include "tokenizer/prefix_tree.h"
 #include "tokenizer/vocabulary.h"
+#include "tokenizer/word_cutter.h"
 
 namespace issun::tokenizer {
 
@@ -29,7 +30,7 @@ class WordPiece {
   void encode_word(std::string& word, std::vector<Token>& out) const;
 
   Token unknown_ = kNoToken;
-  bool lower_case_ = true, strip_accents_ = true;
+  WordRules rules_;
   PrefixTree tokens_;
 };
 
