@@ -7,7 +7,8 @@
 #include "apps/json.h"
 #include "base/file.h"
 #include "base/streams.h"
-#include "engine/embedder.h"
+#include "engine/static_embedder.h"
+#include "import/model2vec.h"
 
 namespace issun::apps {
 
@@ -43,14 +44,18 @@ struct EmbedderFlags {
     command.add_flag("--json", json, "as JSON");
   }
 
-  Result<std::unique_ptr<engine::Embedder>> open() const {
+  engine::EmbedderOptions chosen() const {
     engine::EmbedderOptions chosen = options;
     chosen.threads = std::max(0, options.threads);
     chosen.split = long_texts == "split";
     if (!pooling.empty()) chosen.pooling = engine::pooling_from_name(pooling);
+    return chosen;
+  }
+
+  Result<std::unique_ptr<engine::Embedder>> open() const {
     auto opened = TRY(model::Model::open(model));
     for (const std::string& warning : opened->tokenizer.warnings()) say("warning: " + warning);
-    return engine::Embedder::create(std::move(opened), chosen);
+    return engine::Embedder::create(std::move(opened), chosen());
   }
 
   // Those of the flags, then those of the files; without any the lines of standard input.
@@ -74,20 +79,22 @@ std::string line_of(const std::vector<float>& vector) {
 
 struct EmbedFlags : EmbedderFlags {
   std::string tokens;
+  bool normalise_given = false;
 };
 
+template <class Embedder>
 Result<std::vector<engine::TextEmbedding>> embeddings_of(const EmbedFlags& flags,
-                                                         engine::Embedder& embedder) {
+                                                         Embedder& embedder) {
   if (flags.tokens.empty()) return embedder.embed(TRY(flags.read()));
   std::vector<engine::TextEmbedding> one;
   one.push_back(TRY(embedder.embed_tokens(TRY(parse_tokens(flags.tokens)))));
   return one;
 }
 
-Result<int> embed(const EmbedFlags& flags) {
-  const auto embedder = TRY(flags.open());
-  const auto embeddings = TRY(embeddings_of(flags, *embedder));
-  const bool each_token = embedder->pooling() == model::Pooling::None;
+template <class Embedder>
+Result<int> print_embeddings(const EmbedFlags& flags, bool normalised, Embedder& embedder) {
+  const auto embeddings = TRY(embeddings_of(flags, embedder));
+  const bool each_token = embedder.pooling() == model::Pooling::None;
   if (!flags.json) {
     for (const auto& embedding : embeddings) {
       for (const auto& vector : embedding.vectors) write_out(line_of(vector));
@@ -96,8 +103,8 @@ Result<int> embed(const EmbedFlags& flags) {
     return kDone;
   }
   Json report{{"model", flags.model},
-              {"pooling", engine::name(embedder->pooling())},
-              {"normalised", flags.options.normalise},
+              {"pooling", engine::name(embedder.pooling())},
+              {"normalised", normalised},
               {"embeddings", Json::array()}};
   for (size_t i = 0; i < embeddings.size(); ++i) {
     const auto& embedding = embeddings[i];
@@ -107,6 +114,21 @@ Result<int> embed(const EmbedFlags& flags) {
   }
   write_out(dump(report) + "\n");
   return kDone;
+}
+
+Result<int> embed(const EmbedFlags& flags) {
+  if (!import::is_model2vec(flags.model)) {
+    const auto embedder = TRY(flags.open());
+    return print_embeddings(flags, flags.options.normalise, *embedder);
+  }
+  const auto model = TRY(import::open_model2vec(flags.model));
+  engine::EmbedderOptions options = flags.chosen();
+  if (!flags.normalise_given) options.normalise = model->table.normalised;
+  auto embedder =
+      TRY(engine::StaticEmbedder::create(*model->tokenizer, model->table, model->dropped, options));
+  const int status = TRY(print_embeddings(flags, options.normalise, embedder));
+  TRY(model->file.still_whole());
+  return status;
 }
 
 struct RerankFlags : EmbedderFlags {
@@ -153,9 +175,14 @@ void add_embed(CLI::App& app, Action& action) {
                    "one text as ids, separated by commas, with those at its ends")
       ->excludes("--prompt")
       ->excludes("--file");
-  command->add_flag("--normalise,--normalize,!--no-normalise,!--no-normalize",
-                    flags->options.normalise, "vectors of length 1 (the default), or as they come");
-  command->callback([flags, &action] { action = [flags] { return embed(*flags); }; });
+  auto* normalise = command->add_flag(
+      "--normalise,--normalize,!--no-normalise,!--no-normalize", flags->options.normalise,
+      "vectors of length 1 (the default, unless a model without layers says otherwise), or as they "
+      "come");
+  command->callback([flags, normalise, &action] {
+    flags->normalise_given = normalise->count() > 0;
+    action = [flags] { return embed(*flags); };
+  });
 }
 
 void add_rerank(CLI::App& app, Action& action) {
