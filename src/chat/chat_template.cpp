@@ -3,7 +3,6 @@
 #include <ctime>
 
 #include "chat/chat_template_adjust.h"
-#include "chat/jinja/eval.h"
 #include "chat/jinja/parser.h"
 
 namespace issun::chat {
@@ -44,25 +43,32 @@ ChatTemplate ChatTemplate::fallback() { return std::move(*parse(kChatMl)); }
 
 Result<std::string> ChatTemplate::render(const ChatInput& input,
                                          const jinja::Limits& limits) const {
-  jinja::Globals globals;
-  globals.emplace_back("messages", input.messages);
-  if (!input.tools.is_undefined()) globals.emplace_back("tools", input.tools);
+  return TRY(rendering(input, limits)).text;
+}
+
+Result<jinja::Rendering> ChatTemplate::rendering(const ChatInput& input,
+                                                 const jinja::Limits& limits) const {
+  jinja::Globals globals, given;
+  given.emplace_back("messages", input.messages);
+  if (!input.tools.is_undefined()) given.emplace_back("tools", input.tools);
   globals.emplace_back("add_generation_prompt", input.add_generation_prompt);
   if (input.enable_thinking) globals.emplace_back("enable_thinking", *input.enable_thinking);
   globals.emplace_back("bos_token", input.bos_token);
   globals.emplace_back("eos_token", input.eos_token);
-  globals.insert(globals.end(), input.variables.begin(), input.variables.end());
+  given.insert(given.end(), input.variables.begin(), input.variables.end());
   jinja::Interpreter interpreter(limits, input.clock ? *input.clock : wall_clock());
-  Result<std::string> text = interpreter.render(*body_, globals);
-  if (!text) return fail("chat template: {}", text.error().message);
-  return text;
+  Result<jinja::Rendering> made = interpreter.render(*body_, globals, given);
+  if (!made) return fail("chat template: {}", made.error().message);
+  return made;
 }
 
 Result<ChatPrompt> ChatTemplate::apply(const ChatInput& input, const jinja::Limits& limits) const {
   ChatPrompt prompt;
   ChatInput adjusted = input;
   adjusted.messages = TRY(adjusted_messages(input.messages, abilities_, &prompt.changes));
-  prompt.text = TRY(render(adjusted, limits));
+  jinja::Rendering made = TRY(rendering(adjusted, limits));
+  prompt.text = std::move(made.text);
+  prompt.input = made.input.ranges();
   return prompt;
 }
 

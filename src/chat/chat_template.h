@@ -11,6 +11,7 @@
 
 #include "base/result.h"
 #include "chat/jinja/ast.h"
+#include "chat/jinja/eval.h"
 #include "chat/jinja/runtime.h"
 #include "chat/jinja/value.h"
 
@@ -59,6 +60,9 @@ struct ChatAbilities {
 
 struct ChatPrompt {
   std::string text;
+  // What of the text came from the messages, the tools and the variables: no markup, whatever it
+  // looks like. Roles are the template's.
+  std::vector<ByteRange> input;
   ChatChanges changes;
 };
 
@@ -81,6 +85,8 @@ class ChatTemplate {
 
  private:
   ChatTemplate() = default;
+  Result<jinja::Rendering> rendering(const ChatInput& input, const jinja::Limits& limits) const;
+
   std::string source_;
   std::shared_ptr<const jinja::Body> body_;  // shared by copies; never changes
   ChatAbilities abilities_;

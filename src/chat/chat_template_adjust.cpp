@@ -195,6 +195,13 @@ ChatAbilities probe_abilities(const ChatTemplate& chat) {
   return abilities;
 }
 
+std::string tool_prompt(const ChatTemplate& chat) {
+  const Value object = Value::dict({{"key", "value"}});
+  const Value arguments =
+      chat.abilities().object_arguments ? object : Value("{\"key\": \"value\"}");
+  return rendered(chat, tool_conversation(arguments), tool_definitions("probe"));
+}
+
 Result<Value> adjusted_messages(const Value& messages, const ChatAbilities& abilities,
                                 ChatChanges* changes) {
   std::vector<Value> adjusted;

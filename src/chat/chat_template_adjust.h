@@ -9,6 +9,9 @@ namespace issun::chat {
 // Renders small conversations with marked texts and looks where the marks come out.
 ChatAbilities probe_abilities(const ChatTemplate& chat);
 
+// What the template makes of a talk in which a tool is defined and called; empty when it refuses.
+std::string tool_prompt(const ChatTemplate& chat);
+
 // A copy of `messages` that a template with `abilities` can take; `changes` says what was done.
 // Error: arguments that have no JSON.
 Result<jinja::Value> adjusted_messages(const jinja::Value& messages, const ChatAbilities& abilities,

@@ -22,14 +22,17 @@ Result<Conversation> Conversation::create(const model::Model& model, std::string
 
 Result<std::vector<int32_t>> Conversation::ask(std::string_view text) {
   if (continues_text()) return model_->tokenizer.encode(text_ + std::string(text));
-  const std::string prompt = TRY(render(text));
+  const chat::ChatPrompt prompt = TRY(render(text));
   // Most templates write the token that begins a text themselves; it stands there exactly once.
   const tokenizer::Token bos = model_->tokenizer.bos();
-  const bool begun = bos >= 0 && prompt.starts_with(model_->tokenizer.token_text(bos));
-  return model_->tokenizer.encode(prompt, {.add_special = !begun, .parse_special = true});
+  const std::string_view begin = bos < 0 ? "" : model_->tokenizer.token_text(bos);
+  const bool said = !prompt.input.empty() && prompt.input[0].begin < begin.size();
+  const bool begun = !begin.empty() && prompt.text.starts_with(begin) && !said;
+  return model_->tokenizer.encode(
+      prompt.text, {.add_special = !begun, .parse_special = true, .literal = prompt.input});
 }
 
-Result<std::string> Conversation::render(std::string_view question) {
+Result<chat::ChatPrompt> Conversation::render(std::string_view question) {
   chat::ChatInput input;
   if (!system_.empty()) input.add({"system", system_, ""});
   for (const Turn& turn : turns_) input.add({turn.role, turn.content, ""});
@@ -43,7 +46,7 @@ Result<std::string> Conversation::render(std::string_view question) {
   note_ = prompt.changes.system_moved ? "this model's template has no place for a system text: it "
                                         "stands before the first question"
                                       : "";
-  return std::move(prompt.text);
+  return prompt;
 }
 
 void Conversation::answered(std::string_view text, std::string_view answer) {

@@ -41,7 +41,7 @@ class Conversation {
   };
   Conversation(const model::Model& model, std::string system)
       : model_(&model), system_(std::move(system)) {}
-  Result<std::string> render(std::string_view question);
+  Result<chat::ChatPrompt> render(std::string_view question);
 
   const model::Model* model_;
   std::string system_;

@@ -11,6 +11,8 @@ namespace {
 
 bool is_ascii_space(char c) { return is_whitespace(static_cast<unsigned char>(c)) && c > 0; }
 
+bool is_markup(std::string_view text) { return text.starts_with("<|") || text.starts_with("<｜"); }
+
 }  // namespace
 
 SpecialTokens::SpecialTokens(const Vocabulary& vocabulary) {
@@ -18,7 +20,8 @@ SpecialTokens::SpecialTokens(const Vocabulary& vocabulary) {
     const TokenKind kind = vocabulary.kind(t);
     if (kind == TokenKind::Control || kind == TokenKind::Unknown ||
         kind == TokenKind::UserDefined) {
-      entries_.push_back({vocabulary.text(t), t, kind == TokenKind::UserDefined});
+      entries_.push_back(
+          {vocabulary.text(t), t, kind == TokenKind::UserDefined, is_markup(vocabulary.text(t))});
     }
   }
   std::sort(entries_.begin(), entries_.end(),
@@ -43,9 +46,12 @@ std::vector<Token> SpecialTokens::tokens() const {
 }
 
 const SpecialTokens::Entry* SpecialTokens::longest_at(std::string_view text, size_t at,
-                                                      size_t limit, bool parse_special) const {
+                                                      size_t limit, size_t parsed,
+                                                      bool literal) const {
   const auto longest = texts_.longest_at(text.substr(0, at + limit), at, [&](int32_t entry) {
-    return parse_special || entries_[static_cast<size_t>(entry)].user_defined;
+    const Entry& found = entries_[static_cast<size_t>(entry)];
+    const bool always = found.user_defined && !(literal && found.is_markup);
+    return always || found.text.size() <= parsed;
   });
   return longest.bytes > 0 ? &entries_[static_cast<size_t>(longest.value)] : nullptr;
 }
@@ -53,8 +59,9 @@ const SpecialTokens::Entry* SpecialTokens::longest_at(std::string_view text, siz
 // One text being cut: which of its bytes still belong to plain text.
 class SpecialTokens::Cutter {
  public:
-  Cutter(const SpecialTokens& special, std::string_view text, bool parse_special)
-      : special_(special), text_(text), parse_special_(parse_special) {}
+  Cutter(const SpecialTokens& special, std::string_view text, bool parse_special,
+         std::span<const ByteRange> literal)
+      : special_(special), text_(text), parse_special_(parse_special), literal_(literal) {}
 
   void run() {
     for (size_t at = 0; at < text_.size(); ++at) consider(at, text_.size() - at);
@@ -86,8 +93,17 @@ class SpecialTokens::Cutter {
   // Only the longest match of a position waits; the next shorter takes its turn if that is in the
   // way of another. So memory stays linear where tokens nest, like runs of spaces.
   void consider(size_t at, size_t limit) {
-    const Entry* entry = special_.longest_at(text_, at, limit, parse_special_);
+    const Entry* entry = special_.longest_at(text_, at, limit, parsed_from(at), !literal_.empty());
     if (entry != nullptr) waiting_[entry->text.size()].push_back({at, entry});
+  }
+
+  // How many bytes from there on may be markup.
+  size_t parsed_from(size_t at) const {
+    if (!parse_special_) return 0;
+    const auto next = std::partition_point(
+        literal_.begin(), literal_.end(), [at](const ByteRange& range) { return range.end <= at; });
+    if (next == literal_.end()) return text_.size() - at;
+    return next->begin > at ? next->begin - at : 0;
   }
 
   void place(const Match& match) {
@@ -123,14 +139,15 @@ class SpecialTokens::Cutter {
   const SpecialTokens& special_;
   std::string_view text_;
   bool parse_special_;
+  std::span<const ByteRange> literal_;
   std::map<size_t, std::vector<Match>, std::greater<>> waiting_;  // by length
   std::vector<bool> taken_;  // empty as long as nothing matched
   std::vector<Match> placed_;
 };
 
-void SpecialTokens::cut(std::string_view text, bool parse_special,
-                        std::vector<Fragment>& fragments) const {
-  Cutter cutter(*this, text, parse_special);
+void SpecialTokens::cut(std::string_view text, bool parse_special, std::vector<Fragment>& fragments,
+                        std::span<const ByteRange> literal) const {
+  Cutter cutter(*this, text, parse_special, literal);
   if (!entries_.empty()) cutter.run();
   cutter.collect(fragments);
 }

@@ -2,9 +2,11 @@
 // cut out of it before anything else looks at it.
 #pragma once
 
+#include <span>
 #include <string_view>
 #include <vector>
 
+#include "base/byte_range.h"
 #include "tokenizer/prefix_tree.h"
 #include "tokenizer/vocabulary.h"
 
@@ -28,15 +30,18 @@ class SpecialTokens {
   std::vector<Token> tokens() const;
 
   // Cuts `text` into fragments, in order; none is empty. Of overlapping tokens the longest wins,
-  // then the lowest id, then the leftmost. Without parse_special only user-defined tokens are
-  // found.
-  void cut(std::string_view text, bool parse_special, std::vector<Fragment>& fragments) const;
+  // then the lowest id, then the leftmost. Without parse_special, and where a token reaches into
+  // one of the `literal` ranges (in order and apart), only user-defined tokens are found;
+  // and of these none that is markup, <|so|>, where a literal range is in the way.
+  void cut(std::string_view text, bool parse_special, std::vector<Fragment>& fragments,
+           std::span<const ByteRange> literal = {}) const;
 
  private:
   struct Entry {
     std::string_view text;
     Token token;
     bool user_defined;
+    bool is_markup;
     bool strip_left = false, strip_right = false;
   };
   struct Match {
@@ -45,8 +50,10 @@ class SpecialTokens {
   };
   class Cutter;
   void set_strip(Token token, bool left, bool right);
-  // The longest special token at text[at] that is at most `limit` bytes long.
-  const Entry* longest_at(std::string_view text, size_t at, size_t limit, bool parse_special) const;
+  // The longest special token at text[at] that is at most `limit` bytes long; only user-defined
+  // ones may be longer than `parsed`, and with `literal` none that is markup.
+  const Entry* longest_at(std::string_view text, size_t at, size_t limit, size_t parsed,
+                          bool literal) const;
 
   std::vector<Entry> entries_;  // sorted by text
   PrefixTree texts_;            // the value is the entry

@@ -21,12 +21,14 @@ MadeUpVocabulary markup() {
   v.add("   ", TokenKind::UserDefined);     // 5
   v.add("ab", TokenKind::UserDefined);      // 6
   v.add("bcd", TokenKind::UserDefined);     // 7
+  v.add("<|go|>", TokenKind::UserDefined);  // 8
   return v;
 }
 
-std::string show(const SpecialTokens& special, std::string_view text, bool parse_special) {
+std::string show(const SpecialTokens& special, std::string_view text, bool parse_special,
+                 std::vector<issun::ByteRange> literal = {}) {
   std::vector<Fragment> fragments;
-  special.cut(text, parse_special, fragments);
+  special.cut(text, parse_special, fragments, literal);
   std::string result;
   for (const Fragment& f : fragments) {
     if (!result.empty()) result += ' ';
@@ -52,6 +54,22 @@ TEST_CASE("special tokens are cut out, the longest first") {
   CHECK(show(special, "abcd", true) == "'a' 7");  // longer, though it starts later
   CHECK(show(special, "abc", true) == "6 'c'");
   CHECK(show(special, "<en", true) == "'<en'");
+}
+
+TEST_CASE("markup that reaches into literal text is text") {
+  const MadeUpVocabulary made_up = markup();
+  const auto metadata = made_up.metadata();
+  const auto vocabulary = Vocabulary::load(metadata).value();
+  const SpecialTokens special(vocabulary);
+  CHECK(show(special, "<end>a<end>", true, {{6, 11}}) == "2 'a<end>'");
+  CHECK(show(special, "<end>a<end>", true, {{5, 6}}) == "2 'a' 2");
+  CHECK(show(special, "<end>", true, {{4, 5}}) == "'<end>'");
+  CHECK(show(special, "<end>", true, {{0, 1}}) == "'<end>'");
+  CHECK(show(special, "<end><end>", true, {{5, 6}}) == "2 '<end>'");  // not the longer of both
+  CHECK(show(special, "<end><end><end>", true, {{0, 1}, {14, 15}}) == "'<end>' 2 '<end>'");
+  CHECK(show(special, "<user>ab", true, {{0, 8}}) == "1 6");  // as without parse_special
+  CHECK(show(special, "<|go|><|go|>", true, {{6, 12}}) == "8 '<|go|>'");
+  CHECK(show(special, "<|go|>", false) == "8");
 }
 
 TEST_CASE("a stripping token swallows the whitespace on its side") {

@@ -151,7 +151,7 @@ Result<std::vector<Token>> Tokenizer::encode(std::string_view text, EncodeOption
     return fail("a text to encode: expected less than 2 GiB, found {} bytes", text.size());
   }
   std::vector<Fragment> fragments;
-  special_.cut(text, options.parse_special, fragments);
+  special_.cut(text, options.parse_special, fragments, options.literal);
   std::vector<Token> tokens;
   bool after_special = true;  // so is the beginning
   for (const Fragment& fragment : fragments) {

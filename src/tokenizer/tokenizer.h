@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/byte_range.h"
 #include "base/result.h"
 #include "gguf/metadata.h"
 #include "tokenizer/bpe.h"
@@ -23,6 +24,9 @@ namespace issun::tokenizer {
 struct EncodeOptions {
   bool add_special = true;    // begin and end of text, where the model wants them
   bool parse_special = true;  // "<|im_end|>" in the text is the token, not ten characters
+  // Where it is ten characters all the same: in order and apart. What reaches in is no token
+  // either. The text around is cut into tokens as if they were not there.
+  std::span<const ByteRange> literal = {};
 };
 
 // Immutable once created; every method may be called from many threads at a time.

@@ -27,13 +27,18 @@ struct Scope {
 // What a template finds defined besides the builtin functions.
 using Globals = std::vector<Value::Pair>;
 
+struct Rendering {
+  std::string text;
+  InputRanges input;  // what of it the template did not write
+};
+
 class Interpreter final : public Runtime {
  public:
   Interpreter(const Limits& limits, int64_t clock) : Runtime(limits, clock) {}
 
   // Error: what the template did wrong or refused (raise_exception), or a limit; the message starts
-  // with the line.
-  Result<std::string> render(const Body& body, const Globals& globals);
+  // with the line. The texts of `input` are kept apart from what the template writes.
+  Result<Rendering> render(const Body& body, const Globals& globals, const Globals& input = {});
 
   Result<Value> call(const Value& callable, Arguments arguments) override;
 

@@ -37,7 +37,7 @@ Result<int> take_count(std::string_view* text) {
 
 std::string with_commas(std::string digits) {
   const size_t end = std::min(digits.find_first_of(".e"), digits.size());
-  for (size_t i = end; i > 3; i -= 3) digits.insert(i - 3, ",");
+  for (size_t i = end; i > 3; i -= 3) digits.insert(i - 3, 1, ',');
   return digits;
 }
 
@@ -99,13 +99,17 @@ Result<void> add_padded(TextSink& out, std::string_view sign, std::string_view b
 }
 
 Result<void> add_field(TextSink& out, const Value& value, const Field& field) {
-  const bool as_text =
+  const bool is_text =
       field.type == 's' || (field.type == 0 && (!value.is_number() || value.is_bool()));
-  if (as_text) {
-    const std::string text = TRY(to_text(out.runtime(), value));
-    std::string_view body = text;
+  if (is_text) {
+    const Value text = TRY(as_text(out.runtime(), value));
+    std::string_view body = text.text();
     if (field.precision >= 0) body = code_points(body, 0, field.precision);
-    return add_padded(out, "", body, field, field.align == 0 ? '<' : field.align);
+    const size_t begin = out.text().size();
+    TRY(add_padded(out, "", body, field, field.align == 0 ? '<' : field.align));
+    if (text.input().empty()) return {};
+    out.mark_input(begin);
+    return {};
   }
   if (!value.is_number()) {
     return fail("format: '{}' expects a number, found {}", field.type, value.kind());
@@ -264,8 +268,9 @@ Result<void> add_conversion(TextSink& out, std::string_view* format, const Value
 
 }  // namespace
 
-Result<Value> percent_format(Runtime& runtime, std::string_view format, const Value& argument) {
+Result<Value> percent_format(Runtime& runtime, const Value& source, const Value& argument) {
   TextSink out(runtime);
+  std::string_view format = source.text();
   size_t next = 0;
   while (!format.empty()) {
     const size_t percent = std::min(format.find('%'), format.size());
@@ -277,11 +282,13 @@ Result<Value> percent_format(Runtime& runtime, std::string_view format, const Va
   }
   const size_t count = argument.is_tuple() ? argument.items().values.size() : 1;
   if (next < count && !argument.is_dict()) return fail("%: more arguments than conversions");
+  if (!source.input().empty()) out.mark_input(0);
   return std::move(out).value();
 }
 
-Result<Value> brace_format(Runtime& runtime, std::string_view format, const Arguments& arguments) {
+Result<Value> brace_format(Runtime& runtime, const Value& source, const Arguments& arguments) {
   TextSink out(runtime);
+  std::string_view format = source.text();
   size_t next = 0;
   while (!format.empty()) {
     const size_t brace = std::min(format.find_first_of("{}"), format.size());
@@ -310,6 +317,7 @@ Result<Value> brace_format(Runtime& runtime, std::string_view format, const Argu
     const Field field = TRY(parse_field(inside.substr(std::min(colon + 1, inside.size()))));
     TRY(add_field(out, value, field));
   }
+  if (!source.input().empty()) out.mark_input(0);
   return std::move(out).value();
 }
 

@@ -43,7 +43,7 @@ Result<std::string> render(const std::string& source) {
   for (const auto& [name, value] : variables.entries().entries()) {
     globals.emplace_back(name.text(), value);
   }
-  return Interpreter({}, kGoldenClock).render(body, globals);
+  return TRY(Interpreter({}, kGoldenClock).render(body, globals)).text;
 }
 
 std::string rendered(const std::string& source) {
@@ -87,8 +87,8 @@ TEST_CASE("tags of the tools around models are understood") {
 TEST_CASE("what a template changes is its own copy") {
   const Body body = parse("{% do l.append(4) %}{{ l }}").value();
   const Globals globals = {{"l", Value::list({1})}};
-  CHECK(Interpreter({}, 0).render(body, globals).value() == "[1, 4]");
-  CHECK(Interpreter({}, 0).render(body, globals).value() == "[1, 4]");
+  CHECK(Interpreter({}, 0).render(body, globals).value().text == "[1, 4]");
+  CHECK(Interpreter({}, 0).render(body, globals).value().text == "[1, 4]");
 }
 
 TEST_CASE("errors name the line and the thing") {

@@ -75,29 +75,6 @@ class JsonValues {
   Runtime* runtime_;
 };
 
-std::string json_string(std::string_view text, bool ascii) {
-  std::string out = "\"";
-  while (!text.empty()) {
-    const int bytes = code_point_bytes(text);
-    const char32_t code = code_point(text);
-    constexpr std::string_view kLetters = "\"\\bfnrt", kMeanings = "\"\\\b\f\n\r\t";
-    const size_t i = code < 0x80 ? kMeanings.find(static_cast<char>(code)) : std::string_view::npos;
-    if (i != std::string_view::npos) {
-      out += '\\';
-      out += kLetters[i];
-    } else if (code < 0x20 || (ascii && code > 0x7E && code < 0x10000)) {
-      out += fmt::format("\\u{:04x}", static_cast<uint32_t>(code));
-    } else if (ascii && code >= 0x10000) {
-      const uint32_t pair = static_cast<uint32_t>(code) - 0x10000;
-      out += fmt::format("\\u{:04x}\\u{:04x}", 0xD800 + (pair >> 10), 0xDC00 + (pair & 0x3FF));
-    } else {
-      out.append(text.substr(0, bytes));
-    }
-    text.remove_prefix(bytes);
-  }
-  return out + '"';
-}
-
 class JsonWriter {
  public:
   JsonWriter(TextSink& out, const JsonStyle& style) : out_(out), style_(style) {
@@ -107,7 +84,12 @@ class JsonWriter {
 
   Result<void> write(const Value& value, int level) {
     TRY(out_.runtime().spend(1));
-    if (value.is_string()) return out_.add(json_string(value.text(), style_.ascii));
+    if (value.is_string()) {
+      const size_t begin = out_.text().size();
+      TRY(out_.add(json_string(value.text(), style_.ascii)));
+      if (!value.input().empty()) out_.mark_input(begin);
+      return {};
+    }
     if (value.is_none()) return out_.add("null");
     if (value.is_bool()) return out_.add(value.boolean() ? "true" : "false");
     if (value.is_integer()) return out_.add(fmt::format("{}", value.integer()));
@@ -176,6 +158,29 @@ class JsonWriter {
 };
 
 }  // namespace
+
+std::string json_string(std::string_view text, bool ascii) {
+  std::string out = "\"";
+  while (!text.empty()) {
+    const int bytes = code_point_bytes(text);
+    const char32_t code = code_point(text);
+    constexpr std::string_view kLetters = "\"\\bfnrt", kMeanings = "\"\\\b\f\n\r\t";
+    const size_t i = code < 0x80 ? kMeanings.find(static_cast<char>(code)) : std::string_view::npos;
+    if (i != std::string_view::npos) {
+      out += '\\';
+      out += kLetters[i];
+    } else if (code < 0x20 || (ascii && code > 0x7E && code < 0x10000)) {
+      out += fmt::format("\\u{:04x}", static_cast<uint32_t>(code));
+    } else if (ascii && code >= 0x10000) {
+      const uint32_t pair = static_cast<uint32_t>(code) - 0x10000;
+      out += fmt::format("\\u{:04x}\\u{:04x}", 0xD800 + (pair >> 10), 0xDC00 + (pair & 0x3FF));
+    } else {
+      out.append(text.substr(0, bytes));
+    }
+    text.remove_prefix(bytes);
+  }
+  return out + '"';
+}
 
 Result<Value> parse_json(std::string_view text, Runtime* runtime) {
   return JsonValues(text, runtime).document();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "base/result.h"
@@ -13,6 +14,9 @@ namespace issun::chat::jinja {
 // Error: not JSON (with the byte where), or nested deeper than 200 levels. Integers beyond 64 bits
 // become floats. Without a runtime nothing is charged: for the program's own input.
 Result<Value> parse_json(std::string_view text, Runtime* runtime = nullptr);
+
+// The text as JSON writes it, quotes included.
+std::string json_string(std::string_view text, bool ascii = false);
 
 struct JsonStyle {
   std::optional<int64_t> indent;    // spaces per level; nothing: all on one line

@@ -16,7 +16,7 @@ std::string error_of(const std::string& source, const Limits& limits = {}) {
   const auto body = parse(source);
   if (!body) return body.error().message;
   const auto text = Interpreter(limits, 0).render(*body, {});
-  return text ? "rendered " + std::to_string(text->size()) + " bytes" : text.error().message;
+  return text ? "rendered " + std::to_string(text->text.size()) + " bytes" : text.error().message;
 }
 
 bool has(const std::string& text, const char* piece) {

@@ -101,9 +101,12 @@ Result<Value> repeat(Runtime& runtime, const Value& value, int64_t count) {
   if (__builtin_mul_overflow(size, count, &total)) return fail("more than 2^63 items in *");
   if (value.is_string()) {
     TRY(runtime.grow(total));
-    std::string text;
-    text.reserve(total);
-    for (int64_t i = 0; i < count && size > 0; ++i) text += value.text();
+    Text text;
+    text.chars.reserve(total);
+    for (int64_t i = 0; i < count && size > 0; ++i) {
+      text.input.append(value.input(), 0, value.text().size(), text.chars.size());
+      text.chars += value.text();
+    }
     return Value(std::move(text));
   }
   TRY(runtime.grow(std::min<int64_t>(total, int64_t{1} << 55) * 32));
@@ -149,7 +152,7 @@ Result<Value> arithmetic(Runtime& runtime, Operator op, const Value& a, const Va
     if ((b.is_string() || b.is_sequence()) && a.is_integer())
       return repeat(runtime, b, a.integer());
   }
-  if (op == Operator::modulo && a.is_string()) return percent_format(runtime, a.text(), b);
+  if (op == Operator::modulo && a.is_string()) return percent_format(runtime, a, b);
   return fail("{} does not go with {} and {}", symbol(op), a.kind(), b.kind());
 }
 
@@ -253,7 +256,7 @@ Result<Value> subscript(Runtime& runtime, const Value& container, const Value& k
   if (at < 0) at += count;
   if (at < 0 || at >= count) return Value();
   if (container.is_sequence()) return container.items().values[at];
-  return runtime.text(std::string(code_points(container.text(), at, at + 1)));
+  return runtime.text(container, code_points(container.text(), at, at + 1));
 }
 
 Result<Value> slice(Runtime& runtime, const Value& container, const Slice& slice) {
@@ -271,7 +274,7 @@ Result<Value> slice(Runtime& runtime, const Value& container, const Slice& slice
   const int64_t end =
       slice.end ? clamp_position(*slice.end, count, low, high) : (step > 0 ? high : low);
   if (container.is_string() && step == 1) {
-    return runtime.text(std::string(code_points(container.text(), begin, std::max(begin, end))));
+    return runtime.text(container, code_points(container.text(), begin, std::max(begin, end)));
   }
   const std::vector<Value> items = TRY(iterate(runtime, container));
   std::vector<Value> chosen;
@@ -281,7 +284,7 @@ Result<Value> slice(Runtime& runtime, const Value& container, const Slice& slice
   }
   if (container.is_sequence()) return runtime.list(std::move(chosen), container.is_tuple());
   TextSink sink(runtime);
-  for (const Value& piece : chosen) TRY(sink.add(piece.text()));
+  for (const Value& piece : chosen) TRY(sink.add_all(piece));
   return std::move(sink).value();
 }
 
@@ -303,7 +306,7 @@ Result<std::vector<Value>> iterate(Runtime& runtime, const Value& value) {
   TRY(runtime.grow(static_cast<int64_t>(text.size()) * 64));
   while (!text.empty()) {
     const int bytes = code_point_bytes(text);
-    items.emplace_back(text.substr(0, bytes));
+    items.push_back(TRY(runtime.text(value, text.substr(0, bytes))));
     text.remove_prefix(bytes);
   }
   return items;

@@ -37,6 +37,7 @@ Result<int64_t> length(Runtime& runtime, const Value& value);
 // Python's str() and repr(), appended. Undefined is the empty text.
 Result<void> append_str(TextSink& out, const Value& value);
 Result<void> append_repr(TextSink& out, const Value& value);
+Result<Value> as_text(Runtime& runtime, const Value& value);  // its str()
 Result<std::string> to_text(Runtime& runtime, const Value& value);
 std::string float_text(double number);
 

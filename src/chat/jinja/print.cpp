@@ -16,14 +16,19 @@ std::string float_text(double number) {
 }
 
 Result<void> append_str(TextSink& out, const Value& value) {
-  if (value.is_string()) return out.add(value.text());
+  if (value.is_string()) return out.add_all(value);
   if (value.is_undefined()) return {};
   return append_repr(out, value);
 }
 
 Result<void> append_repr(TextSink& out, const Value& value) {
   TRY(out.runtime().spend(1));
-  if (value.is_string()) return out.add(quoted(value.text()));
+  if (value.is_string()) {
+    const size_t begin = out.text().size();
+    TRY(out.add(quoted(value.text())));
+    if (!value.input().empty()) out.mark_input(begin);
+    return {};
+  }
   if (value.is_undefined()) return out.add("Undefined");
   if (value.is_none()) return out.add("None");
   if (value.is_bool()) return out.add(value.boolean() ? "True" : "False");
@@ -56,14 +61,16 @@ Result<void> append_repr(TextSink& out, const Value& value) {
   return out.add(fmt::format("<{}>", value.kind()));
 }
 
-Result<std::string> to_text(Runtime& runtime, const Value& value) {
-  if (value.is_string()) {
-    TRY(runtime.grow(static_cast<int64_t>(value.text().size())));
-    return value.text();
-  }
+Result<Value> as_text(Runtime& runtime, const Value& value) {
+  if (value.is_string()) return value;
   TextSink sink(runtime);
   TRY(append_str(sink, value));
-  return std::move(sink).value().text();
+  return std::move(sink).value();
+}
+
+Result<std::string> to_text(Runtime& runtime, const Value& value) {
+  if (value.is_string()) TRY(runtime.grow(static_cast<int64_t>(value.text().size())));
+  return TRY(as_text(runtime, value)).text();
 }
 
 }  // namespace issun::chat::jinja

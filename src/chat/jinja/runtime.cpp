@@ -1,8 +1,30 @@
 #include "chat/jinja/runtime.h"
 
+#include <algorithm>
+
 #include "chat/jinja/callable.h"
 
 namespace issun::chat::jinja {
+
+namespace {
+
+// A role, which may be part of markup: it can hold none itself.
+bool is_role(const Value& key, const Value& value) {
+  const auto is_word = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+  };
+  return key.is_string() && key.text() == "role" && value.is_string() &&
+         std::all_of(value.text().begin(), value.text().end(), is_word);
+}
+
+// Appends to `out` what of source's input lies in `piece`, a part of it.
+void append_input(const Value& source, std::string_view piece, size_t at, InputRanges* out) {
+  if (source.input().empty()) return;
+  const auto begin = static_cast<size_t>(piece.data() - source.text().data());
+  out->append(source.input(), begin, begin + piece.size(), at);
+}
+
+}  // namespace
 
 Runtime::~Runtime() {
   // Emptied while made_ still holds them all: no destructor recurses, no cycle survives.
@@ -32,6 +54,20 @@ Result<Value> Runtime::text(std::string text) {
   return Value(std::move(text));
 }
 
+Result<Value> Runtime::text(const Value& source, std::string_view piece) {
+  TRY(grow(static_cast<int64_t>(piece.size())));
+  Text text{std::string(piece), {}};
+  append_input(source, piece, 0, &text.input);
+  return Value(std::move(text));
+}
+
+Result<Value> Runtime::changed(const Value& source, std::string text) {
+  TRY(grow(static_cast<int64_t>(text.size())));
+  Text made{std::move(text), {}};
+  if (!source.input().empty()) made.input.append(0, made.chars.size());
+  return Value(std::move(made));
+}
+
 Result<Value> Runtime::list(std::vector<Value> values, bool tuple) {
   TRY(grow(static_cast<int64_t>(sizeof(List) + values.size() * sizeof(Value))));
   made_.emplace_back(std::make_shared<List>(List{std::move(values), tuple}));
@@ -44,20 +80,25 @@ Result<Value> Runtime::dict() {
   return made_.back();
 }
 
-Result<Value> Runtime::copy(const Value& value) {
+Result<Value> Runtime::copy(const Value& value, bool as_input) {
+  if (value.is_string() && as_input) {
+    Text text{value.text(), {}};
+    text.input.append(0, text.chars.size());
+    return Value(std::move(text));
+  }
   if (!value.is_sequence() && !value.is_dict()) return value;
   const Deeper deeper(*this);
   TRY(deeper.check());
   if (value.is_sequence()) {
     std::vector<Value> values;
     values.reserve(value.items().values.size());
-    for (const Value& item : value.items().values) values.push_back(TRY(copy(item)));
+    for (const Value& item : value.items().values) values.push_back(TRY(copy(item, as_input)));
     return list(std::move(values), value.is_tuple());
   }
   Value made = TRY(dict());
   for (const auto& [key, item] : value.entries().entries()) {
     TRY(grow(sizeof(Dict::Entry)));
-    made.entries().set(key, TRY(copy(item)));
+    made.entries().set(TRY(copy(key, as_input)), TRY(copy(item, as_input && !is_role(key, item))));
   }
   return made;
 }
@@ -84,14 +125,21 @@ Result<void> Deeper::check() const {
 
 Result<void> TextSink::add(std::string_view piece) {
   TRY(runtime_.grow(static_cast<int64_t>(piece.size())));
-  text_.append(piece);
+  text_.chars.append(piece);
+  return {};
+}
+
+Result<void> TextSink::add(const Value& source, std::string_view piece) {
+  const size_t at = text_.chars.size();
+  TRY(add(piece));
+  append_input(source, piece, at, &text_.input);
   return {};
 }
 
 Result<void> TextSink::add(int64_t count, char character) {
   if (count <= 0) return {};
   TRY(runtime_.grow(count));
-  text_.append(static_cast<size_t>(count), character);
+  text_.chars.append(static_cast<size_t>(count), character);
   return {};
 }
 

@@ -33,10 +33,15 @@ class Runtime {
   Result<void> grow(int64_t bytes);
 
   Result<Value> text(std::string text);
+  // `piece` is a part of source.text(), and the input in it stays input.
+  Result<Value> text(const Value& source, std::string_view piece);
+  // What was made of the whole of source.text(): all input if there is any in it.
+  Result<Value> changed(const Value& source, std::string text);
   Result<Value> list(std::vector<Value> values, bool tuple = false);
   Result<Value> dict();
-  // A deep copy that belongs to this render, for what the caller passed in.
-  Result<Value> copy(const Value& value);
+  // A deep copy that belongs to this render, for what the caller passed in. as_input: its texts are
+  // input, all but roles, of which templates build markup ('<|' + message.role + '|>').
+  Result<Value> copy(const Value& value, bool as_input);
 
   virtual Result<Value> call(const Value& callable, Arguments arguments) = 0;
   // Error: no such name. Filters and tests by name, as map('upper') and select('odd') need them.
@@ -75,14 +80,20 @@ class TextSink {
   explicit TextSink(Runtime& runtime) : runtime_(runtime) {}
   Runtime& runtime() const { return runtime_; }
   Result<void> add(std::string_view piece);
+  // `piece` is a part of source.text(), and the input in it stays input.
+  Result<void> add(const Value& source, std::string_view piece);
+  Result<void> add_all(const Value& source) { return add(source, source.text()); }
   Result<void> add(int64_t count, char character);
   Result<void> pad(int64_t count) { return add(count, ' '); }
+  // All that was added since the text had this many bytes is input.
+  void mark_input(size_t since) { text_.input.append_rest(since, text_.chars.size()); }
   Value value() && { return Value(std::move(text_)); }
-  const std::string& text() const { return text_; }
+  const std::string& text() const { return text_.chars; }
+  const InputRanges& input() const { return text_.input; }
 
  private:
   Runtime& runtime_;
-  std::string text_;
+  Text text_;
 };
 
 }  // namespace issun::chat::jinja

@@ -42,7 +42,7 @@ Result<Value> key_of(Runtime& runtime, const Value& item, const Value& attribute
   const bool plain = attribute.is_undefined() || attribute.is_none();
   const Value key = plain ? item : TRY(at_path(runtime, item, attribute));
   if (case_counts || !key.is_string()) return key;
-  return runtime.text(lower(key.text()));
+  return runtime.changed(key, lower(key.text()));
 }
 
 struct Keyed {
@@ -175,10 +175,10 @@ Result<Value> reverse(Call& call) {
 
 Result<Value> join(Call& call) {
   const std::vector<Value> items = TRY(iterate(call.runtime, call.self));
-  const std::string between = call.has(0) ? TRY(to_text(call.runtime, call.args[0])) : "";
+  const Value between = call.has(0) ? TRY(as_text(call.runtime, call.args[0])) : Value("");
   TextSink sink(call.runtime);
   for (size_t i = 0; i < items.size(); ++i) {
-    if (i > 0) TRY(sink.add(between));
+    if (i > 0) TRY(sink.add_all(between));
     TRY(append_str(sink, TRY(key_of(call.runtime, items[i], call.args[1], true))));
   }
   return std::move(sink).value();

@@ -23,18 +23,21 @@ void Scope::set(std::string_view name, Value value) {
   variables.emplace_back(name, std::move(value));
 }
 
-Result<std::string> Interpreter::render(const Body& body, const Globals& globals) {
+Result<Rendering> Interpreter::render(const Body& body, const Globals& globals,
+                                      const Globals& input) {
   scope_ = std::make_shared<Scope>();
-  for (const auto& [name, value] : globals) {
-    const Result<Value> own = copy(value);
-    if (!own) return fail("variable '{}': {}", name, own.error().message);
-    scope_->set(name, *own);
+  for (const Globals* variables : {&globals, &input}) {
+    for (const auto& [name, value] : *variables) {
+      const Result<Value> own = copy(value, variables == &input);
+      if (!own) return fail("variable '{}': {}", name, own.error().message);
+      scope_->set(name, *own);
+    }
   }
   TextSink out(*this);
   scope_ = inner_scope();
   const Result<Flow> done = execute(body, out);
   if (!done) return fail("line {}: {}", line_, done.error().message);
-  return out.text();
+  return Rendering{out.text(), out.input()};
 }
 
 Result<Value> Interpreter::call(const Value& callable, Arguments arguments) {

@@ -12,16 +12,14 @@ namespace {
 
 const std::string& self(const Call& call) { return call.self.text(); }
 
-Result<Value> made(const Call& call, std::string text) {
-  return call.runtime.text(std::move(text));
-}
-Result<Value> made(const Call& call, std::string_view text) {
-  return call.runtime.text(std::string(text));
+// Of a part of the subject.
+Result<Value> made(const Call& call, std::string_view part) {
+  return call.runtime.text(call.self, part);
 }
 
 template <std::string (*map)(std::string_view)>
 Result<Value> mapped(Call& call) {
-  return made(call, map(self(call)));
+  return call.runtime.changed(call.self, map(self(call)));
 }
 
 std::string swap_case(std::string_view text) {
@@ -153,8 +151,9 @@ Result<Value> method_removesuffix(Call& call) {
 }
 
 Result<Value> method_replace(Call& call) {
-  return replaced(call.runtime, self(call), TRY(call.text(0)), TRY(call.text(1)),
-                  TRY(call.integer(2, -1)));
+  const std::string_view old = TRY(call.text(0));
+  TRY(call.text(1));
+  return replaced(call.runtime, call.self, old, call.args[1], TRY(call.integer(2, -1)));
 }
 
 Result<int64_t> found_at(Call& call, bool last) {
@@ -190,8 +189,8 @@ Result<Value> method_join(Call& call) {
   TextSink sink(call.runtime);
   for (size_t i = 0; i < values.size(); ++i) {
     if (!values[i].is_string()) return fail("expected strings, found {}", values[i].kind());
-    if (i > 0) TRY(sink.add(self(call)));
-    TRY(sink.add(values[i].text()));
+    if (i > 0) TRY(sink.add_all(call.self));
+    TRY(sink.add_all(values[i]));
   }
   return std::move(sink).value();
 }
@@ -203,12 +202,13 @@ Result<Value> partition_at(Call& call, bool last) {
   const size_t at = last ? text.rfind(separator) : text.find(separator);
   std::vector<Value> pieces;
   if (at == std::string_view::npos) {
-    TRY(add_piece(call, &pieces, last ? "" : text));
-    TRY(add_piece(call, &pieces, ""));
-    TRY(add_piece(call, &pieces, last ? text : ""));
+    const std::string_view nothing = text.substr(0, 0);
+    TRY(add_piece(call, &pieces, last ? nothing : text));
+    TRY(add_piece(call, &pieces, nothing));
+    TRY(add_piece(call, &pieces, last ? text : nothing));
   } else {
     TRY(add_piece(call, &pieces, text.substr(0, at)));
-    TRY(add_piece(call, &pieces, separator));
+    TRY(add_piece(call, &pieces, text.substr(at, separator.size())));
     TRY(add_piece(call, &pieces, text.substr(at + separator.size())));
   }
   return call.runtime.list(std::move(pieces), true);
@@ -227,7 +227,7 @@ Result<Value> padded(Call& call, int sides) {  // -1: text at the left, 0: centr
   const int64_t left = sides < 0 ? 0 : sides > 0 ? room : half;
   TextSink sink(call.runtime);
   TRY(sink.add(left, fill[0]));
-  TRY(sink.add(self(call)));
+  TRY(sink.add_all(call.self));
   TRY(sink.add(room - left, fill[0]));
   return std::move(sink).value();
 }
@@ -240,15 +240,13 @@ Result<Value> method_zfill(Call& call) {
   const int64_t room = TRY(call.integer(0)) - count_code_points(text);
   const size_t sign = text.starts_with('-') || text.starts_with('+');
   TextSink sink(call.runtime);
-  TRY(sink.add(text.substr(0, sign)));
+  TRY(sink.add(call.self, text.substr(0, sign)));
   TRY(sink.add(room, '0'));
-  TRY(sink.add(text.substr(sign)));
+  TRY(sink.add(call.self, text.substr(sign)));
   return std::move(sink).value();
 }
 
-Result<Value> method_format(Call& call) {
-  return brace_format(call.runtime, self(call), call.rest);
-}
+Result<Value> method_format(Call& call) { return brace_format(call.runtime, call.self, call.rest); }
 
 template <bool (*holds)(char32_t)>
 Result<Value> every(Call& call) {
@@ -315,29 +313,30 @@ constexpr Builtin kMethods[] = {
 
 std::span<const Builtin> string_methods() { return kMethods; }
 
-Result<Value> replaced(Runtime& runtime, std::string_view text, std::string_view old,
-                       std::string_view by, int64_t count) {
+Result<Value> replaced(Runtime& runtime, const Value& source, std::string_view old, const Value& by,
+                       int64_t count) {
   TextSink sink(runtime);
+  std::string_view text = source.text();
   int64_t left = count < 0 ? INT64_MAX : count;
   if (old.empty()) {  // between all code points, and at both ends
     for (; left > 0; --left) {
-      TRY(sink.add(by));
+      TRY(sink.add_all(by));
       if (text.empty()) break;
       const int bytes = code_point_bytes(text);
-      TRY(sink.add(text.substr(0, bytes)));
+      TRY(sink.add(source, text.substr(0, bytes)));
       text.remove_prefix(bytes);
     }
-    TRY(sink.add(text));
+    TRY(sink.add(source, text));
     return std::move(sink).value();
   }
   for (; left > 0; --left) {
     const size_t at = text.find(old);
     if (at == std::string_view::npos) break;
-    TRY(sink.add(text.substr(0, at)));
-    TRY(sink.add(by));
+    TRY(sink.add(source, text.substr(0, at)));
+    TRY(sink.add_all(by));
     text.remove_prefix(at + old.size());
   }
-  TRY(sink.add(text));
+  TRY(sink.add(source, text));
   return std::move(sink).value();
 }
 

@@ -15,7 +15,8 @@ namespace {
 // Text filters take any value and work on its text.
 template <std::string (*map)(std::string_view)>
 Result<Value> mapped(Call& call) {
-  return call.runtime.text(map(TRY(to_text(call.runtime, call.self))));
+  const Value text = TRY(as_text(call.runtime, call.self));
+  return call.runtime.changed(text, map(text.text()));
 }
 
 // Jinja's own idea of a title: only blanks, dashes and opening brackets start a new word.
@@ -69,28 +70,26 @@ std::string url_encoded(std::string_view text) {
   return out;
 }
 
-Result<Value> text_of(Call& call) {
-  if (call.self.is_string()) return call.self;
-  return call.runtime.text(TRY(to_text(call.runtime, call.self)));
-}
+Result<Value> text_of(Call& call) { return as_text(call.runtime, call.self); }
 
 Result<Value> trim(Call& call) {
-  const std::string text = TRY(to_text(call.runtime, call.self));
-  if (!call.has(0) || call.args[0].is_none()) return call.runtime.text(std::string(strip(text)));
+  const Value source = TRY(text_of(call));
+  const std::string& text = source.text();
+  if (!call.has(0) || call.args[0].is_none()) return call.runtime.text(source, strip(text));
   const std::string_view characters = TRY(call.text(0));
   TRY(call.runtime.spend(static_cast<int64_t>(characters.size() >> 4) * (1 + (text.size() >> 4))));
-  return call.runtime.text(std::string(strip_left(strip_right(text, characters), characters)));
+  return call.runtime.text(source, strip_left(strip_right(text, characters), characters));
 }
 
 Result<Value> replace(Call& call) {
-  const std::string text = TRY(to_text(call.runtime, call.self));
+  const Value text = TRY(text_of(call));
   const std::string old = TRY(to_text(call.runtime, call.args[0]));
-  const std::string by = TRY(to_text(call.runtime, call.args[1]));
+  const Value by = TRY(as_text(call.runtime, call.args[1]));
   return replaced(call.runtime, text, old, by, TRY(call.integer(2, -1)));
 }
 
 Result<Value> format(Call& call) {
-  const std::string text = TRY(to_text(call.runtime, call.self));
+  const Value text = TRY(text_of(call));
   if (call.rest.keyword.empty()) {
     const Value arguments = TRY(call.runtime.list(call.rest.positional, true));
     return percent_format(call.runtime, text, arguments);
@@ -101,7 +100,8 @@ Result<Value> format(Call& call) {
 }
 
 Result<Value> indent(Call& call) {
-  const std::string text = TRY(to_text(call.runtime, call.self));
+  const Value source = TRY(text_of(call));
+  const std::string& text = source.text();
   std::string margin(4, ' ');
   if (call.has(0) && call.args[0].is_string()) {
     margin = call.args[0].text();
@@ -120,7 +120,7 @@ Result<Value> indent(Call& call) {
     more = end != std::string_view::npos;
     const std::string_view line = rest.substr(0, end);
     if (first_line ? first : blank || !line.empty()) TRY(sink.add(margin));
-    TRY(sink.add(line));
+    TRY(sink.add(source, line));
     if (more) TRY(sink.add("\n"));
     if (more) rest.remove_prefix(end + 1);
   }
@@ -135,19 +135,23 @@ Result<Value> center(Call& call) {
 }
 
 Result<Value> truncate(Call& call) {
-  const std::string text = TRY(to_text(call.runtime, call.self));
+  const Value source = TRY(text_of(call));
+  const std::string& text = source.text();
   const int64_t length = TRY(call.integer(0, 255));
   const bool inside_words = call.has(1) && call.args[1].truth();
   const std::string end = call.has(2) ? std::string(TRY(call.text(2))) : "...";
   const int64_t leeway = std::clamp<int64_t>(TRY(call.integer(3, 5)), 0, int64_t{1} << 32);
   const int64_t room = length - count_code_points(end);
   if (room < 0) return fail("length {} is too short for '{}'", length, end);
-  if (count_code_points(text) - leeway <= length) return call.runtime.text(text);
+  if (count_code_points(text) - leeway <= length) return source;
   std::string_view kept = code_points(text, 0, room);
   if (const size_t blank = kept.rfind(' '); !inside_words && blank != std::string_view::npos) {
     kept = kept.substr(0, blank);
   }
-  return call.runtime.text(std::string(kept) + end);
+  TextSink sink(call.runtime);
+  TRY(sink.add(source, kept));
+  TRY(sink.add(end));
+  return std::move(sink).value();
 }
 
 Result<Value> count_words(Call& call) {

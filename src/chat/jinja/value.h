@@ -11,7 +11,15 @@
 #include <utility>
 #include <vector>
 
+#include "chat/jinja/input_ranges.h"
+
 namespace issun::chat::jinja {
+
+// A text, and which of it the template did not write.
+struct Text {
+  std::string chars;
+  InputRanges input;
+};
 
 struct List;
 class Dict;
@@ -27,8 +35,8 @@ class Value {
   Value(int value) : Value(int64_t{value}) {}
   Value(int64_t value) : kind_(Kind::integer) { integer_ = value; }
   Value(double value) : kind_(Kind::real) { real_ = value; }
-  Value(std::string text)
-      : kind_(Kind::text), object_(std::make_shared<std::string>(std::move(text))) {}
+  Value(Text text) : kind_(Kind::text), object_(std::make_shared<Text>(std::move(text))) {}
+  Value(std::string text) : Value(Text{std::move(text), {}}) {}
   Value(std::string_view text) : Value(std::string(text)) {}
   Value(const char* text) : Value(std::string(text)) {}
   Value(std::shared_ptr<List> list) : kind_(Kind::list), object_(std::move(list)) {}
@@ -66,7 +74,10 @@ class Value {
   double number() const {  // any is_number()
     return is_float() ? real_ : static_cast<double>(integer());
   }
-  const std::string& text() const { return *static_cast<std::string*>(object_.get()); }
+  const std::string& text() const { return static_cast<Text*>(object_.get())->chars; }
+  const InputRanges& input() const {
+    return static_cast<Text*>(object_.get())->input;
+  }  // of a text
   List& items() const { return *static_cast<List*>(object_.get()); }
   Dict& entries() const { return *static_cast<Dict*>(object_.get()); }  // of a dict or namespace
   Callable& callable() const { return *static_cast<Callable*>(object_.get()); }

@@ -113,7 +113,8 @@ Result<Value> to_json(Call& call) {
 
 Result<Value> from_json(Call& call) {
   if (!call.self.is_string()) return fail("expected a string, found {}", call.self.kind());
-  return parse_json(call.self.text(), &call.runtime);
+  const Value value = TRY(parse_json(call.self.text(), &call.runtime));
+  return call.self.input().empty() ? value : TRY(call.runtime.copy(value, true));
 }
 
 constexpr Builtin kFilters[] = {
