@@ -20,10 +20,17 @@ bool TextStream::release(std::string& out) {
     if (held_[0] == ' ') held_.erase(0, 1);
     at_start_ = false;
   }
-  size_t stop = std::string::npos;
-  for (const std::string& text : stops_) stop = std::min(stop, held_.find(text));
-  if (stop != std::string::npos) {
-    out.append(held_, 0, stop);
+  // The one that is complete first, so that it is the same however the text is cut; of two that end
+  // together the longer, so that nothing of either is shown.
+  size_t begin = 0, end = std::string::npos;
+  for (const std::string& text : stops_) {
+    const size_t at = held_.find(text);
+    if (at == std::string::npos || at + text.size() > end) continue;
+    begin = at + text.size() < end ? at : std::min(begin, at);
+    end = at + text.size();
+  }
+  if (end != std::string::npos) {
+    out.append(held_, 0, begin);
     held_.clear();
     return true;
   }

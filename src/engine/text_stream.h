@@ -18,7 +18,8 @@ class TextStream {
       : stops_(std::move(stops)), at_start_(drop_leading_space) {}
 
   // Appends to `out` what can be shown now; what may yet become a stop text is held back.
-  // true: a stop text is complete; it and all after it are dropped, and the stream has ended.
+  // true: a stop text is complete, the first that is; it and all after it are dropped, and the
+  // stream has ended.
   bool feed(std::string_view bytes, std::string& out);
   // The end: what was held back is shown, half characters as U+FFFD.
   void finish(std::string& out);

@@ -43,6 +43,18 @@ TEST_CASE("A stop text ends the text wherever it begins, and nothing of it is sh
         std::pair<std::string, bool>("自", true));
 }
 
+TEST_CASE("Of several stop texts the one that is complete first ends the text, however it is cut") {
+  const std::vector<std::string> stops = {"abcd", "bc", "xbc", "cz"};
+  for (const std::string text : {"-abcd", "-xbcd", "-abdcz", "abab-xb-bcz", "-xab", "-ab"}) {
+    CAPTURE(text);
+    std::vector<std::string> letters;
+    for (const char c : text) letters.emplace_back(1, c);
+    CHECK(shown(TextStream(stops, false), {text}) == shown(TextStream(stops, false), letters));
+  }
+  CHECK(shown(TextStream(stops, false), {"-abcd"}).first == "-a");
+  CHECK(shown(TextStream(stops, false), {"-xbcd"}).first == "-");
+}
+
 TEST_CASE("Text that cannot become a stop text is shown at once") {
   TextStream stream({"END"}, false);
   std::string out;
