@@ -1,0 +1,26 @@
+// Any text as an answer in any format: read whole and in pieces it says the same, and nothing that
+// is read is longer than what there was.
+#include <cstdint>
+#include <string_view>
+
+#include "base/check.h"
+#include "chat/answer.h"
+#include "chat/answer_samples.h"
+
+using namespace issun::chat;
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  if (size < 2) return 0;
+  const auto& formats = sample_formats();
+  const AnswerFormat& format = formats[data[0] % formats.size()];
+  const size_t step = 1 + data[1] % 16;
+  const std::string_view text(reinterpret_cast<const char*>(data) + 2, size - 2);
+  const Answer whole = read_answer(format, text);
+  Answer pieces;
+  AnswerReader reader(format);
+  for (size_t at = 0; at < text.size(); at += step) reader.feed(text.substr(at, step), &pieces);
+  reader.finish(&pieces);
+  CHECK_THAT(pieces == whole);
+  CHECK_THAT(whole.content.size() + whole.reasoning.size() <= text.size());
+  return 0;
+}
