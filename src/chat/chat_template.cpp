@@ -4,16 +4,11 @@
 
 #include "chat/chat_template_adjust.h"
 #include "chat/jinja/parser.h"
+#include "chat/known_templates.h"
 
 namespace issun::chat {
 
 namespace {
-
-constexpr const char* kChatMl =
-    "{% for message in messages %}"
-    "{{ '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' }}"
-    "{% endfor %}"
-    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
 
 int64_t wall_clock() {
   const std::time_t now = std::time(nullptr);
@@ -39,7 +34,7 @@ Result<ChatTemplate> ChatTemplate::parse(std::string source) {
   return chat;
 }
 
-ChatTemplate ChatTemplate::fallback() { return std::move(*parse(kChatMl)); }
+ChatTemplate ChatTemplate::fallback() { return std::move(*parse(*template_named("chatml"))); }
 
 Result<std::string> ChatTemplate::render(const ChatInput& input,
                                          const jinja::Limits& limits) const {
