@@ -25,6 +25,10 @@ void tell(std::string_view text) {
   put(text);
 }
 
+std::string dim(const std::string& text) {
+  return stderr_is_terminal() ? "\033[2m" + text + "\033[0m" : text;
+}
+
 void show_progress(const std::string& line) {
   if (!stderr_is_terminal()) return;
   put(fmt::format("\r{:.78}\033[K", visible(line)));  // a line that wraps could not be taken back

@@ -14,6 +14,9 @@ void say(const std::string& message);
 // Text as it is.
 void tell(std::string_view text);
 
+// Dimmed where stderr is a terminal.
+std::string dim(const std::string& text);
+
 // One line that says what is being waited for, in the place of the one before; nothing where
 // stderr is no terminal. say() and tell() hide it; hide it before anything goes to stdout.
 void show_progress(const std::string& line);

@@ -1,10 +1,11 @@
 #include <algorithm>
-#include <random>
 #include <utility>
 
+#include "apps/chat_flags.h"
 #include "apps/commands.h"
 #include "apps/grammar_flags.h"
 #include "apps/run_report.h"
+#include "apps/sampler_flags.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/streams.h"
@@ -19,23 +20,22 @@ namespace {
 struct RunFlags {
   ModelFlags model;
   GrammarFlags grammar;
-  std::string prompt, file, system;
+  ChatFlags chat;
+  SamplerFlags sampler;
+  std::string prompt, file;
   bool has_prompt = false, has_file = false;
-  int predict = -1;
-  engine::SamplerOptions sampling;
-  int64_t seed = -1;
+  int predict = -1, n_probs = 0;
   std::vector<std::string> stop;
-  bool raw = false, stats = false, verbose = false, json = false, no_display_prompt = false,
-       ignore_eos = false;
+  bool stats = false, verbose = false, json = false, no_display_prompt = false, ignore_eos = false;
 };
 
 // One model and one talk with it.
 class Chat {
  public:
   static Result<std::unique_ptr<Chat>> start(const RunFlags& flags) {
+    auto options = TRY(flags.chat.read());
     auto runtime = TRY(flags.model.open());
-    auto conversation =
-        TRY(engine::Conversation::create(runtime->model(), flags.system, flags.raw));
+    auto conversation = TRY(engine::Conversation::create(runtime->model(), std::move(options)));
     auto grammar = TRY(flags.grammar.read(runtime->model().tokenizer));
     auto cache = TRY(runtime->new_cache());
     auto chat = std::unique_ptr<Chat>(
@@ -54,6 +54,7 @@ class Chat {
 
   engine::Conversation& conversation() { return conversation_; }
   engine::Runtime& runtime() const { return *runtime_; }
+  const tokenizer::Tokenizer& tokenizer() const { return runtime_->model().tokenizer; }
   const RunReport& report() const { return report_; }
 
  private:
@@ -68,6 +69,7 @@ class Chat {
   }
 
   Result<void> still_sound() const;
+  void show(const chat::Answer& more);
 
   const RunFlags& flags_;
   std::unique_ptr<engine::Runtime> runtime_;
@@ -85,6 +87,22 @@ Result<void> Chat::still_sound() const {
   return written_out();
 }
 
+// What came of an answer: what is said to stdout, and what is thought, which is no answer, to
+// stderr.
+void Chat::show(const chat::Answer& more) {
+  if (flags_.json) return;
+  if (!more.reasoning.empty() && !flags_.chat.hides_thinking()) tell(dim(more.reasoning));
+  const chat::Answer& before = report_.answer;
+  bool said = !before.content.empty() || !before.calls.empty();
+  const bool thought = !before.reasoning.empty() || !more.reasoning.empty();
+  const bool says = !more.content.empty() || !more.calls.empty();
+  if (thought && says && !said && !flags_.chat.hides_thinking()) tell("\n\n");
+  write_out(more.content);
+  said = said || !more.content.empty();
+  for (const chat::ToolCall& call : more.calls)
+    write_out((std::exchange(said, true) ? "\n" : "") + one_line(call));
+}
+
 Result<void> Chat::answer(const std::string& text, bool echo) {
   engine::Request request;
   request.prompt = TRY(conversation_.ask(text));
@@ -94,26 +112,33 @@ Result<void> Chat::answer(const std::string& text, bool echo) {
     say(conversation_.note());
   note_said_ = conversation_.note();
   request.max_tokens = flags_.predict;
-  request.sampling = flags_.sampling;
+  request.sampling = flags_.sampler.options();
+  request.sampling.n_probs = flags_.n_probs;
   request.stop = flags_.stop;
   request.ignore_end = flags_.ignore_eos;
   request.grammar = grammar_;
+  request.shown_tokens = conversation_.shown_tokens();
   request.drop_leading_space = conversation_.drops_leading_space(text);
   const engine::RequestId id = TRY(engine_.submit(std::move(request)));
   show_progress(fmt::format("reading {} ...", flags_.model.model_name()));
   std::string_view lead = echo ? std::string_view(text) : "";  // after the progress, not before
-  std::string answer;
+  chat::AnswerReader reader(conversation_.answer_format());
+  report_ = {};
   int prompt_done = 0;
+  const auto take = [&](const engine::Event& event) {
+    chat::Answer more;
+    reader.feed(event.text, &more);
+    if (event.finish != engine::Finish::Running) reader.finish(&more);
+    show(more);
+    report_.add(event, more);
+  };
   while (!engine_.idle()) {
     for (const engine::Event& event : engine_.step()) {
       hide_progress();
       if (event.token >= 0 || event.finish != engine::Finish::Running) {
         write_out(std::exchange(lead, {}));
       }
-      if (!flags_.json) write_out(event.text);
-      answer += event.text;
-      report_.finish = event.finish;
-      report_.statistics = event.statistics;
+      take(event);
     }
     if (const Result<void> sound = still_sound(); !sound) {
       engine_.cancel(id);
@@ -126,14 +151,12 @@ Result<void> Chat::answer(const std::string& text, bool echo) {
                                 statistics.prompt_tokens));
     }
     if (interrupts_.take() && !engine_.idle()) {
-      report_.statistics = engine_.cancel(id).statistics;
-      report_.finish = engine::Finish::Cancelled;
+      take(engine_.cancel(id));
     }
   }
   hide_progress();
-  conversation_.answered(text, answer);
+  conversation_.answered(text, report_.answer);
   report_.logits_hash = engine_.last_logits_hash();
-  report_.text = std::move(answer);
   report_.peak_memory = peak_memory_bytes();
   return {};
 }
@@ -157,7 +180,7 @@ void finish_answer(const Chat& chat, const RunFlags& flags) {
   explain_end(chat);
   if (!flags.json && !wants_statistics) return;
   const RunFigures found = figures(chat.report(), chat.runtime());
-  if (flags.json) write_out(to_json(chat.report(), found) + "\n");
+  if (flags.json) write_out(to_json(chat.report(), found, chat.tokenizer()) + "\n");
   if (wants_statistics) tell(readable(chat.report(), found));
 }
 
@@ -221,13 +244,11 @@ Result<int> interactive(Chat& chat, const RunFlags& flags) {
   return kDone;
 }
 
-Result<int> run(RunFlags flags) {
-  flags.sampling.top_k = std::max(0, flags.sampling.top_k);
-  flags.sampling.seed = flags.seed < 0 ? std::random_device()() : static_cast<uint64_t>(flags.seed);
+Result<int> run(const RunFlags& flags) {
   const auto chat = TRY(Chat::start(flags));
   if (flags.verbose)
-    tell(fmt::format("{}seed {}\n", describe_start(chat->runtime()), flags.sampling.seed));
-  if (chat->conversation().continues_text() && !flags.raw) {
+    tell(fmt::format("{}seed {}\n", describe_start(chat->runtime()), flags.sampler.options().seed));
+  if (chat->conversation().continues_text() && !flags.chat.raw()) {
     say("this model has no chat template: it continues the text");
   }
   if (flags.has_prompt) return one_shot(*chat, flags, flags.prompt);
@@ -242,7 +263,6 @@ void add_run(CLI::App& app, Action& action) {
   auto* command =
       app.add_subcommand("run", "run a model: answer once, or chat when nothing is asked");
   auto flags = std::make_shared<RunFlags>();
-  engine::SamplerOptions& sampling = flags->sampling;
   flags->model.add(*command, true);
   auto* prompt =
       command->add_option("-p,--prompt", flags->prompt, "the text to answer or to continue");
@@ -253,34 +273,7 @@ void add_run(CLI::App& app, Action& action) {
                    "tokens to generate at most; -1: no limit but the context")
       ->check(CLI::Range(-1, 1 << 30))
       ->capture_default_str();
-  command->add_option("--temp,--temperature", sampling.temperature, "0: always the likeliest token")
-      ->check(CLI::Range(0.0, 100.0))
-      ->capture_default_str();
-  command->add_option("--top-k", sampling.top_k, "choose among the k likeliest; 0 or -1: all")
-      ->check(CLI::Range(-1, 1 << 30))
-      ->capture_default_str();
-  command
-      ->add_option("--top-p", sampling.top_p,
-                   "choose among the likeliest that reach p together; 1: all")
-      ->check(CLI::Range(0.0, 1.0))
-      ->capture_default_str();
-  command
-      ->add_option("--min-p", sampling.min_p,
-                   "choose among those at least this share as likely as the first")
-      ->check(CLI::Range(0.0, 1.0))
-      ->capture_default_str();
-  command
-      ->add_option("--repeat-penalty", sampling.repeat_penalty,
-                   "make recent tokens less likely; 1: off")
-      ->check(CLI::Range(0.01, 100.0))
-      ->capture_default_str();
-  command
-      ->add_option("--repeat-last-n", sampling.repeat_last_n, "how many tokens are recent; -1: all")
-      ->check(CLI::Range(-1, 1 << 30))
-      ->capture_default_str();
-  command->add_option("-s,--seed", flags->seed, "of the random choices; -1: another each time")
-      ->check(CLI::Range(int64_t{-1}, int64_t{1} << 62))
-      ->capture_default_str();
+  flags->sampler.add(*command);
   command
       ->add_option("--stop,-r,--reverse-prompt", flags->stop,
                    "a text that ends the answer; may be given again")
@@ -288,19 +281,24 @@ void add_run(CLI::App& app, Action& action) {
         return text.empty() ? "expected a text that is not empty" : "";
       })
       ->allow_extra_args(false);
-  command->add_option("--system,--system-prompt", flags->system,
-                      "what the model is told before the talk; also -sys");
+  flags->chat.add(*command);
   flags->grammar.add(*command);
-  command->add_flag("--raw", flags->raw, "continue the text even if the model has a chat template");
   command->add_flag("--ignore-eos", flags->ignore_eos, "go on after a token that ends the answer");
   command->add_flag("--no-display-prompt", flags->no_display_prompt,
                     "do not repeat the text that is continued");
   command->add_flag("--stats", flags->stats,
                     "afterwards: speed, bandwidth, memory, hash of the last logits");
   command->add_flag("-v,--verbose", flags->verbose, "as --stats, and what was loaded");
-  command->add_flag("--json", flags->json,
-                    "each answer and its statistics as JSON, when it is whole");
+  auto* json = command->add_flag("--json", flags->json,
+                                 "each answer and its statistics as JSON, when it is whole");
+  command
+      ->add_option("--n-probs", flags->n_probs,
+                   "with --json: how likely the n likeliest tokens were at each place")
+      ->check(CLI::Range(0, 1000))
+      ->needs(json)
+      ->capture_default_str();
   command->callback([flags, prompt, file, &action] {
+    flags->sampler.settle();
     flags->has_prompt = prompt->count() > 0;
     flags->has_file = file->count() > 0;
     action = [flags] { return run(*flags); };

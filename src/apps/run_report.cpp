@@ -25,7 +25,47 @@ double bytes_per_token(const RunReport& report, engine::Runtime& runtime) {
          position_bytes * positions;
 }
 
+Json to_json(const chat::ToolCall& call) {
+  return {{"id", call.id},
+          {"type", "function"},
+          {"function", {{"name", call.name}, {"arguments", call.arguments}}}};
+}
+
+Json to_json(const engine::TokenProbability& one, const tokenizer::Tokenizer& tokenizer) {
+  std::string text;
+  tokenizer.append_piece(one.token, true, text);
+  return {{"id", one.token}, {"token", text}, {"logprob", one.log_probability}};
+}
+
+Json to_json(const TokenReport& report, const tokenizer::Tokenizer& tokenizer) {
+  Json json =
+      to_json({.token = report.token, .log_probability = report.probabilities.chosen}, tokenizer);
+  const auto add = [&](const char* name, const std::vector<engine::TokenProbability>& list) {
+    json[name] = Json::array();
+    for (const engine::TokenProbability& one : list) json[name].push_back(to_json(one, tokenizer));
+  };
+  add("top_logprobs", report.probabilities.before);
+  add("top_after_sampling", report.probabilities.after);
+  return json;
+}
+
 }  // namespace
+
+void RunReport::add(const engine::Event& event, const chat::Answer& more) {
+  text += event.text;
+  answer.content += more.content;
+  answer.reasoning += more.reasoning;
+  answer.calls.insert(answer.calls.end(), more.calls.begin(), more.calls.end());
+  if (event.token >= 0 && !event.probabilities.before.empty())
+    tokens.push_back({event.token, event.probabilities});
+  finish = event.finish;
+  statistics = event.statistics;
+}
+
+std::string one_line(const chat::ToolCall& call) {
+  // The arguments are JSON already.
+  return "{\"name\": " + dump(Json(call.name)) + ", \"arguments\": " + call.arguments + "}";
+}
 
 RunFigures figures(const RunReport& report, engine::Runtime& runtime) {
   const auto& statistics = report.statistics;
@@ -61,9 +101,15 @@ std::string readable(const RunReport& report, const RunFigures& f) {
       report.logits_hash);
 }
 
-std::string to_json(const RunReport& report, const RunFigures& f) {
+std::string to_json(const RunReport& report, const RunFigures& f,
+                    const tokenizer::Tokenizer& tokenizer) {
   const auto& statistics = report.statistics;
+  Json calls = Json::array();
+  for (const chat::ToolCall& call : report.answer.calls) calls.push_back(to_json(call));
   Json json = {{"text", report.text},
+               {"content", report.answer.content},
+               {"reasoning", report.answer.reasoning},
+               {"tool_calls", calls},
                {"finish", engine::name(report.finish)},
                {"load_seconds", f.load_seconds},
                {"prompt_tokens", statistics.prompt_tokens},
@@ -76,6 +122,8 @@ std::string to_json(const RunReport& report, const RunFigures& f) {
                {"peak_memory_bytes", report.peak_memory},
                {"logits_hash", fmt::format("{:016x}", report.logits_hash)}};
   if (f.peak_share >= 0) json["share_of_measured_bandwidth"] = f.peak_share;
+  for (const TokenReport& token : report.tokens)
+    json["probabilities"].push_back(to_json(token, tokenizer));
   return dump(json, 2);
 }
 

@@ -3,18 +3,30 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
+#include "chat/answer.h"
 #include "engine/engine.h"
 #include "engine/runtime.h"
 
 namespace issun::apps {
 
+struct TokenReport {
+  int32_t token = 0;
+  engine::Probabilities probabilities;
+};
+
 struct RunReport {
-  std::string text;
+  std::string text;  // as the model wrote it
+  chat::Answer answer;
+  std::vector<TokenReport> tokens;  // where their probabilities are asked for
   engine::Finish finish = engine::Finish::Running;
   engine::RequestStatistics statistics;
   uint64_t logits_hash = 0;
   long long peak_memory = 0;  // bytes, of the process, when the answer ended
+
+  // What one step brought, and what it adds to the answer.
+  void add(const engine::Event& event, const chat::Answer& more);
 };
 
 // What follows from it, on this machine.
@@ -28,7 +40,10 @@ struct RunFigures {
 RunFigures figures(const RunReport& report, engine::Runtime& runtime);
 
 std::string readable(const RunReport& report, const RunFigures& figures);
-std::string to_json(const RunReport& report, const RunFigures& figures);
+std::string to_json(const RunReport& report, const RunFigures& figures,
+                    const tokenizer::Tokenizer& tokenizer);
+// A call of a tool as JSON on one line.
+std::string one_line(const chat::ToolCall& call);
 // What was loaded and how it will run, before the first answer.
 std::string describe_start(engine::Runtime& runtime);
 

@@ -4,20 +4,66 @@
 
 namespace issun::engine {
 
-Result<Conversation> Conversation::create(const model::Model& model, std::string system, bool raw) {
-  Conversation conversation(model, std::move(system));
-  if (!raw && !model.chat_template.empty()) {
-    auto parsed = chat::ChatTemplate::parse(model.chat_template);
+namespace {
+
+using chat::jinja::Value;
+
+Value message(const char* role, std::string_view content) {
+  return Value::dict({{"role", role}, {"content", content}});
+}
+
+Value message_of(const chat::Answer& answer) {
+  Value said = message("assistant", answer.content);
+  if (!answer.reasoning.empty()) said.entries().set("reasoning_content", answer.reasoning);
+  if (answer.calls.empty()) return said;
+  std::vector<Value> calls;
+  for (const chat::ToolCall& call : answer.calls) {
+    const Value function = Value::dict({{"name", call.name}, {"arguments", call.arguments}});
+    calls.push_back(Value::dict({{"id", call.id}, {"type", "function"}, {"function", function}}));
+  }
+  said.entries().set("tool_calls", Value::list(std::move(calls)));
+  return said;
+}
+
+}  // namespace
+
+Result<Conversation> Conversation::create(const model::Model& model, ConversationOptions options) {
+  Conversation conversation(model, std::move(options));
+  const auto& given = conversation.options_.chat_template;
+  const std::string& source = given ? *given : model.chat_template;
+  if (!conversation.options_.raw && !source.empty()) {
+    auto parsed = chat::ChatTemplate::parse(source);
     if (!parsed) {
+      if (given) return fail("the given {}", parsed.error().message);
       return fail("tokenizer.chat_template: {}; --raw does without it", parsed.error().message);
     }
     conversation.template_ = std::move(*parsed);
   }
-  if (conversation.continues_text() && !conversation.system_.empty()) {
-    return fail("a system text needs a chat template, and {}",
-                raw ? "raw text has none" : "this model has none");
-  }
+  TRY(conversation.check());
   return conversation;
+}
+
+Result<void> Conversation::check() const {
+  const auto& o = options_;
+  if (continues_text()) {
+    const char* what = !o.system.empty()         ? "a system text needs"
+                       : !o.tools.is_undefined() ? "tools need"
+                       : o.thinking              ? "a switch for thinking needs"
+                       : !o.variables.empty()    ? "variables need"
+                                                 : nullptr;
+    if (what == nullptr) return {};
+    return fail("{} a chat template, and {}", what,
+                o.raw ? "raw text has none" : "this model has none");
+  }
+  if (!o.tools.is_undefined() && !template_->abilities().tools)
+    return fail("tools: this chat template has no place for them");
+  if (o.thinking && !template_->abilities().thinking_switch)
+    return fail("reasoning: this chat template has no switch for it (enable_thinking)");
+  for (const auto& [name, value] : o.variables) {
+    if (template_->source().find(name) == std::string::npos)
+      return fail("variable '{}': this chat template never mentions it", name);
+  }
+  return {};
 }
 
 Result<std::vector<int32_t>> Conversation::ask(std::string_view text) {
@@ -34,9 +80,16 @@ Result<std::vector<int32_t>> Conversation::ask(std::string_view text) {
 
 Result<chat::ChatPrompt> Conversation::render(std::string_view question) {
   chat::ChatInput input;
-  if (!system_.empty()) input.add({"system", system_, ""});
-  for (const Turn& turn : turns_) input.add({turn.role, turn.content, ""});
-  input.add({"user", std::string(question), ""});
+  std::vector<Value>& messages = input.messages.items().values;
+  if (!options_.system.empty()) messages.push_back(message("system", options_.system));
+  for (const Turn& turn : turns_) {
+    messages.push_back(message("user", turn.question));
+    messages.push_back(message_of(turn.answer));
+  }
+  messages.push_back(message("user", question));
+  input.tools = options_.tools;
+  input.enable_thinking = options_.thinking;
+  input.variables = options_.variables;
   const auto text_of = [&](tokenizer::Token token) {
     return token < 0 ? std::string() : std::string(model_->tokenizer.token_text(token));
   };
@@ -46,16 +99,26 @@ Result<chat::ChatPrompt> Conversation::render(std::string_view question) {
   note_ = prompt.changes.system_moved ? "this model's template has no place for a system text: it "
                                         "stands before the first question"
                                       : "";
+  format_ = chat::answer_format(*template_, input, prompt.text);
   return prompt;
 }
 
-void Conversation::answered(std::string_view text, std::string_view answer) {
+std::vector<int32_t> Conversation::shown_tokens() const {
+  std::vector<int32_t> shown;
+  if (continues_text()) return shown;
+  for (const std::string& mark : format_.marks()) {
+    const tokenizer::Token token = model_->tokenizer.find(mark);
+    if (token != tokenizer::kNoToken) shown.push_back(token);
+  }
+  return shown;
+}
+
+void Conversation::answered(std::string_view text, const chat::Answer& answer) {
   if (continues_text()) {
     text_ += text;
-    text_ += answer;
+    text_ += answer.content;
   } else {
-    turns_.push_back({"user", std::string(text)});
-    turns_.push_back({"assistant", std::string(answer)});
+    turns_.push_back({std::string(text), answer});
   }
 }
 
@@ -71,8 +134,18 @@ bool Conversation::drops_leading_space(std::string_view text) const {
 
 std::string Conversation::transcript() const {
   if (continues_text()) return text_ + "\n";
-  std::string all = system_.empty() ? "" : "system: " + system_ + "\n\n";
-  for (const Turn& turn : turns_) all += turn.role + ": " + turn.content + "\n\n";
+  std::string all;
+  const auto add = [&](const char* who, const std::string& said) {
+    if (!said.empty()) all += std::string(who) + ": " + said + "\n\n";
+  };
+  add("system", options_.system);
+  for (const Turn& turn : turns_) {
+    add("user", turn.question);
+    add("reasoning", turn.answer.reasoning);
+    add("assistant", turn.answer.content);
+    for (const chat::ToolCall& call : turn.answer.calls)
+      add("tool call", call.name + " " + call.arguments);
+  }
   return all;
 }
 

@@ -5,26 +5,45 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "chat/answer.h"
 #include "chat/chat_template.h"
 #include "model/model.h"
 
 namespace issun::engine {
 
+struct ConversationOptions {
+  std::string system;  // told before the talk; empty: nothing
+  bool raw = false;    // the text goes on even if there is a template
+  // Jinja, in place of the model's own template.
+  std::optional<std::string> chat_template = {};
+  chat::jinja::Value tools = {};      // a list of definitions; undefined: none
+  std::optional<bool> thinking = {};  // enable_thinking; not set: what the template wants
+  // For the template, besides what every template gets.
+  std::vector<std::pair<std::string, chat::jinja::Value>> variables = {};
+};
+
 class Conversation {
  public:
-  // `raw`: the text goes on even if there is a template. Error: the template does not parse, or a
-  // system text for a model that has no template to put it in.
-  static Result<Conversation> create(const model::Model& model, std::string system, bool raw);
+  // Error: the template does not parse; a system text, tools or variables for a model that has no
+  // template to put them in; a template without a place for tools, without a switch for thinking,
+  // or that never mentions a variable.
+  static Result<Conversation> create(const model::Model& model, ConversationOptions options);
 
   // No template: what is asked is the text to continue.
   bool continues_text() const { return !template_.has_value(); }
   // The tokens of the whole prompt if the person says this next; the talk stays as it is until
   // answered(). Error: the template refuses.
   Result<std::vector<int32_t>> ask(std::string_view text);
-  // Adds what the person said and what the model answered.
-  void answered(std::string_view text, std::string_view answer);
+  // How the answer to the last ask() is written.
+  const chat::AnswerFormat& answer_format() const { return format_; }
+  // Control tokens that belong to the text of such an answer, since they mark its parts.
+  std::vector<int32_t> shown_tokens() const;
+  // Adds what the person said and what the model answered. What of its reasoning stays in the talk
+  // is up to the template.
+  void answered(std::string_view text, const chat::Answer& answer);
   // Forgets all but the system text.
   void clear();
   // Whether a space that begins the answer to this belongs to the vocabulary, not to the text.
@@ -37,15 +56,18 @@ class Conversation {
 
  private:
   struct Turn {
-    std::string role, content;
+    std::string question;
+    chat::Answer answer;
   };
-  Conversation(const model::Model& model, std::string system)
-      : model_(&model), system_(std::move(system)) {}
+  Conversation(const model::Model& model, ConversationOptions options)
+      : model_(&model), options_(std::move(options)) {}
+  Result<void> check() const;
   Result<chat::ChatPrompt> render(std::string_view question);
 
   const model::Model* model_;
-  std::string system_;
+  ConversationOptions options_;
   std::optional<chat::ChatTemplate> template_;
+  chat::AnswerFormat format_;
   std::vector<Turn> turns_;
   std::string text_;  // of a talk without a template
   std::string note_;

@@ -295,7 +295,9 @@ void Engine::take_result(Session& session, std::span<const float> logits) {
   } else {
     session.history.push_back(token);
     std::string piece;
-    tokenizer_.append_piece(token, false, piece);
+    const auto& shown = session.request.shown_tokens;
+    const bool show = std::find(shown.begin(), shown.end(), token) != shown.end();
+    tokenizer_.append_piece(token, show, piece);
     if (session.text.feed(piece, event.text)) {
       finish(session, Finish::StopText, event);
     } else if (statistics.generated_tokens == session.request.max_tokens) {

@@ -30,6 +30,7 @@ struct Request {
   // then whatever ignore_end says. nullptr: it is free.
   std::shared_ptr<const grammar::Grammar> grammar;
   bool drop_leading_space = false;
+  std::vector<int32_t> shown_tokens;  // control tokens that belong to the text
 };
 
 enum class Finish { Running, EndToken, StopText, MaxTokens, ContextFull, Cancelled, BrokenLogits };
