@@ -32,8 +32,8 @@ Result<Value> read_tools(const std::string& path) {
 }  // namespace
 
 void ChatFlags::add(CLI::App& command) {
-  auto* system = command.add_option("--system,--system-prompt", system_,
-                                    "what the model is told before the talk; also -sys");
+  command.add_option("--system,--system-prompt", system_,
+                     "what the model is told before the talk; also -sys");
   auto* raw =
       command.add_flag("--raw", raw_, "continue the text even if the model has a chat template");
   auto* given = command.add_option(
@@ -52,7 +52,6 @@ void ChatFlags::add(CLI::App& command) {
       ->excludes(raw);
   file->excludes(given);
   for (CLI::Option* flag : {given, file, variables, tools, thinking}) flag->excludes(raw);
-  (void)system;
 }
 
 Result<engine::ConversationOptions> ChatFlags::read() const {

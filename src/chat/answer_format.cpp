@@ -52,10 +52,9 @@ bool has(std::string_view text, std::string_view piece) {
   return text.find(piece) != std::string_view::npos;
 }
 
-// The template's own text, and what it makes of a talk with tools: marks may be put together there.
-std::string all_text(const ChatTemplate& chat, std::string_view prompt) {
-  return chat.source() + "\n" + tool_prompt(chat) + "\n" + std::string(prompt);
-}
+// The template's own text, and what it makes of a talk with tools, since marks may be put together
+// there. Not the prompt: a person may speak of any marks.
+std::string all_text(const ChatTemplate& chat) { return chat.source() + "\n" + tool_prompt(chat); }
 
 bool speaks_harmony(std::string_view text) {
   return has(text, "<|channel|>") && has(text, "<|message|>") && has(text, "<|start|>");
@@ -87,7 +86,7 @@ std::vector<std::string> AnswerFormat::marks() const {
 AnswerFormat answer_format(const ChatTemplate& chat, const ChatInput& input,
                            std::string_view prompt) {
   AnswerFormat format;
-  const std::string text = all_text(chat, prompt);
+  const std::string text = all_text(chat);
   format.tools = signatures_of(input.tools);
   const std::string_view end = without_blanks(prompt);
   if (speaks_harmony(text)) {

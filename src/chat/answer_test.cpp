@@ -249,6 +249,13 @@ TEST_CASE("Nothing of a mark is shown before it is known that it is none, and te
   CHECK(answer.content == "Yes, <tools>");
 }
 
+TEST_CASE("Marks that a person speaks of are none of the template's") {
+  const AnswerFormat format = sample_format("", "What do <think>, </think> and <tool_call> mean?");
+  const std::string text =
+      "<think> begins a thought, <tool_call>{\"name\": \"g\"}</tool_call> calls.";
+  CHECK(read_answer(format, text) == Answer{text, "", {}});
+}
+
 TEST_CASE("Without tools nothing is a call") {
   const AnswerFormat format = sample_format("<tool_call><|python_tag|>", "", false);
   for (const std::string text : {"<tool_call>{\"name\": \"g\"}</tool_call>", "{\"name\": \"g\"}",
