@@ -7,9 +7,22 @@ namespace issun::grammar {
 
 namespace {
 
-uint64_t mixed(uint64_t hash, uint64_t value) {
-  hash = (hash ^ value) * 0x9e3779b97f4a7c15;
-  return hash ^ hash >> 29;
+uint32_t mixed(uint32_t hash, uint32_t value) {
+  const uint64_t product = (uint64_t{hash} << 32 | value) * 0x9e3779b97f4a7c15;
+  return static_cast<uint32_t>(product >> 32) ^ static_cast<uint32_t>(product);
+}
+
+uint32_t hash_of(const Frame& top, uint32_t below) {
+  uint32_t hash = mixed(top.where, top.a);
+  for (const uint32_t value : {top.b, top.c, top.d, top.e, top.f, top.g, below})
+    hash = mixed(hash, value);
+  return hash;
+}
+
+uint32_t hash_of(std::span<const uint32_t> stacks) {
+  uint32_t hash = 0;
+  for (const uint32_t stack : stacks) hash = mixed(hash, stack);
+  return hash;
 }
 
 // Stacks at once; a grammar that needs more is refused where it does.
@@ -17,22 +30,15 @@ constexpr size_t kMaxStacks = 4096;
 
 }  // namespace
 
-size_t Configurations::StackHash::operator()(const Stack& stack) const {
-  const Frame& f = stack.top;
-  uint64_t hash = mixed(f.where, uint64_t{f.a} << 32 | f.b);
-  hash = mixed(hash, uint64_t{f.c} << 32 | f.d);
-  hash = mixed(hash, uint64_t{f.e} << 32 | f.f);
-  return mixed(hash, stack.below);
-}
+Configurations::Configurations(const Pushdown& automaton) : automaton_(automaton) { forget_all(); }
 
-size_t Configurations::StacksHash::operator()(const std::vector<uint32_t>& stacks) const {
-  uint64_t hash = stacks.size();
-  for (const uint32_t stack : stacks) hash = mixed(hash, stack);
-  return hash;
-}
-
-Configurations::Configurations(const Pushdown& automaton) : automaton_(automaton) {
-  stacks_.emplace_back();
+void Configurations::forget_all() {
+  stacks_.assign(1, {});
+  entries_.clear();
+  members_.clear();
+  stack_numbers_.clear();
+  numbers_.clear();
+  steps_.clear();
   begin();
   configuration();  // kRefused
   open(automaton_.start(), kBottom);
@@ -40,10 +46,15 @@ Configurations::Configurations(const Pushdown& automaton) : automaton_(automaton
 }
 
 uint32_t Configurations::push(const Frame& top, uint32_t below) {
-  const auto next = static_cast<uint32_t>(stacks_.size());
-  const auto [at, fresh] = stack_numbers_.try_emplace({top, below}, next);
-  if (fresh) stacks_.push_back({top, below});
-  return at->second;
+  const uint32_t hash = hash_of(top, below);
+  const uint32_t known = stack_numbers_.find(hash, [&](uint32_t number) {
+    return stacks_[number].below == below && stacks_[number].top == top;
+  });
+  if (known != NumberTable::kNone) return known;
+  const auto fresh = static_cast<uint32_t>(stacks_.size());
+  stacks_.push_back({top, below});
+  stack_numbers_.add(hash, fresh);
+  return fresh;
 }
 
 void Configurations::begin() {
@@ -90,54 +101,71 @@ Configuration Configurations::configuration() {
   }
   std::sort(reached_.begin(), reached_.end());
   reached_.erase(std::unique(reached_.begin(), reached_.end()), reached_.end());
-  const auto next = static_cast<Configuration>(entries_.size());
-  const auto [at, fresh] = numbers_.try_emplace(reached_, next);
-  begin();
-  if (!fresh) return at->second;
-  Entry entry{.stacks = at->first};
-  entry.runs.reach = 0;
-  for (const uint32_t stack : at->first) {
-    if (stack == kBottom) {
-      entry.complete = true;
-      continue;
+  const uint32_t hash = hash_of(reached_);
+  const uint32_t known = numbers_.find(
+      hash, [&](uint32_t number) { return std::ranges::equal(stacks_of(number), reached_); });
+  if (known == NumberTable::kNone) {
+    numbers_.add(hash, static_cast<uint32_t>(entries_.size()));
+    Entry& entry = entries_.emplace_back();
+    entry.first = static_cast<uint32_t>(members_.size());
+    entry.count = static_cast<uint32_t>(reached_.size());
+    for (const uint32_t stack : reached_) {
+      entry.complete = entry.complete || stack == kBottom;
+      if (stack != kBottom) entry.bytes |= automaton_.bytes(stacks_[stack].top);
     }
-    const Runs runs = automaton_.runs(stacks_[stack].top);
-    for (size_t i = 0; i < runs.free.size(); ++i) {
-      entry.runs.free[i] = std::max(entry.runs.free[i], runs.free[i]);
-    }
-    entry.runs.reach = std::max(entry.runs.reach, runs.reach);
+    members_.insert(members_.end(), reached_.begin(), reached_.end());
   }
-  entries_.push_back(std::move(entry));
-  return next;
+  begin();
+  return known != NumberTable::kNone ? known : static_cast<Configuration>(entries_.size() - 1);
+}
+
+// What becomes of a stack that reads a byte; it may lie in stacks_, which grows.
+void Configurations::read(const Stack& stack, uint8_t byte) {
+  const uint32_t rest = stack.below;
+  readings_.clear();
+  automaton_.read(stack.top, byte, memory_, readings_);
+  for (const Frame& next : readings_.next) open(next, rest);
+  if (!readings_.done) return;
+  if (rest == kBottom) {
+    reached_.push_back(kBottom);
+  } else {
+    open(stacks_[rest].top, stacks_[rest].below);
+  }
 }
 
 Configuration Configurations::compute(Configuration from, uint8_t byte) {
-  for (const uint32_t stack : entries_[from].stacks) {
-    if (stack == kBottom) continue;
-    const Stack read = stacks_[stack];
-    readings_.clear();
-    automaton_.read(read.top, byte, memory_, readings_);
-    for (const Frame& next : readings_.next) open(next, read.below);
-    if (!readings_.done) continue;
-    if (read.below == kBottom) {
-      reached_.push_back(kBottom);
-    } else {
-      const Stack below = stacks_[read.below];
-      open(below.top, below.below);
-    }
+  const Entry entry = entries_[from];
+  for (uint32_t i = 0; i < entry.count; ++i) {
+    const uint32_t stack = members_[entry.first + i];
+    if (stack != kBottom) read(stacks_[stack], byte);
   }
   const Configuration to = configuration();
-  uint32_t& row = entries_[from].row;
-  if (row == kUnknown) {
-    row = static_cast<uint32_t>(rows_.size());
-    rows_.emplace_back().fill(kUnknown);
+  steps_.add(from << 8 | byte, to);
+  return to;
+}
+
+void Configurations::texts(Configuration at, std::vector<Text>& out) const {
+  for (const uint32_t stack : stacks_of(at)) {
+    const Stack& found = stacks_[stack];
+    if (stack != kBottom && automaton_.in_text(found.top)) out.push_back({found.top, found.below});
   }
-  return rows_[row][byte] = to;
+}
+
+Configuration Configurations::without_texts(Configuration at) {
+  for (const uint32_t stack : stacks_of(at)) {
+    if (stack == kBottom || !automaton_.in_text(stacks_[stack].top)) reached_.push_back(stack);
+  }
+  return configuration();
+}
+
+Configuration Configurations::end_text(const Text& text) {
+  read({text.top, text.below}, '"');
+  return configuration();
 }
 
 void Configurations::tokens(Configuration at, std::vector<int32_t>& out) const {
   std::vector<std::pair<int32_t, Frame>> found;
-  for (const uint32_t stack : entries_[at].stacks) {
+  for (const uint32_t stack : stacks_of(at)) {
     if (stack != kBottom) automaton_.tokens(stacks_[stack].top, found);
   }
   for (const auto& [token, frame] : found) out.push_back(token);
@@ -145,7 +173,7 @@ void Configurations::tokens(Configuration at, std::vector<int32_t>& out) const {
 
 Configuration Configurations::step_token(Configuration from, int32_t token) {
   std::vector<std::pair<int32_t, Frame>> found;
-  for (const uint32_t stack : entries_[from].stacks) {
+  for (const uint32_t stack : stacks_of(from)) {
     if (stack == kBottom) continue;
     const uint32_t below = stacks_[stack].below;
     found.clear();
@@ -158,26 +186,20 @@ Configuration Configurations::step_token(Configuration from, int32_t token) {
 }
 
 Configuration Configurations::merge(Configuration a, Configuration b) {
-  reached_ = entries_[a].stacks;
-  reached_.insert(reached_.end(), entries_[b].stacks.begin(), entries_[b].stacks.end());
+  for (const Configuration either : {a, b}) {
+    const auto stacks = stacks_of(either);
+    reached_.insert(reached_.end(), stacks.begin(), stacks.end());
+  }
   return configuration();
 }
 
 Configuration Configurations::restart_with(Configuration kept) {
   std::vector<std::vector<Frame>> copies;  // of the stacks, top first
-  for (uint32_t stack : entries_[kept].stacks) {
+  for (uint32_t stack : stacks_of(kept)) {
     std::vector<Frame>& frames = copies.emplace_back();
     for (; stack != kBottom; stack = stacks_[stack].below) frames.push_back(stacks_[stack].top);
   }
-  stacks_.resize(1);
-  stack_numbers_.clear();
-  entries_.clear();
-  rows_.clear();
-  numbers_.clear();
-  begin();
-  configuration();
-  open(automaton_.start(), kBottom);
-  configuration();
+  forget_all();
   for (const auto& frames : copies) {
     uint32_t stack = kBottom;
     for (auto frame = frames.rbegin(); frame != frames.rend(); ++frame) stack = push(*frame, stack);

@@ -3,10 +3,10 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
-#include <unordered_map>
+#include <span>
 #include <vector>
 
+#include "grammar/number_table.h"
 #include "grammar/pushdown.h"
 
 namespace issun::grammar {
@@ -22,16 +22,27 @@ class Configurations {
   explicit Configurations(const Pushdown& automaton);
 
   Configuration step(Configuration from, uint8_t byte) {
-    const uint32_t row = entries_[from].row;
-    const uint32_t known = row != kUnknown ? rows_[row][byte] : kUnknown;
-    return known != kUnknown ? known : compute(from, byte);
+    if (!entries_[from].bytes.has(byte)) return kRefused;
+    const uint32_t known = steps_.find(from << 8 | byte);
+    return known != NumberTable::kNone ? known : compute(from, byte);
   }
   // The text may end here.
   bool complete(Configuration at) const { return entries_[at].complete; }
-  const Runs& runs(Configuration at) const { return entries_[at].runs; }
   // Tokens that are read as wholes here.
   void tokens(Configuration at, std::vector<int32_t>& out) const;
   Configuration step_token(Configuration from, int32_t token);
+  // Stacks whose top is inside a text (pushdown.h).
+  struct Text {
+    Frame top;
+    uint32_t below;
+  };
+  void texts(Configuration at, std::vector<Text>& out) const;
+  // The others.
+  Configuration without_texts(Configuration at);
+  // Behind the quote that ends the text.
+  Configuration end_text(const Text& text);
+  const Pushdown& automaton() const { return automaton_; }
+  Memory& memory() { return memory_; }
   // Either of both.
   Configuration merge(Configuration a, Configuration b);
 
@@ -42,40 +53,36 @@ class Configurations {
   Configuration restart_with(Configuration kept);
 
  private:
-  static constexpr uint32_t kUnknown = 0xFFFFFFFF;
   static constexpr uint32_t kBottom = 0;  // the stack with nothing on it
   struct Stack {
     Frame top;
     uint32_t below = kBottom;
     bool operator==(const Stack&) const = default;
   };
-  struct StackHash {
-    size_t operator()(const Stack& stack) const;
-  };
-  struct StacksHash {
-    size_t operator()(const std::vector<uint32_t>& stacks) const;
-  };
   struct Entry {
-    std::vector<uint32_t> stacks = {};  // sorted
-    uint32_t row = kUnknown;            // in rows_, once a byte was read
+    uint32_t first = 0, count = 0;  // of its stacks, in members_
     bool complete = false;
-    Runs runs = {};
+    ByteSet bytes = {};  // that some stack may read
   };
-  using Row = std::array<Configuration, 256>;
 
+  std::span<const uint32_t> stacks_of(Configuration at) const {
+    return std::span(members_).subspan(entries_[at].first, entries_[at].count);
+  }
   uint32_t push(const Frame& top, uint32_t below);
   void begin();
+  void forget_all();
   void open(const Frame& top, uint32_t below);
   Configuration configuration();
+  void read(const Stack& stack, uint8_t byte);
   Configuration compute(Configuration from, uint8_t byte);
 
   const Pushdown& automaton_;
   Memory memory_;
   std::vector<Stack> stacks_;  // [kBottom] is none
-  std::unordered_map<Stack, uint32_t, StackHash> stack_numbers_;
   std::vector<Entry> entries_;
-  std::vector<Row> rows_;
-  std::unordered_map<std::vector<uint32_t>, Configuration, StacksHash> numbers_;
+  std::vector<uint32_t> members_;        // of each entry: its stacks, sorted
+  NumberTable stack_numbers_, numbers_;  // by hash
+  NumberTable steps_;                    // by configuration and byte
   // Of the step being computed.
   std::vector<uint32_t> reached_;
   std::vector<std::pair<Frame, uint32_t>> work_;

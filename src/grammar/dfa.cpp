@@ -1,6 +1,5 @@
 #include "grammar/dfa.h"
 
-#include <deque>
 #include <optional>
 
 #include "base/utf8.h"
@@ -183,67 +182,6 @@ Result<Dfa> Dfa::complement() const {
         return step(state, character);
       },
       [&](uint32_t state) { return label(state) == 0 ? 1u : 0u; });
-}
-
-std::vector<uint32_t> Dfa::free_runs(const std::vector<Range>& alphabet) const {
-  const size_t classes = starts_.size();
-  std::vector<bool> used(classes);
-  for (const auto& [first, last] : alphabet) {
-    for (size_t c = class_of(first); c < classes && starts_[c] <= last; ++c) {
-      if (starts_[c] != kFirstSurrogate) used[c] = true;
-    }
-  }
-  std::vector<std::vector<uint32_t>> sources(labels_.size());
-  std::vector<uint32_t> runs(labels_.size(), kForever);
-  std::deque<uint32_t> work;
-  for (uint32_t state = 0; state < labels_.size(); ++state) {
-    for (size_t c = 0; c < classes; ++c) {
-      if (!used[c]) continue;
-      const uint32_t target = targets_[state * classes + c];
-      if (target != kDead) {
-        sources[target].push_back(state);
-      } else if (runs[state] == kForever) {
-        runs[state] = 0;
-        work.push_back(state);
-      }
-    }
-  }
-  while (!work.empty()) {
-    const uint32_t state = work.front();
-    work.pop_front();
-    for (const uint32_t source : sources[state]) {
-      if (runs[source] != kForever) continue;
-      runs[source] = runs[state] + 1;
-      work.push_back(source);
-    }
-  }
-  return runs;
-}
-
-// States without successor are taken away again and again; what is left leads to a circle.
-std::vector<uint32_t> Dfa::reaches() const {
-  const size_t classes = starts_.size();
-  std::vector<std::vector<uint32_t>> sources(labels_.size());
-  std::vector<uint32_t> successors(labels_.size());
-  for (size_t i = 0; i < targets_.size(); ++i) {
-    if (targets_[i] == kDead) continue;
-    sources[targets_[i]].push_back(static_cast<uint32_t>(i / classes));
-    ++successors[i / classes];
-  }
-  std::vector<uint32_t> longest(labels_.size()), result(labels_.size(), kForever), work;
-  for (uint32_t state = 0; state < labels_.size(); ++state) {
-    if (successors[state] == 0) work.push_back(state);
-  }
-  while (!work.empty()) {
-    const uint32_t state = work.back();
-    work.pop_back();
-    result[state] = longest[state];
-    for (const uint32_t source : sources[state]) {
-      longest[source] = std::max(longest[source], longest[state] + 1);
-      if (--successors[source] == 0) work.push_back(source);
-    }
-  }
-  return result;
 }
 
 }  // namespace issun::grammar

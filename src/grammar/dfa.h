@@ -11,17 +11,12 @@
 #include <vector>
 
 #include "base/result.h"
+#include "grammar/char_set.h"
 
 namespace issun::grammar {
 
-constexpr char32_t kLastCharacter = 0x10FFFF;
-constexpr char32_t kFirstSurrogate = 0xD800, kAfterSurrogates = 0xE000;
-
 // The characters of a text; U+FFFD for bytes that are none.
 std::u32string characters(std::string_view text);
-
-// First and last character.
-using Range = std::pair<char32_t, char32_t>;
 
 class Dfa {
  public:
@@ -60,10 +55,15 @@ class Dfa {
   static Result<Dfa> either(const Dfa& a, const Dfa& b);
   Result<Dfa> complement() const;
 
-  // For each state the shortest run of characters of `alphabet` (sorted ranges) after which no text
-  // of the language is left; kForever: there is none.
   static constexpr uint32_t kForever = 0xFFFFFFFF;
-  std::vector<uint32_t> free_runs(const std::vector<Range>& alphabet) const;
+  // For each state characters that may follow it and, mostly, each other; empty: fewer than
+  // `least`.
+  std::vector<CharSet> alphabets(int least) const;
+  // For each state how many characters of the alphabet may follow, whichever they are.
+  std::vector<uint32_t> free_runs(const CharSet& alphabet) const;
+  // For each state 0 if a text may not end there; else 1 more than the characters of the alphabet
+  // after any of which it may end too, with the same label.
+  std::vector<uint32_t> end_runs(const CharSet& alphabet) const;
   // For each state how many characters may follow at most; kForever: any number.
   std::vector<uint32_t> reaches() const;
 
@@ -77,6 +77,15 @@ class Dfa {
            1;
   }
   void index_ascii();
+  std::vector<CharSet> class_characters() const;
+  std::vector<CharSet> followers() const;
+  struct Characters {
+    std::vector<CharSet> classes, followers;  // of each class; that may follow each state
+  };
+  std::vector<uint32_t> settle(const Characters& of, uint32_t first, CharSet* alphabet,
+                               size_t* work) const;
+  template <class Ends>
+  std::vector<uint32_t> shortest_runs(const CharSet& alphabet, Ends ends) const;
   void drop_dead();
   template <class Combine>
   static Result<Dfa> product(const Dfa& a, const Dfa& b, Combine combine);

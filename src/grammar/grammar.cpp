@@ -45,17 +45,13 @@ void GrammarState::compute_mask(std::span<uint64_t> mask) {
   const auto allow = [&](Token token) {
     mask[static_cast<size_t>(token) / 64] |= uint64_t{1} << (token % 64);
   };
-  path_[0] = at_;
-  const Runs runs = configurations_.runs(at_);
-  for (const TokenIndex::Group& group : tokens_->groups()) {
-    if (group.alphabet < 0) {
-      walk(group, mask);
-    } else if (runs.free[static_cast<size_t>(group.alphabet)] >= group.longest) {
-      for (size_t i = 0; i < mask.size(); ++i) mask[i] |= group.mask[i];
-    } else if (runs.reach >= group.shortest) {
-      walk(group, mask);
-    }
+  texts_.clear();
+  configurations_.texts(at_, texts_);
+  for (const Configurations::Text& text : texts_) {
+    text_mask_.add(tokens_->texts(), configurations_, text, mask);
   }
+  const Configuration rest = texts_.empty() ? at_ : configurations_.without_texts(at_);
+  if (rest != Configurations::kRefused) walk(rest, mask);
   whole_.clear();
   configurations_.tokens(at_, whole_);
   for (const Token token : whole_) allow(token);
@@ -63,10 +59,11 @@ void GrammarState::compute_mask(std::span<uint64_t> mask) {
   for (const Token end : tokens_->ends()) allow(end);
 }
 
-void GrammarState::walk(const TokenIndex::Group& group, std::span<uint64_t> mask) {
-  const auto count = static_cast<uint32_t>(group.nodes.size());
-  for (uint32_t i = 0; i < count;) {
-    const TokenIndex::Node& node = group.nodes[i];
+void GrammarState::walk(Configuration from, std::span<uint64_t> mask) {
+  path_[0] = from;
+  const auto nodes = tokens_->nodes();
+  for (uint32_t i = 0; i < nodes.size();) {
+    const TokenIndex::Node& node = nodes[i];
     const Configuration next = configurations_.step(path_[node.depth - 1u], node.byte);
     if (next == Configurations::kRefused) {
       i = node.after;
@@ -107,6 +104,7 @@ void GrammarState::move_to(Configuration next) {
   at_ = next;
   if (configurations_.size() <= kMaxConfigurations) return;
   at_ = configurations_.restart_with(at_);
+  text_mask_.forget();
   mask_numbers_.clear();
   masks_.clear();
 }

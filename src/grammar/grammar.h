@@ -9,6 +9,7 @@
 
 #include "base/result.h"
 #include "grammar/configurations.h"
+#include "grammar/text_mask.h"
 #include "grammar/token_index.h"
 
 namespace issun::grammar {
@@ -54,7 +55,7 @@ class GrammarState {
   static constexpr size_t kMaxConfigurations = 20'000;  // some 20 MB
   static constexpr size_t kMaxMasks = 256;              // 4 MB for 128k tokens
   void compute_mask(std::span<uint64_t> mask);
-  void walk(const TokenIndex::Group& group, std::span<uint64_t> mask);
+  void walk(Configuration from, std::span<uint64_t> mask);
   void move_to(Configuration next);
 
   std::shared_ptr<const Grammar> grammar_;
@@ -64,6 +65,8 @@ class GrammarState {
   std::unordered_map<Configuration, size_t> mask_numbers_;
   std::vector<uint64_t> masks_;      // (mask, words)
   std::vector<Configuration> path_;  // of a walk: by depth
+  std::vector<Configurations::Text> texts_;
+  TextMask text_mask_;
   std::vector<Token> whole_;
 };
 

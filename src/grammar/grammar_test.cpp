@@ -160,15 +160,29 @@ TEST_CASE(
 }
 
 TEST_CASE("tokens: a mask holds a token exactly when its bytes are accepted") {
-  const auto vocabulary = tokenizer::made_up_spm();
+  auto vocabulary = tokenizer::made_up_spm();
+  for (const char* text : {"\"",     "\",",  "lo\"",  "hello\":", "\"he",  "\\",     "\\\"", "\\n",
+                           "a\\u00", "lo\\", "\":\"", "\"}",      "], \"", "\n  \"", "日",   "日本",
+                           "日本\"", "he日", "%4",    "hello/he", "12",    "1.5"}) {
+    vocabulary.add(text);
+  }
   const auto tokenizer = tokenizer::Tokenizer::create(vocabulary.metadata());
   REQUIRE(tokenizer.has_value());
   const auto tokens = std::make_shared<const TokenIndex>(*tokenizer);
-  for (const char* text :
-       {R"({"type": "string", "maxLength": 6})", R"({"type": "string", "pattern": "^h?[a-l ]*$"})",
-        R"({"type": "object", "properties": {"hello": {}}})", "true"}) {
+  for (
+      const char* text :
+      {R"({"type": "string", "maxLength": 6})", R"({"type": "string", "pattern": "^h?[a-l ]*$"})",
+       R"({"type": "string", "minLength": 4})", R"({"type": "string", "format": "uri-reference"})",
+       R"({"type": "string", "pattern": "^[^日/]{2,5}/?$"})",
+       R"({"enum": ["he", "hello", "he日", 12]})",
+       R"({"type": "object", "properties": {"hello": {}}})",
+       R"({"properties": {"hello": {}, "he": {"type": "string"}}, "additionalProperties": false})",
+       R"({"properties": {"he": {}}, "maxProperties": 2, "additionalProperties": {"type": "number"}})",
+       R"({"anyOf": [{"type": "string", "maxLength": 3}, {"type": "array"}, {"type": "string", "pattern": "^l"}]})",
+       "true"}) {
     const auto grammar = std::make_shared<const Grammar>(schema(text));
-    for (const char* start : {"", "\"", "\"he", "{\"", "{\"hell", "{\"hello\": [", "\"\xE3"}) {
+    for (const char* start : {"", "\"", "\"he", "\"l", "\"he/", "\"\\u0", "\"日", "{", "{\"",
+                              "{\"he", "{\"hell", "{\"hello\": 1,", "{\"hello\": [", "\"\xE3"}) {
       GrammarState state(grammar, tokens);
       if (!state.accept_text(start)) continue;
       CAPTURE(text);

@@ -4,35 +4,12 @@
 
 #include "grammar/json_array.h"
 #include "grammar/json_object.h"
+#include "grammar/json_places.h"
 #include "grammar/schema_formula.h"
 
 namespace issun::grammar {
 
 namespace {
-
-// The upper bits of Frame::where; the lower ones number a rule or language.
-enum class Place : uint32_t { Root, Value, Literal, Number, String, Array, Object, Key };
-constexpr uint32_t kIndexBits = 24;
-Frame at(Place place, uint32_t index) {
-  return {.where = static_cast<uint32_t>(place) << kIndexBits | index};
-}
-Place place_of(const Frame& frame) { return static_cast<Place>(frame.where >> kIndexBits); }
-uint32_t index_of(const Frame& frame) { return frame.where & ((1u << kIndexBits) - 1); }
-
-// Root, Array and Object: a = phase and gap. Array: b = index, c = counts (json_array.h).
-// Object: b = list of what was seen, d = rule of the value. String: a = mode, b = state of the
-// language, c = value of the spelling. Key: a and c so, b as in Object, d = node of the names,
-// e = state of the other names, f = the text so far where names are told apart.
-enum class Phase : uint32_t { Open, First, Colon, Value, Next, Comma };
-constexpr uint32_t kGapShift = 8;
-Phase phase_of(const Frame& frame) { return static_cast<Phase>(frame.a & 0xFF); }
-Frame in_phase(Frame frame, Phase phase) {
-  frame.a = static_cast<uint32_t>(phase);
-  return frame;
-}
-
-constexpr uint32_t kBeforeQuote = 0xFF;  // mode of a string that has not begun
-constexpr uint32_t kNoText = 0;
 
 // White space read so far: nothing, a space, or a line end and then some.
 constexpr uint32_t kMaxIndent = 64;
@@ -55,8 +32,7 @@ bool read_gap(const Frame& frame, uint8_t byte, Readings& out) {
 constexpr const char* kLiterals[] = {"null", "false", "true"};
 
 bool any_property(const ObjectRule& rule, const Seen& seen) {
-  return may_take_other(rule, seen) ||
-         may_take_any(rule, seen, 0, static_cast<uint32_t>(rule.named.size()));
+  return may_take_other(rule, seen) || takeable_names(rule, seen).back() > 0;
 }
 
 }  // namespace
@@ -146,7 +122,7 @@ void JsonMachine::read(const Frame& frame, uint8_t byte, Memory& memory, Reading
       break;
     }
     case Place::String:
-      read_string(frame, byte, out);
+      read_string(frame, byte, memory, out);
       break;
     case Place::Array:
       read_array(frame, byte, out);
@@ -160,49 +136,6 @@ void JsonMachine::read(const Frame& frame, uint8_t byte, Memory& memory, Reading
     case Place::Value:
       break;
   }
-}
-
-void JsonMachine::read_string(const Frame& frame, uint8_t byte, Readings& out) const {
-  const TextLanguage& language = rules_.strings[index_of(frame)];
-  Frame next = frame;
-  if (frame.a == kBeforeQuote) {
-    next.a = 0;
-    next.b = language.start();
-    if (byte == '"') out.next.push_back(next);
-    return;
-  }
-  const SpellingStep step = spell({static_cast<SpellingMode>(frame.a), frame.c}, byte);
-  next.a = next.c = 0;
-  switch (step.kind) {
-    case SpellingStep::Kind::Refused:
-      return;
-    case SpellingStep::Kind::Quote:
-      out.done = language.accepts(frame.b);
-      return;
-    case SpellingStep::Kind::Known:
-      next.b = frame.c;
-      break;
-    case SpellingStep::Kind::Character:
-      next.b = language.step(frame.b, step.character);
-      if (next.b == Dfa::kDead) return;
-      break;
-    case SpellingStep::Kind::Inside: {
-      next.a = static_cast<uint32_t>(step.next.mode);
-      next.c = step.next.value;
-      bool possible = step.ranges == 0;
-      for (int i = 0; i < step.ranges; ++i) {
-        const auto& [first, last] = step.possible[static_cast<size_t>(i)];
-        const uint32_t target = language.step_range(frame.b, first, last);
-        possible = possible || target != Dfa::kDead;
-        if (step.regular && target != Dfa::kDead && target != Dfa::kMixed) {
-          next.a = static_cast<uint32_t>(known_mode(step.next.mode));
-          next.c = target;
-        }
-      }
-      if (!possible) return;
-    }
-  }
-  out.next.push_back(next);
 }
 
 void JsonMachine::read_array(const Frame& frame, uint8_t byte, Readings& out) const {
@@ -247,102 +180,32 @@ void JsonMachine::read_object(const Frame& frame, uint8_t byte, Memory& memory,
     key.b = frame.b;
     key.d = KeyNames::kRoot;
     key.e = may_take_other(rule, seen) ? rule.others->start() : Dfa::kDead;
+    key.g = memory.keep(takeable_names(rule, seen));
     if (rule.distinct) key.f = memory.keep({kNoText});
     out.next.push_back(key);
   }
 }
 
-void JsonMachine::read_key(const Frame& frame, uint8_t byte, Memory& memory, Readings& out) const {
-  const ObjectRule& rule = rules_.objects[index_of(frame)];
-  const SpellingStep step = spell({static_cast<SpellingMode>(frame.a), frame.c}, byte);
-  Frame next = frame;
-  next.a = next.c = 0;
-  const auto step_others = [&](char32_t first, char32_t last) {
-    return frame.e == Dfa::kDead ? Dfa::kDead : rule.others->step_range(frame.e, first, last);
-  };
-  switch (step.kind) {
-    case SpellingStep::Kind::Refused:
-      return;
-    case SpellingStep::Kind::Quote:
-      return end_key(frame, memory, out);
-    case SpellingStep::Kind::Known:
-      return add_key(next, KeyNames::kNoNode, frame.c, memory, out);
-    case SpellingStep::Kind::Character:
-      if (rule.distinct) next.f = memory.keep({frame.f, step.character});
-      return add_key(next, rule.names.step(frame.d, step.character),
-                     step_others(step.character, step.character), memory, out);
-    case SpellingStep::Kind::Inside:
+ByteSet JsonMachine::bytes(const Frame& frame) const {
+  static const ByteSet gap = ByteSet::of(" \n\t"), number = ByteSet::of("+-.0123456789eE"),
+                       quote = ByteSet::of("\""), marks = ByteSet::of(" \n\t[]{},:\"");
+  switch (place_of(frame)) {
+    case Place::Root:
+      return gap;
+    case Place::Literal:
+      return ByteSet::of(std::string_view(kLiterals[index_of(frame)]).substr(frame.b, 1));
+    case Place::Number:
+      return number;
+    case Place::Array:
+    case Place::Object:
+      return marks;
+    case Place::String:
+      return frame.a == kBeforeQuote ? quote : ByteSet::all();
+    case Place::Key:
+    case Place::Value:
       break;
   }
-  next.a = static_cast<uint32_t>(step.next.mode);
-  next.c = step.next.value;
-  const Seen& seen = memory.list(frame.b);
-  bool possible = step.ranges == 0;
-  for (int i = 0; i < step.ranges; ++i) {
-    const auto& [first, last] = step.possible[static_cast<size_t>(i)];
-    const auto [child, end] = rule.names.children(frame.d, first, last);
-    for (uint32_t node = child; node < end && !possible; ++node) {
-      possible = may_take_any(rule, seen, rule.names.node(node).first, rule.names.node(node).last);
-    }
-    const uint32_t target = step_others(first, last);
-    possible = possible || target != Dfa::kDead;
-    const bool one_target = target != Dfa::kDead && target != Dfa::kMixed;
-    if (step.regular && child == end && one_target && !rule.distinct) {
-      next.a = static_cast<uint32_t>(known_mode(step.next.mode));
-      next.c = target;
-      next.d = KeyNames::kNoNode;
-    }
-  }
-  if (possible) out.next.push_back(next);
-}
-
-// The key goes on, if that leads to any name.
-void JsonMachine::add_key(const Frame& frame, uint32_t node, uint32_t others, const Memory& memory,
-                          Readings& out) const {
-  const ObjectRule& rule = rules_.objects[index_of(frame)];
-  Frame next = frame;
-  next.d = node;
-  next.e = others;
-  bool possible = others != Dfa::kDead;
-  if (!possible && node != KeyNames::kNoNode) {
-    const KeyNames::Node& names = rule.names.node(node);
-    possible = may_take_any(rule, memory.list(frame.b), names.first, names.last);
-  }
-  if (possible) out.next.push_back(next);
-}
-
-void JsonMachine::end_key(const Frame& frame, Memory& memory, Readings& out) const {
-  const ObjectRule& rule = rules_.objects[index_of(frame)];
-  const Seen seen = memory.list(frame.b);
-  const auto add = [&](RuleId value, const Seen& now) {
-    if (value == kNoRule || !completable(rule, now)) return;
-    Frame object = in_phase(at(Place::Object, index_of(frame)), Phase::Colon);
-    object.b = memory.keep(now);
-    object.d = value;
-    out.next.push_back(object);
-  };
-  if (frame.d != KeyNames::kNoNode && rule.names.node(frame.d).ends) {
-    const uint32_t name = rule.names.node(frame.d).first;
-    if (!may_take_name(rule, seen, name)) return;
-    add(rule.named[name].rule, with_name(rule, seen, name, false));
-    add(rule.named[name].witness, with_name(rule, seen, name, true));
-    return;
-  }
-  if (frame.e == Dfa::kDead) return;
-  const uint32_t label = rule.others->label(frame.e);
-  if (label == 0 || (rule.distinct && other_was_seen(rule, seen, frame.f))) return;
-  const PropertyRule& property = rule.classes[label - 1];
-  add(property.rule, with_other(rule, seen, frame.f, false));
-  add(property.witness, with_other(rule, seen, frame.f, true));
-}
-
-Runs JsonMachine::runs(const Frame& frame) const {
-  if (frame.a != static_cast<uint32_t>(SpellingMode::Plain)) return {};
-  if (place_of(frame) == Place::String) return rules_.strings[index_of(frame)].runs(frame.b);
-  if (place_of(frame) != Place::Key || frame.e == Dfa::kDead) return {};
-  Runs runs = rules_.objects[index_of(frame)].runs.at(frame.e);
-  runs.reach = Dfa::kForever;  // known names may be longer
-  return runs;
+  return ByteSet::all();
 }
 
 }  // namespace issun::grammar

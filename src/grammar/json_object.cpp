@@ -1,5 +1,8 @@
 #include "grammar/json_object.h"
 
+#include <array>
+#include <optional>
+
 namespace issun::grammar {
 
 namespace {
@@ -97,11 +100,21 @@ bool may_take_other(const ObjectRule& rule, const Seen& seen) {
   return completable(rule, with_other(rule, seen, 0, false));
 }
 
-bool may_take_any(const ObjectRule& rule, const Seen& seen, uint32_t first, uint32_t last) {
-  for (uint32_t name = first; name < last; ++name) {
-    if (may_take_name(rule, seen, name)) return true;
+std::vector<uint32_t> takeable_names(const ObjectRule& rule, const Seen& seen) {
+  // Of all that are required or not and have a witness or not, one tells for the others.
+  std::array<std::optional<bool>, 4> by_kind;
+  std::vector<uint32_t> counts = {0};
+  for (uint32_t name = 0; name < rule.named.size(); ++name) {
+    const PropertyRule& property = rule.named[name];
+    bool may = false;
+    if (property.rule != kNoRule && !was_seen(seen, name)) {
+      auto& known = by_kind[size_t{2} * rule.required[name] + (property.witness != kNoRule)];
+      if (!known) known = may_take_name(rule, seen, name);
+      may = *known;
+    }
+    counts.push_back(counts.back() + may);
   }
-  return false;
+  return counts;
 }
 
 }  // namespace issun::grammar

@@ -23,7 +23,7 @@ bool may_end(const ObjectRule& rule, const Seen& seen);
 // Whether this property may come next, with either of its rules.
 bool may_take_name(const ObjectRule& rule, const Seen& seen, uint32_t name);
 bool may_take_other(const ObjectRule& rule, const Seen& seen);
-// Whether any of the names first to last - 1 may.
-bool may_take_any(const ObjectRule& rule, const Seen& seen, uint32_t first, uint32_t last);
+// How many of the names before each may come next: named.size() + 1 numbers.
+std::vector<uint32_t> takeable_names(const ObjectRule& rule, const Seen& seen);
 
 }  // namespace issun::grammar

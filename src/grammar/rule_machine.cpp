@@ -178,6 +178,14 @@ void RuleMachine::read(const Frame& frame, uint8_t byte, Memory&, Readings& out)
   }
 }
 
+ByteSet RuleMachine::bytes(const Frame& frame) const {
+  ByteSet set;
+  for (const RuleEdge& edge : network_.states[frame.where].edges) {
+    if (edge.kind == Kind::Bytes) set.add(edge.first, edge.last);
+  }
+  return set;
+}
+
 void RuleMachine::tokens(const Frame& frame, std::vector<std::pair<int32_t, Frame>>& out) const {
   for (const RuleEdge& edge : network_.states[frame.where].edges) {
     if (edge.kind != Kind::Whole) continue;

@@ -38,6 +38,7 @@ class RuleMachine : public Pushdown {
   Frame start() const override { return {.where = network_.starts[0]}; }
   void open(const Frame& frame, Memory& memory, Openings& out) const override;
   void read(const Frame& frame, uint8_t byte, Memory& memory, Readings& out) const override;
+  ByteSet bytes(const Frame& frame) const override;
   void tokens(const Frame& frame, std::vector<std::pair<int32_t, Frame>>& out) const override;
 
  private:

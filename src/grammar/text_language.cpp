@@ -1,15 +1,50 @@
 #include "grammar/text_language.h"
 
+#include <algorithm>
+#include <functional>
+
 namespace issun::grammar {
 
+namespace {
+constexpr size_t kMaxAlphabets = 8, kMaxCandidates = 100;
+constexpr int kLeastCharacters = 12;  // the tokens of fewer are soon looked at one by one
+}  // namespace
+
 RunTable::RunTable(const Dfa& dfa) : reach_(dfa.reaches()) {
-  for (size_t i = 0; i < free_.size(); ++i) free_[i] = dfa.free_runs(kAlphabets[i]);
+  const std::vector<CharSet> by_state = dfa.alphabets(kLeastCharacters);
+  struct Use {
+    CharSet characters;
+    size_t states = 0;
+  };
+  std::vector<Use> uses;
+  for (const CharSet& characters : by_state) {
+    if (characters.size() == 0) continue;
+    auto use = std::ranges::find(uses, characters, &Use::characters);
+    if (use == uses.end()) use = uses.insert(use, {characters});
+    ++use->states;
+    if (uses.size() == kMaxCandidates) break;
+  }
+  std::ranges::stable_sort(uses, std::greater(), &Use::states);
+  uses.resize(std::min(uses.size(), kMaxAlphabets));
+  for (const Use& use : uses) {
+    alphabets_.push_back(
+        {use.characters, dfa.free_runs(use.characters), dfa.end_runs(use.characters)});
+  }
+  for (const CharSet& characters : by_state) {
+    const auto found = std::ranges::find(alphabets_, characters, &Alphabet::characters);
+    numbers_.push_back(
+        found == alphabets_.end() ? kNone : static_cast<uint8_t>(found - alphabets_.begin()));
+  }
 }
 
-Runs RunTable::at(uint32_t state) const {
-  Runs runs;
-  for (size_t i = 0; i < free_.size(); ++i) runs.free[i] = free_[i][state];
+TextRuns RunTable::at(uint32_t state) const {
+  TextRuns runs;
   runs.reach = reach_[state];
+  if (numbers_[state] == kNone) return runs;
+  const Alphabet& alphabet = alphabets_[numbers_[state]];
+  runs.alphabet = alphabet.characters;
+  runs.free = alphabet.free[state];
+  runs.ends = alphabet.ends[state];
   return runs;
 }
 
@@ -30,13 +65,15 @@ bool TextLanguage::accepts(uint32_t state) const {
   return state >= language_.least && state <= language_.most;
 }
 
-Runs TextLanguage::runs(uint32_t state) const {
+TextRuns TextLanguage::runs(uint32_t state) const {
   if (language_.dfa != nullptr) return runs_.at(state);
-  Runs runs;
+  TextRuns runs;
+  runs.alphabet = CharSet::all();
   if (language_.most != Language::kNoLimit) {
     runs.reach = static_cast<uint32_t>(std::min<int64_t>(language_.most - state, Dfa::kForever));
   }
-  runs.free.fill(runs.reach);
+  runs.free = runs.reach;
+  if (accepts(state)) runs.ends = runs.reach == Dfa::kForever ? Dfa::kForever : runs.reach + 1;
   return runs;
 }
 

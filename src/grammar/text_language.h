@@ -4,20 +4,37 @@
 
 #include <vector>
 
-#include "grammar/alphabets.h"
+#include "grammar/char_set.h"
 #include "grammar/language.h"
 
 namespace issun::grammar {
 
-// Runs of all states of a machine.
+// How a text may go on, whatever is read.
+struct TextRuns {
+  CharSet alphabet;
+  uint32_t free = 0;  // so many characters of the alphabet, whichever they are
+  // 0: the text may not end here; n: it may, and also after any n - 1 characters of the alphabet,
+  // always to the same effect.
+  uint32_t ends = 0;
+  uint32_t reach = Dfa::kForever;  // never more characters than this
+};
+
+// The runs of all states of a machine. Where a state takes few characters, or the machine has many
+// kinds of states, its alphabet is empty: true, but of no help.
 class RunTable {
  public:
   RunTable() = default;
   explicit RunTable(const Dfa& dfa);
-  Runs at(uint32_t state) const;
+  TextRuns at(uint32_t state) const;
 
  private:
-  std::array<std::vector<uint32_t>, kAlphabetCount> free_;
+  struct Alphabet {
+    CharSet characters;
+    std::vector<uint32_t> free, ends;  // by state
+  };
+  static constexpr uint8_t kNone = 0xFF;
+  std::vector<Alphabet> alphabets_;
+  std::vector<uint8_t> numbers_;  // by state: of its alphabet
   std::vector<uint32_t> reach_;
 };
 
@@ -32,7 +49,7 @@ class TextLanguage {
     return step_range(state, character, character);
   }
   bool accepts(uint32_t state) const;
-  Runs runs(uint32_t state) const;
+  TextRuns runs(uint32_t state) const;
 
  private:
   Language language_;
