@@ -1,9 +1,12 @@
 #include "tensor/codec.h"
 
+#include <array>
 #include <cstring>
 
 #include "base/check.h"
-#include "tensor/blocks.h"
+#include "tensor/decode_iq.h"
+#include "tensor/decode_k.h"
+#include "tensor/decode_plain.h"
 #include "tensor/encode_k.h"
 #include "tensor/encode_plain.h"
 #include "tensor/half.h"
@@ -12,68 +15,8 @@ namespace issun {
 
 namespace {
 
-void decode(const BlockQ4_0& block, float* out) {
-  const float d = f16_to_f32(block.d);
-  for (int i = 0; i < 16; ++i) {
-    out[i] = static_cast<float>((block.nibbles[i] & 15) - 8) * d;
-    out[i + 16] = static_cast<float>((block.nibbles[i] >> 4) - 8) * d;
-  }
-}
-
-void decode(const BlockQ8_0& block, float* out) {
-  const float d = f16_to_f32(block.d);
-  for (int i = 0; i < 32; ++i) out[i] = static_cast<float>(block.q[i]) * d;
-}
-
-// high: the fifth bits of Q5_K, or nullptr.
-template <class Block>
-void decode_k(const Block& block, const uint8_t* high, float* out) {
-  uint8_t scales[8], mins[8];
-  unpack_scales_k4(block.scales, scales, mins);
-  for (int g = 0; g < 8; ++g) {
-    const float scale = f16_to_f32(block.d) * static_cast<float>(scales[g]);
-    const float min = f16_to_f32(block.dmin) * static_cast<float>(mins[g]);
-    for (int i = 0; i < 32; ++i) {
-      const int pair = block.nibbles[g / 2 * 32 + i];
-      int q = g % 2 == 0 ? pair & 15 : pair >> 4;
-      if (high != nullptr) q += ((high[i] >> g) & 1) * 16;
-      out[g * 32 + i] = scale * static_cast<float>(q) - min;
-    }
-  }
-}
-
-void decode(const BlockQ4_K& block, float* out) { decode_k(block, nullptr, out); }
-void decode(const BlockQ5_K& block, float* out) { decode_k(block, block.high, out); }
-
-void decode(const BlockQ6_K& block, float* out) {
-  const float d = f16_to_f32(block.d);
-  for (int i = 0; i < 256; ++i) {
-    const int half = i / 128, quarter = i / 32 % 4, l = i % 32;
-    const int low = block.low[half * 64 + quarter % 2 * 32 + l] >> (quarter / 2 * 4) & 15;
-    const int high = block.high[half * 32 + l] >> (quarter * 2) & 3;
-    out[i] =
-        d * static_cast<float>(block.scales[i / 16]) * static_cast<float>((low | high << 4) - 32);
-  }
-}
-
-template <class Block>
-void decode_blocks(const std::byte* row, int64_t columns, int block_values, float* out) {
-  for (int64_t first = 0; first < columns; first += block_values) {
-    Block block;
-    std::memcpy(&block, row + first / block_values * static_cast<int64_t>(sizeof block),
-                sizeof block);
-    decode(block, out + first);
-  }
-}
-
-template <class Block>
-void encode_blocks(const float* values, int64_t columns, int block_values, std::byte* row) {
-  for (int64_t first = 0; first < columns; first += block_values) {
-    Block block;
-    encode(values + first, &block);
-    std::memcpy(row + first / block_values * static_cast<int64_t>(sizeof block), &block,
-                sizeof block);
-  }
+void decode_floats(const std::byte* row, int64_t columns, float* out) {
+  std::memcpy(out, row, static_cast<size_t>(columns) * 4);
 }
 
 template <float (*widen)(uint16_t)>
@@ -82,6 +25,64 @@ void decode_halves(const std::byte* row, int64_t columns, float* out) {
     uint16_t bits;
     std::memcpy(&bits, row + i * 2, 2);
     out[i] = widen(bits);
+  }
+}
+
+template <class Block, int kValues>
+void decode_blocks(const std::byte* row, int64_t columns, float* out) {
+  for (int64_t first = 0; first < columns; first += kValues, row += sizeof(Block)) {
+    Block block;
+    std::memcpy(&block, row, sizeof block);
+    decode(block, out + first);
+  }
+}
+
+using RowDecoder = void (*)(const std::byte* row, int64_t columns, float* out);
+
+// By DType; nullptr for types that no weights have.
+constexpr std::array<RowDecoder, 43> kDecoders = [] {
+  std::array<RowDecoder, 43> table{};
+  const auto put = [&](DType type, RowDecoder decoder) {
+    table[static_cast<size_t>(type)] = decoder;
+  };
+  put(DType::F32, decode_floats);
+  put(DType::F16, decode_halves<f16_to_f32>);
+  put(DType::BF16, decode_halves<bf16_to_f32>);
+  put(DType::Q8_0, decode_blocks<BlockQ8_0, 32>);
+  put(DType::Q4_0, decode_blocks<BlockQ4_0, 32>);
+  put(DType::Q4_1, decode_blocks<BlockQ4_1, 32>);
+  put(DType::Q5_0, decode_blocks<BlockQ5_0, 32>);
+  put(DType::Q5_1, decode_blocks<BlockQ5_1, 32>);
+  put(DType::Q1_0, decode_blocks<BlockQ1_0, 128>);
+  put(DType::Q2_0, decode_blocks<BlockQ2_0, 64>);
+  put(DType::TQ1_0, decode_blocks<BlockTQ1_0, 256>);
+  put(DType::TQ2_0, decode_blocks<BlockTQ2_0, 256>);
+  put(DType::MXFP4, decode_blocks<BlockMXFP4, 32>);
+  put(DType::NVFP4, decode_blocks<BlockNVFP4, 64>);
+  put(DType::Q2_K, decode_blocks<BlockQ2_K, 256>);
+  put(DType::Q3_K, decode_blocks<BlockQ3_K, 256>);
+  put(DType::Q4_K, decode_blocks<BlockQ4_K, 256>);
+  put(DType::Q5_K, decode_blocks<BlockQ5_K, 256>);
+  put(DType::Q6_K, decode_blocks<BlockQ6_K, 256>);
+  put(DType::IQ4_NL, decode_blocks<BlockIQ4_NL, 32>);
+  put(DType::IQ4_XS, decode_blocks<BlockIQ4_XS, 256>);
+  put(DType::IQ3_XXS, decode_blocks<BlockIQ3_XXS, 256>);
+  put(DType::IQ3_S, decode_blocks<BlockIQ3_S, 256>);
+  put(DType::IQ2_XXS, decode_blocks<BlockIQ2_XXS, 256>);
+  put(DType::IQ2_XS, decode_blocks<BlockIQ2_XS, 256>);
+  put(DType::IQ2_S, decode_blocks<BlockIQ2_S, 256>);
+  put(DType::IQ1_S, decode_blocks<BlockIQ1_S, 256>);
+  put(DType::IQ1_M, decode_blocks<BlockIQ1_M, 256>);
+  return table;
+}();
+
+template <class Block>
+void encode_blocks(const float* values, int64_t columns, int block_values, std::byte* row) {
+  for (int64_t first = 0; first < columns; first += block_values) {
+    Block block;
+    encode(values + first, &block);
+    std::memcpy(row + first / block_values * static_cast<int64_t>(sizeof block), &block,
+                sizeof block);
   }
 }
 
@@ -96,34 +97,30 @@ void encode_halves(const float* values, int64_t columns, std::byte* row) {
 }  // namespace
 
 void decode_row(DType type, const std::byte* row, int64_t columns, float* out) {
-  const DTypeFacts& format = facts(type);
-  CHECK_THAT(format.computable && columns % format.block == 0);
+  const auto id = static_cast<size_t>(type);
+  CHECK_THAT(id < kDecoders.size() && kDecoders[id] != nullptr);
+  CHECK_THAT(columns % facts(type).block == 0);
+  kDecoders[id](row, columns, out);
+}
+
+bool can_encode(DType type) {
   switch (type) {
     case DType::F32:
-      std::memcpy(out, row, static_cast<size_t>(columns) * 4);
-      return;
     case DType::F16:
-      return decode_halves<f16_to_f32>(row, columns, out);
     case DType::BF16:
-      return decode_halves<bf16_to_f32>(row, columns, out);
     case DType::Q4_0:
-      return decode_blocks<BlockQ4_0>(row, columns, 32, out);
     case DType::Q8_0:
-      return decode_blocks<BlockQ8_0>(row, columns, 32, out);
     case DType::Q4_K:
-      return decode_blocks<BlockQ4_K>(row, columns, 256, out);
     case DType::Q5_K:
-      return decode_blocks<BlockQ5_K>(row, columns, 256, out);
     case DType::Q6_K:
-      return decode_blocks<BlockQ6_K>(row, columns, 256, out);
+      return true;
     default:
-      CHECK_THAT(false);
+      return false;
   }
 }
 
 void encode_row(DType type, const float* values, int64_t columns, std::byte* row) {
-  const DTypeFacts& format = facts(type);
-  CHECK_THAT(format.computable && columns % format.block == 0);
+  CHECK_THAT(columns % facts(type).block == 0);
   switch (type) {
     case DType::F32:
       std::memcpy(row, values, static_cast<size_t>(columns) * 4);

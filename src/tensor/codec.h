@@ -9,14 +9,18 @@
 
 namespace issun {
 
-// Decodes one row. type: computable (facts(type).computable); columns: a multiple of its block;
-// row: row_bytes(type, columns) bytes of any alignment; out: `columns` floats.
-// Products are rounded before sums, so that the result has the same bits everywhere.
+// Decodes one row. type: any but F64 and the integers; columns: a multiple of its block; row:
+// row_bytes(type, columns) bytes of any alignment; out: `columns` floats. Products are rounded
+// before sums, so that the result has the same bits everywhere.
 void decode_row(DType type, const std::byte* row, int64_t columns, float* out);
 
-// Encodes one row; arguments as above. Without importance weights, and byte-equal to what the most
-// used engine writes. Any input is safe; a block with NaN, or with values beyond what its scale can
-// reach (about 65504 times the largest code), comes out as some block.
+// Whether encode_row knows the type.
+bool can_encode(DType type);
+
+// Encodes one row; arguments as above, of a type that can_encode. Without importance weights, and
+// byte-equal to what the most used engine writes. Any input is safe; a block with NaN, or with
+// values beyond what its scale can reach (about 65504 times the largest code), comes out as some
+// block.
 void encode_row(DType type, const float* values, int64_t columns, std::byte* row);
 
 }  // namespace issun
