@@ -10,9 +10,9 @@ namespace {
 template <class Format>
 inline void decode_unit(const uint8_t* unit, float* out) {
   constexpr int kGroups = 64 / Format::kGroup;
-  const F32x16 scales = Format::scales(unit);
-  alignas(64) float scale[16];
-  store(scale, scales);
+  alignas(64) float scale[16], min[16];
+  store(scale, Format::scales(unit));
+  if constexpr (Format::kMins == Mins::kFloats) store(min, Format::mins(unit));
   unrolled<4>([&]<int c>() __attribute__((always_inline)) {
     alignas(64) uint8_t q[64];
     store(q, Format::template weights<c>(unit));
@@ -22,7 +22,8 @@ inline void decode_unit(const uint8_t* unit, float* out) {
                                  : bytes_to_f32(q + 16 * i);
       if constexpr (Format::kZero != 0) w = sub(w, splat(static_cast<float>(Format::kZero)));
       w = mul(w, splat(scale[group]));
-      if constexpr (Format::kMins) w = sub(w, splat(scale[8 + group]));
+      if constexpr (Format::kMins == Mins::kFloats) w = sub(w, splat(min[group]));
+      if constexpr (Format::kMins == Mins::kIntegers) w = sub(w, splat(scale[8 + group]));
       store(out + 64 * c + 16 * i, w);
     }
   });
@@ -30,20 +31,37 @@ inline void decode_unit(const uint8_t* unit, float* out) {
 
 template <class Format>
 constexpr bool kIsFloat = Format::kBlock == 1;
+template <class Format>
+constexpr bool kIsUnpacked = requires {
+  &Format::unpack;
+};
+
+template <class Format>
+inline void decode_floats(const uint8_t* from, int columns, float* out) {
+  int c = 0;
+  for (; c + 16 <= columns; c += 16) store(out + c, Format::load16(from + c * Format::kBytes));
+  if (c < columns) {
+    uint8_t tail[16 * Format::kBytes] = {};
+    __builtin_memcpy(tail, from + c * Format::kBytes,
+                     static_cast<size_t>((columns - c) * Format::kBytes));
+    store_first(out + c, Format::load16(tail), columns - c);
+  }
+}
 
 // `columns` weights from a place in a row where a unit starts; columns <= 256 unless the format is
 // a float. out has room for 256.
 template <class Format>
-inline void decode_some(const uint8_t* from, int columns, float* out) {
+void decode_some(const uint8_t* from, int columns, float* out) {
   if constexpr (kIsFloat<Format>) {
-    int c = 0;
-    for (; c + 16 <= columns; c += 16) store(out + c, Format::load16(from + c * Format::kBytes));
-    if (c < columns) {
-      uint8_t tail[16 * Format::kBytes] = {};
-      __builtin_memcpy(tail, from + c * Format::kBytes,
-                       static_cast<size_t>((columns - c) * Format::kBytes));
-      store_first(out + c, Format::load16(tail), columns - c);
-    }
+    decode_floats<Format>(from, columns, out);
+  } else if constexpr (kIsUnpacked<Format>) {
+    UnpackedUnit unpacked;
+    unpack_some<Format>(from, columns, &unpacked);
+    const auto* unit = reinterpret_cast<const uint8_t*>(&unpacked);
+    if (columns == kUnit) return decode_unit<Unpacked>(unit, out);
+    alignas(64) float whole[kUnit];
+    decode_unit<Unpacked>(unit, whole);
+    __builtin_memcpy(out, whole, static_cast<size_t>(columns) * sizeof(float));
   } else if (columns == kUnit) {
     decode_unit<Format>(from, out);
   } else {
@@ -54,15 +72,19 @@ inline void decode_some(const uint8_t* from, int columns, float* out) {
   }
 }
 
+// A format to the loops that all of them share.
+struct Decoder {
+  void (*decode)(const uint8_t* from, int columns, float* out);  // decode_some
+  int unit_bytes;
+};
+template <class Format>
+constexpr Decoder kDecoder = {decode_some<Format>, kUnitBytes<Format>};
+
 template <class Format>
 void decode_row(const void* row, int columns, float* out) {
   const auto* from = static_cast<const uint8_t*>(row);
-  if constexpr (kIsFloat<Format>) {
-    decode_some<Format>(from, columns, out);
-  } else {
-    for (int c = 0; c < columns; c += kUnit, from += kUnitBytes<Format>)
-      decode_some<Format>(from, columns - c < kUnit ? columns - c : kUnit, out + c);
-  }
+  for (int c = 0; c < columns; c += kUnit, from += kUnitBytes<Format>)
+    decode_some<Format>(from, columns - c < kUnit ? columns - c : kUnit, out + c);
 }
 
 template <class Format>

@@ -1,94 +1,44 @@
 // Many tokens: rows of weights unpacked once, lane = row, against 8-bit activations.
 #pragma once
 
-#include "kernels/formats.inl"
 #include "kernels/kernels.h"
+#include "kernels/panel.inl"
+#include "kernels/quantise.inl"
 
 namespace issun::kernels {
 namespace {
 
-constexpr int kPanelRows = 16 * kTileVectors;
 // Tokens that share one unpacking; their sums must stay in the scratch.
 constexpr int kPanelTokens = 512;
 
-// 256 columns of kPanelRows rows. Word q of a row's bytes, columns 4q..4q+3, meets the others in
-// quads[v][q].
-template <class Format>
-struct alignas(64) Panel {
-  static constexpr int kGroups = kUnit / Format::kGroup;
-  uint8_t quads[kTileVectors][64][64];
-  float scale[kTileVectors][kGroups][16];
-  int16_t mins[kTileVectors][4][32];  // pairs of groups
-  float min_scale[kTileVectors][16];
-};
-
-// Weights as the tile multiplies them: unsigned with a zero of 128 where the dot product allows.
-template <class Format, int c>
-inline U8x64 panel_bytes(const uint8_t* unit) {
-  const auto w = Format::template weights<c>(unit);
-  if constexpr (Format::kSigned) {
-    return kWideDot ? plus<-128>(as_unsigned(w)) : as_unsigned(w);
-  } else if constexpr (Format::kZero != 0 && kWideDot) {
-    return plus<128 - Format::kZero>(w);
-  } else {
-    return w;
-  }
-}
-
-// 16 rows from `units`, `stride` bytes apart; those beyond `rows` repeat the last one.
-template <class Format>
-void unpack(const uint8_t* units, int64_t stride, int rows, int v, Panel<Format>& panel) {
-  const uint8_t* unit[16];
-  for (int r = 0; r < 16; ++r) unit[r] = units + (r < rows ? r : rows - 1) * stride;
-  unrolled<4>([&]<int c>() __attribute__((always_inline)) {
-    U8x64 m[16];
-    for (int r = 0; r < 16; ++r) m[r] = panel_bytes<Format, c>(unit[r]);
-    transpose(m);
-    for (int q = 0; q < 16; ++q) store(panel.quads[v][16 * c + q], m[q]);
-  });
-  F32x16 s[16];
-  for (int r = 0; r < 16; ++r) s[r] = Format::scales(unit[r]);
-  transpose(s);
-  for (int g = 0; g < Panel<Format>::kGroups; ++g) store(panel.scale[v][g], s[g]);
-  if constexpr (Format::kMins) {
-    for (int r = 0; r < 16; ++r) {
-      panel.min_scale[v][r] = Format::min_scale(unit[r]);
-      int16_t integers[16];
-      store_half(integers, Format::integers(unit[r]));
-      for (int pair = 0; pair < 4; ++pair)
-        __builtin_memcpy(&panel.mins[v][pair][2 * r], integers + 8 + 2 * pair, 4);
-    }
-  }
-}
-
 // Lines of a Q8Block that a panel reads: all up to and, with 16-column groups, including offset16.
-template <class Format>
-constexpr int kBlockLines = Format::kGroup == 16 ? 7 : 6;
+template <class Shape>
+constexpr int kBlockLines = Shape::kGroup == 16 ? 7 : 6;
 
 // A group of kPanelRows rows times that of kTokens tokens, in integers.
-template <class Format, int kTokens>
-__attribute__((always_inline)) inline void multiply_group(const Panel<Format>& panel,
+template <class Shape, int kTokens>
+__attribute__((always_inline)) inline void multiply_group(const Panel<Shape>& panel,
                                                           const Q8Block* const (&blocks)[kTokens],
                                                           int g,
                                                           I32x16 (&d)[kTileVectors][kTokens]) {
-  constexpr int kQuads = Format::kGroup / 4;
+  constexpr int kQuads = Shape::kGroup / 4;
   for (int t = 0; t < kTokens; ++t) {
     I32x16 start = zero_i32();
-    if constexpr ((Format::kSigned && kWideDot) || Format::kZero != 0) {
-      start = splat(Format::kGroup == 32 ? blocks[t]->offset32[g] : blocks[t]->offset16[g]);
-      if constexpr (!kWideDot && Format::kZero == 32) start = shift_right(start, 2);
-      if constexpr (!kWideDot && Format::kZero == 8) start = shift_right(start, 4);
+    if constexpr (Shape::kZero != 0) {
+      start = splat(Shape::kGroup == 32 ? blocks[t]->offset32[g] : blocks[t]->offset16[g]);
+      if constexpr (Shape::kZero != 128)
+        start = shift_right(start, __builtin_ctz(128 / Shape::kZero));
     }
     for (int v = 0; v < kTileVectors; ++v) d[v][t] = start;
   }
-  if constexpr (kWideDot || Format::kSigned) {
+  if constexpr (kWideDot || Shape::kSigned) {
     unrolled<kQuads>([&]<int q>() __attribute__((always_inline)) {
       U8x64 w[kTileVectors];
       for (int v = 0; v < kTileVectors; ++v) w[v] = load(panel.quads[v][kQuads * g + q]);
       for (int t = 0; t < kTokens; ++t) {
-        const I8x64 a = splat4(blocks[t]->q + Format::kGroup * g + 4 * q);
+        const I8x64 a = splat4(blocks[t]->q + Shape::kGroup * g + 4 * q);
         for (int v = 0; v < kTileVectors; ++v) {
-          if constexpr (Format::kSigned && !kWideDot)
+          if constexpr (Shape::kSigned && !kWideDot)
             d[v][t] = dot4(d[v][t], as_signed(w[v]), a);
           else
             d[v][t] = dot4(d[v][t], w[v], a);
@@ -98,14 +48,14 @@ __attribute__((always_inline)) inline void multiply_group(const Panel<Format>& p
   } else {
     // Without an instruction that adds four products, pairs are added up in 16 bits as long as they
     // fit.
-    unrolled<kQuads / Format::kPairSums>([&]<int part>() __attribute__((always_inline)) {
+    unrolled<kQuads / Shape::kPairSums>([&]<int part>() __attribute__((always_inline)) {
       I16x32 pairs[kTileVectors][kTokens];
-      unrolled<Format::kPairSums>([&]<int i>() __attribute__((always_inline)) {
-        constexpr int q = part * Format::kPairSums + i;
+      unrolled<Shape::kPairSums>([&]<int i>() __attribute__((always_inline)) {
+        constexpr int q = part * Shape::kPairSums + i;
         U8x64 w[kTileVectors];
         for (int v = 0; v < kTileVectors; ++v) w[v] = load(panel.quads[v][kQuads * g + q]);
         for (int t = 0; t < kTokens; ++t) {
-          const I8x64 a = splat4(blocks[t]->q + Format::kGroup * g + 4 * q);
+          const I8x64 a = splat4(blocks[t]->q + Shape::kGroup * g + 4 * q);
           for (int v = 0; v < kTileVectors; ++v) {
             const I16x32 products = pair_products(w[v], a);
             pairs[v][t] = i == 0 ? products : add(pairs[v][t], products);
@@ -119,21 +69,40 @@ __attribute__((always_inline)) inline void multiply_group(const Panel<Format>& p
   }
 }
 
+// sums - what the activations of each group add up to times the offset of its weights.
+template <class Shape, int kTokens>
+inline void subtract_float_mins(const Panel<Shape>& panel, const Q8Block* const (&blocks)[kTokens],
+                                float* sums) {
+  for (int t = 0; t < kTokens; ++t) {
+    const I32x16 offsets = load(Shape::kGroup == 32 ? blocks[t]->offset32 : blocks[t]->offset16);
+    alignas(64) float minus_sums[16];
+    store(minus_sums,
+          mul(to_f32(offsets), mul(activation_scales<Shape>(*blocks[t]), splat(1.0f / 128))));
+    for (int v = 0; v < kTileVectors; ++v) {
+      float* to = sums + t * kPanelRows + 16 * v;
+      F32x16 total = load(to);
+      for (int g = 0; g < Panel<Shape>::kGroups; ++g)
+        total = fma(load(panel.float_mins[v][g]), splat(minus_sums[g]), total);
+      store(to, total);
+    }
+  }
+}
+
 // A panel times one block of kTokens tokens, added to sums: (tokens, kPanelRows). The scale of the
 // activations is met once in 64 columns, where the sums are fetched and put back: registers have
 // room for two sets of sums only, and three multiplications for two groups are less than four.
 // `ahead`: bytes from each of the blocks to one that will be needed soon, 0: none. Fetching it by
 // hand matters where all activations are more than the caches hold and a block is too short for the
 // processor to see a stream.
-template <class Format, int kTokens>
-void multiply(const Panel<Format>& panel, const Q8Block* first, int64_t stride, int64_t ahead,
+template <class Shape, int kTokens>
+void multiply(const Panel<Shape>& panel, const Q8Block* first, int64_t stride, int64_t ahead,
               float* sums) {
-  constexpr int kGroups = 64 / Format::kGroup;  // that share a scale of the activations
+  constexpr int kGroups = 64 / Shape::kGroup;  // that share a scale of the activations
   const Q8Block* blocks[kTokens];
   for (int t = 0; t < kTokens; ++t)
     blocks[t] = reinterpret_cast<const Q8Block*>(reinterpret_cast<const char*>(first) + t * stride);
   if (ahead != 0)
-    for (int line = 0; line < kBlockLines<Format>; ++line)
+    for (int line = 0; line < kBlockLines<Shape>; ++line)
       for (int t = 0; t < kTokens; ++t)
         prefetch(reinterpret_cast<const char*>(blocks[t]) + ahead + 64 * line);
   for (int part = 0; part < 4; ++part) {
@@ -141,7 +110,7 @@ void multiply(const Panel<Format>& panel, const Q8Block* first, int64_t stride, 
     unrolled<kGroups>([&]<int i>() __attribute__((always_inline)) {
       const int g = kGroups * part + i;
       I32x16 d[kTileVectors][kTokens];
-      multiply_group<Format, kTokens>(panel, blocks, g, d);
+      multiply_group<Shape, kTokens>(panel, blocks, g, d);
       for (int v = 0; v < kTileVectors; ++v) {
         const F32x16 scale = load(panel.scale[v][g]);
         for (int t = 0; t < kTokens; ++t)
@@ -155,7 +124,9 @@ void multiply(const Panel<Format>& panel, const Q8Block* first, int64_t stride, 
         store(to, fma(scaled[v][t], splat(blocks[t]->scale[2 * part]), load(to)));
       }
   }
-  if constexpr (Format::kMins) {
+  if constexpr (Shape::kMins == Mins::kFloats)
+    subtract_float_mins<Shape, kTokens>(panel, blocks, sums);
+  if constexpr (Shape::kMins == Mins::kIntegers) {
     for (int t = 0; t < kTokens; ++t)
       for (int v = 0; v < kTileVectors; ++v) {
         I32x16 offset = zero_i32();
@@ -170,20 +141,18 @@ void multiply(const Panel<Format>& panel, const Q8Block* first, int64_t stride, 
 }
 
 // The tokens that are too few for a tile.
-template <class Format>
-void multiply_rest(int tokens, const Panel<Format>& panel, const Q8Block* first, int64_t stride,
+template <class Shape>
+void multiply_rest(int tokens, const Panel<Shape>& panel, const Q8Block* first, int64_t stride,
                    float* sums) {
   const auto at = [&](int t) {
     return reinterpret_cast<const Q8Block*>(reinterpret_cast<const char*>(first) + t * stride);
   };
   int t = 0;
   if constexpr (kTileTokens > 4)
-    if (tokens - t >= 4)
-      multiply<Format, 4>(panel, at(t), stride, 0, sums + t * kPanelRows), t += 4;
+    if (tokens - t >= 4) multiply<Shape, 4>(panel, at(t), stride, 0, sums + t * kPanelRows), t += 4;
   if constexpr (kTileTokens > 2)
-    if (tokens - t >= 2)
-      multiply<Format, 2>(panel, at(t), stride, 0, sums + t * kPanelRows), t += 2;
-  if (tokens - t >= 1) multiply<Format, 1>(panel, at(t), stride, 0, sums + t * kPanelRows);
+    if (tokens - t >= 2) multiply<Shape, 2>(panel, at(t), stride, 0, sums + t * kPanelRows), t += 2;
+  if (tokens - t >= 1) multiply<Shape, 1>(panel, at(t), stride, 0, sums + t * kPanelRows);
 }
 
 // Reads memory once from front to back. Unpacking goes along many rows at a time, which the
@@ -210,59 +179,67 @@ inline void store_panel(const float* sums, const LinearTask& task, int64_t row, 
     }
 }
 
-template <class Format>
+template <class Shape>
 struct PanelScratch {
-  Panel<Format> panel;
+  Panel<Shape> panel;
   alignas(64) float sums[kPanelTokens * kPanelRows];
 };
 
-template <class Format>
-void panel_q8(const LinearTask* task, int64_t row_begin, int64_t row_end, void* scratch) {
-  static_assert(sizeof(PanelScratch<Format>) <= kScratchBytes);
-  auto& [panel, sums] = *static_cast<PanelScratch<Format>*>(scratch);
-  for (int token = 0; token < task->tokens; token += kPanelTokens) {
-    const int tokens = task->tokens - token < kPanelTokens ? task->tokens - token : kPanelTokens;
-    const auto* activations =
-        static_cast<const char*>(task->activations) + token * task->activation_stride;
+// All tokens, at most kPanelTokens, times the panel of 256 columns from column c on.
+template <class Shape>
+inline void multiply_tokens(const LinearTask& task, const Panel<Shape>& panel, int c, int token,
+                            int tokens, float* sums) {
+  const auto* activations =
+      static_cast<const char*>(task.activations) + token * task.activation_stride;
+  const auto* blocks = reinterpret_cast<const Q8Block*>(activations) + c / kUnit;
+  const int64_t stride = task.activation_stride;
+  // After the last tile of this column block comes the first one of the next.
+  const int64_t next_tile = kTileTokens * stride;
+  int t = 0;
+  for (; t + kTileTokens <= tokens; t += kTileTokens) {
+    const bool last = t + 2 * kTileTokens > tokens;
+    multiply<Shape, kTileTokens>(
+        panel, blocks, stride,
+        last ? static_cast<int64_t>(sizeof(Q8Block)) - t * stride : next_tile,
+        sums + t * kPanelRows);
+    blocks = reinterpret_cast<const Q8Block*>(reinterpret_cast<const char*>(blocks) + next_tile);
+  }
+  multiply_rest<Shape>(tokens - t, panel, blocks, stride, sums + t * kPanelRows);
+}
+
+template <class Shape>
+ISSUN_SHARED void panel_rows(const LinearTask& task, const PanelSource<Shape>& format,
+                             int64_t row_begin, int64_t row_end, void* scratch) {
+  static_assert(sizeof(PanelScratch<Shape>) <= kScratchBytes);
+  auto& [panel, sums] = *static_cast<PanelScratch<Shape>*>(scratch);
+  for (int token = 0; token < task.tokens; token += kPanelTokens) {
+    const int tokens = task.tokens - token < kPanelTokens ? task.tokens - token : kPanelTokens;
     for (int64_t row = row_begin; row < row_end; row += kPanelRows) {
       const int rows = row_end - row < kPanelRows ? static_cast<int>(row_end - row) : kPanelRows;
-      const uint8_t* unit = static_cast<const uint8_t*>(task->weights) + row * task->row_bytes;
-      touch(unit, rows * task->row_bytes);
+      const uint8_t* unit = static_cast<const uint8_t*>(task.weights) + row * task.row_bytes;
+      touch(unit, rows * task.row_bytes);
       __builtin_memset(sums, 0, sizeof(float) * static_cast<size_t>(tokens * kPanelRows));
-      for (int c = 0; c < task->columns; c += kUnit, unit += kUnitBytes<Format>) {
-        for (int v = 0; v < kTileVectors && 16 * v < rows; ++v) {
-          const uint8_t* units = unit + 16 * v * task->row_bytes;
-          const int used = rows - 16 * v < 16 ? rows - 16 * v : 16;
-          if (Format::kBlock == kUnit || task->columns - c >= kUnit) {
-            unpack<Format>(units, task->row_bytes, used, v, panel);
-          } else {
-            uint8_t tails[16][kUnitBytes<Format>];
-            for (int r = 0; r < used; ++r) {
-              const TailUnit<Format> tail(units + r * task->row_bytes, task->columns - c);
-              __builtin_memcpy(tails[r], tail.bytes, sizeof tail.bytes);
-            }
-            unpack<Format>(tails[0], kUnitBytes<Format>, used, v, panel);
-          }
-        }
-        const auto* blocks = reinterpret_cast<const Q8Block*>(activations) + c / kUnit;
-        const int64_t stride = task->activation_stride;
-        // After the last tile of this column block comes the first one of the next.
-        const int64_t next_tile = kTileTokens * stride;
-        int t = 0;
-        for (; t + kTileTokens <= tokens; t += kTileTokens) {
-          const bool last = t + 2 * kTileTokens > tokens;
-          multiply<Format, kTileTokens>(
-              panel, blocks, stride,
-              last ? static_cast<int64_t>(sizeof(Q8Block)) - t * stride : next_tile,
-              sums + t * kPanelRows);
-          blocks =
-              reinterpret_cast<const Q8Block*>(reinterpret_cast<const char*>(blocks) + next_tile);
-        }
-        multiply_rest<Format>(tokens - t, panel, blocks, stride, sums + t * kPanelRows);
+      for (int c = 0; c < task.columns; c += kUnit, unit += format.unit_bytes) {
+        const int columns = task.columns - c < kUnit ? task.columns - c : kUnit;
+        for (int v = 0; v < kTileVectors && 16 * v < rows; ++v)
+          format.unpack(unit + 16 * v * task.row_bytes, task.row_bytes,
+                        rows - 16 * v < 16 ? rows - 16 * v : 16, columns, v, panel);
+        multiply_tokens<Shape>(task, panel, c, token, tokens, sums);
       }
-      store_panel(sums, *task, row, rows, token, tokens);
+      store_panel(sums, task, row, rows, token, tokens);
     }
   }
+}
+
+template <class Format>
+void panel_q8(const LinearTask* task, int64_t row_begin, int64_t row_end, void* scratch) {
+  panel_rows(*task, kPanelSource<Format>, row_begin, row_end, scratch);
+}
+
+// The rare formats.
+template <class Format>
+void panel_unpacked(const LinearTask* task, int64_t row_begin, int64_t row_end, void* scratch) {
+  panel_rows(*task, kRarePanelSource<Format>, row_begin, row_end, scratch);
 }
 
 }  // namespace

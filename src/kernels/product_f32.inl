@@ -46,8 +46,37 @@ __attribute__((always_inline)) inline void dot_floats(const uint8_t* row,
   }
 }
 
-template <class Format, int kTokens>
-void dot_f32_tokens(const LinearTask& task, int64_t row_begin, int64_t row_end, int token) {
+// Rows of floats, read in place.
+template <class Format>
+struct FloatRows {
+  template <int kTokens>
+  __attribute__((always_inline)) void dot(const uint8_t* row, const float* const (&tokens)[kTokens],
+                                          int columns, FloatSums<kTokens>& sums) const {
+    dot_floats<Format, kTokens>(row, tokens, columns, sums);
+  }
+};
+
+// Rows of blocks, 256 weights decoded at a time.
+struct DecodedRows {
+  const Decoder& format;
+  template <int kTokens>
+  __attribute__((always_inline)) void dot(const uint8_t* row, const float* const (&first)[kTokens],
+                                          int columns, FloatSums<kTokens>& sums) const {
+    alignas(64) float decoded[kUnit];
+    const float* tokens[kTokens];
+    for (int t = 0; t < kTokens; ++t) tokens[t] = first[t];
+    for (int c = 0; c < columns; c += kUnit, row += format.unit_bytes) {
+      const int some = columns - c < kUnit ? columns - c : kUnit;
+      format.decode(row, some, decoded);
+      dot_floats<F32, kTokens>(bytes_of(decoded), tokens, some, sums);
+      for (int t = 0; t < kTokens; ++t) tokens[t] += some;
+    }
+  }
+};
+
+template <int kTokens, class Rows>
+void dot_f32_tokens(const LinearTask& task, const Rows& rows, int64_t row_begin, int64_t row_end,
+                    int token) {
   for (int64_t r = row_begin; r < row_end; ++r) {
     const auto* row = static_cast<const uint8_t*>(task.weights) + r * task.row_bytes;
     const float* tokens[kTokens];
@@ -56,28 +85,27 @@ void dot_f32_tokens(const LinearTask& task, int64_t row_begin, int64_t row_end, 
       tokens[t] = float_row(task, token + t);
       sums.even[t] = sums.odd[t] = zero_f32();
     }
-    if constexpr (kIsFloat<Format>) {
-      dot_floats<Format, kTokens>(row, tokens, task.columns, sums);
-    } else {
-      alignas(64) float decoded[kUnit];
-      for (int c = 0; c < task.columns; c += kUnit, row += kUnitBytes<Format>) {
-        const int columns = task.columns - c < kUnit ? task.columns - c : kUnit;
-        decode_some<Format>(row, columns, decoded);
-        dot_floats<F32, kTokens>(bytes_of(decoded), tokens, columns, sums);
-        for (int t = 0; t < kTokens; ++t) tokens[t] += columns;
-      }
-    }
+    rows.dot(row, tokens, task.columns, sums);
     for (int t = 0; t < kTokens; ++t)
       task.out[(token + t) * task.out_stride + r] = sum(add(sums.even[t], sums.odd[t]));
   }
 }
 
+template <class Rows>
+ISSUN_SHARED void dot_f32_rows(const LinearTask& task, const Rows& rows, int64_t row_begin,
+                               int64_t row_end) {
+  int t = 0;
+  for (; t + 4 <= task.tokens; t += 4) dot_f32_tokens<4>(task, rows, row_begin, row_end, t);
+  for (; t + 2 <= task.tokens; t += 2) dot_f32_tokens<2>(task, rows, row_begin, row_end, t);
+  if (t < task.tokens) dot_f32_tokens<1>(task, rows, row_begin, row_end, t);
+}
+
 template <class Format>
 void dot_f32(const LinearTask* task, int64_t row_begin, int64_t row_end, void*) {
-  int t = 0;
-  for (; t + 4 <= task->tokens; t += 4) dot_f32_tokens<Format, 4>(*task, row_begin, row_end, t);
-  for (; t + 2 <= task->tokens; t += 2) dot_f32_tokens<Format, 2>(*task, row_begin, row_end, t);
-  if (t < task->tokens) dot_f32_tokens<Format, 1>(*task, row_begin, row_end, t);
+  if constexpr (kIsFloat<Format>)
+    dot_f32_rows(*task, FloatRows<Format>{}, row_begin, row_end);
+  else
+    dot_f32_rows(*task, DecodedRows{kDecoder<Format>}, row_begin, row_end);
 }
 
 // acc[v][t] += numbers [16 v, 16 v + 16) of panel row c times the token's value c, for `columns`
@@ -118,11 +146,10 @@ struct PanelScratchF32 {
 };
 
 // 16 rows of at most 256 columns into lanes [16 v, 16 v + 16) of the panel.
-template <class Format>
-void unpack_f32(const uint8_t* from, int64_t stride, int rows, int columns, int v,
-                PanelScratchF32& scratch) {
+inline void unpack_f32(const Decoder& format, const uint8_t* from, int64_t stride, int rows,
+                       int columns, int v, PanelScratchF32& scratch) {
   for (int r = 0; r < 16; ++r)
-    decode_some<Format>(from + (r < rows ? r : rows - 1) * stride, columns, scratch.decoded[r]);
+    format.decode(from + (r < rows ? r : rows - 1) * stride, columns, scratch.decoded[r]);
   for (int c = 0; c < columns; c += 16) {
     F32x16 m[16];
     for (int r = 0; r < 16; ++r) m[r] = load(scratch.decoded[r] + c);
@@ -131,33 +158,38 @@ void unpack_f32(const uint8_t* from, int64_t stride, int rows, int columns, int 
   }
 }
 
-template <class Format>
-void panel_f32(const LinearTask* task, int64_t row_begin, int64_t row_end, void* memory) {
+ISSUN_SHARED void panel_f32_rows(const LinearTask& task, const Decoder& format, int64_t row_begin,
+                                 int64_t row_end, void* memory) {
   static_assert(sizeof(PanelScratchF32) <= kScratchBytes);
   auto& scratch = *static_cast<PanelScratchF32*>(memory);
-  for (int token = 0; token < task->tokens; token += kPanelTokens) {
-    const int tokens = task->tokens - token < kPanelTokens ? task->tokens - token : kPanelTokens;
+  for (int token = 0; token < task.tokens; token += kPanelTokens) {
+    const int tokens = task.tokens - token < kPanelTokens ? task.tokens - token : kPanelTokens;
     for (int64_t row = row_begin; row < row_end; row += kPanelRows) {
       const int rows = row_end - row < kPanelRows ? static_cast<int>(row_end - row) : kPanelRows;
-      const uint8_t* from = static_cast<const uint8_t*>(task->weights) + row * task->row_bytes;
-      touch(from, rows * task->row_bytes);
+      const uint8_t* from = static_cast<const uint8_t*>(task.weights) + row * task.row_bytes;
+      touch(from, rows * task.row_bytes);
       __builtin_memset(scratch.sums, 0, sizeof(float) * static_cast<size_t>(tokens * kPanelRows));
-      for (int c = 0; c < task->columns; c += kUnit, from += kUnitBytes<Format>) {
-        const int columns = task->columns - c < kUnit ? task->columns - c : kUnit;
+      for (int c = 0; c < task.columns; c += kUnit, from += format.unit_bytes) {
+        const int columns = task.columns - c < kUnit ? task.columns - c : kUnit;
         for (int v = 0; v < kTileVectors && 16 * v < rows; ++v)
-          unpack_f32<Format>(from + 16 * v * task->row_bytes, task->row_bytes,
-                             rows - 16 * v < 16 ? rows - 16 * v : 16, columns, v, scratch);
+          unpack_f32(format, from + 16 * v * task.row_bytes, task.row_bytes,
+                     rows - 16 * v < 16 ? rows - 16 * v : 16, columns, v, scratch);
         int t = 0;
         for (; t + kTileTokens <= tokens; t += kTileTokens)
-          multiply_f32<kTileTokens>(scratch.panel, columns, float_row(*task, token + t) + c,
-                                    task->activation_stride, scratch.sums + t * kPanelRows);
+          multiply_f32<kTileTokens>(scratch.panel, columns, float_row(task, token + t) + c,
+                                    task.activation_stride, scratch.sums + t * kPanelRows);
         for (; t < tokens; ++t)
-          multiply_f32<1>(scratch.panel, columns, float_row(*task, token + t) + c,
-                          task->activation_stride, scratch.sums + t * kPanelRows);
+          multiply_f32<1>(scratch.panel, columns, float_row(task, token + t) + c,
+                          task.activation_stride, scratch.sums + t * kPanelRows);
       }
-      store_panel(scratch.sums, *task, row, rows, token, tokens);
+      store_panel(scratch.sums, task, row, rows, token, tokens);
     }
   }
+}
+
+template <class Format>
+void panel_f32(const LinearTask* task, int64_t row_begin, int64_t row_end, void* memory) {
+  panel_f32_rows(*task, kDecoder<Format>, row_begin, row_end, memory);
 }
 
 }  // namespace

@@ -115,8 +115,10 @@ TEST_CASE("Products of every format agree with the decoded rows on every instruc
       int rows, columns, tokens;
     };
     std::vector<Shape> shapes = {{33, 512, 13}, {5, 2048, 3}, {48, 256, 40}};
-    if (facts(type).block == 32) shapes.insert(shapes.end(), {{17, 96, 6}, {35, 33 * 32, 9}});
-    if (facts(type).block == 1) shapes.insert(shapes.end(), {{19, 172, 7}, {40, 5, 11}});
+    const int block = facts(type).block;
+    if (block > 1 && block < 256)
+      shapes.insert(shapes.end(), {{17, 3 * block, 6}, {35, 33 * block, 9}});
+    if (block == 1) shapes.insert(shapes.end(), {{19, 172, 7}, {40, 5, 11}});
     for (const Shape& s : shapes) {
       const Weights weights = random_weights(type, s.rows, s.columns, random);
       const std::vector<float> x = random_floats(int64_t{s.tokens} * s.columns, random);
@@ -127,7 +129,8 @@ TEST_CASE("Products of every format agree with the decoded rows on every instruc
 
 TEST_CASE("Products hold for any number of tokens from 1 to 40") {
   std::mt19937 random(8);
-  for (DType type : {DType::Q4_K, DType::Q8_0, DType::Q6_K, DType::F16}) {
+  for (DType type : {DType::Q4_K, DType::Q8_0, DType::Q6_K, DType::Q2_K, DType::Q5_1, DType::IQ4_NL,
+                     DType::IQ2_S, DType::F16}) {
     const Weights weights = random_weights(type, 9, 256, random);
     for (int tokens = 1; tokens <= 40; ++tokens) {
       const std::vector<float> x = random_floats(int64_t{tokens} * 256, random);
@@ -145,15 +148,12 @@ TEST_CASE("Products hold for the bits a file may contain: extreme codes, zero an
       const int64_t block_bytes = facts(type).bytes;
       const int64_t blocks = static_cast<int64_t>(weights.bytes.size() - 2) / block_bytes;
       for (int64_t b = 0; b < blocks; ++b) {
-        auto* block = reinterpret_cast<uint8_t*>(weights.bytes.data()) + 2 + b * block_bytes;
+        std::byte* block = weights.bytes.data() + 2 + b * block_bytes;
         for (int64_t i = 0; i < block_bytes; ++i)
-          block[i] = static_cast<uint8_t>(byte < 0 ? random() : static_cast<unsigned>(byte));
+          block[i] = static_cast<std::byte>(byte < 0 ? random() : static_cast<unsigned>(byte));
         // Scales: 1, 0, the smallest denormal, -2.
         const uint16_t scales[] = {0x3c00, 0x0000, 0x0001, 0xc000};
-        const int64_t at = type == DType::Q6_K ? 208 : 0;
-        std::memcpy(block + at, &scales[b % 4], 2);
-        if (type == DType::Q4_K || type == DType::Q5_K)
-          std::memcpy(block + 2, &scales[b / 4 % 4], 2);
+        set_scales(type, block, scales[b % 4], scales[b / 4 % 4]);
       }
       decode(weights);
       std::vector<float> x = random_floats(int64_t{14} * 512, random);
@@ -212,7 +212,8 @@ TEST_CASE("Quantised activations are within half a step, and steps follow the la
 
 TEST_CASE("A token with an activation that is no number has no numbers for products") {
   std::mt19937 random(12);
-  for (DType type : {DType::Q8_0, DType::Q4_K, DType::Q6_K}) {
+  for (DType type :
+       {DType::Q8_0, DType::Q4_1, DType::Q2_K, DType::Q4_K, DType::Q6_K, DType::IQ1_S}) {
     const Weights weights = random_weights(type, 5, 256, random);
     for (float bad : {NAN, INFINITY})
       for (const KernelTable* table : available_kernels()) {
@@ -233,7 +234,7 @@ TEST_CASE("A token with an activation that is no number has no numbers for produ
 TEST_CASE("Decoded rows have the bits of the codec on every instruction set") {
   std::mt19937 random(11);
   for (DType type : kAllTypes)
-    for (int columns : {512, facts(type).block == 256 ? 256 : facts(type).block == 32 ? 96 : 172}) {
+    for (int columns : {512, facts(type).block == 1 ? 172 : 256 + 3 * facts(type).block}) {
       const Weights weights = random_weights(type, 3, columns, random);
       for (const KernelTable* table : available_kernels())
         for (int r = 0; r < weights.rows; ++r) {

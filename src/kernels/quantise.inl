@@ -86,5 +86,12 @@ void quantise(const float* x, int columns, void* q8) {
   }
 }
 
+// The scales of the activations in the lanes of the groups of weights, zeros above them.
+template <class Format>
+inline F32x16 activation_scales(const Q8Block& block) {
+  const F32x16 eight = load_first8(block.scale);
+  return Format::kGroup == 32 ? eight : spread<2>(eight);
+}
+
 }  // namespace
 }  // namespace issun::kernels

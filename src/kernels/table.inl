@@ -30,6 +30,14 @@ constexpr void enter_blocks(KernelTable& table) {
 }
 
 template <class Format>
+constexpr void enter_unpacked(KernelTable& table) {
+  constexpr int type = static_cast<int>(Format::kType);
+  enter_floats<Format>(table);
+  table.dot_q8[type] = dot_unpacked<Format>;
+  table.panel_q8[type] = panel_unpacked<Format>;
+}
+
+template <class Format>
 constexpr void enter_cache_rows(KernelTable& table) {
   constexpr int type = static_cast<int>(Format::kType);
   table.attention[type] = attention<Format>;
@@ -45,9 +53,29 @@ constexpr KernelTable make_table(const char* name) {
   enter_floats<BF16>(table);
   enter_blocks<Q8_0>(table);
   enter_blocks<Q4_0>(table);
+  enter_blocks<Q4_1>(table);
+  enter_blocks<Q5_0>(table);
+  enter_blocks<Q5_1>(table);
+  enter_blocks<MXFP4>(table);
+  enter_blocks<IQ4_NL>(table);
+  enter_blocks<IQ4_XS>(table);
+  enter_blocks<Q2_K>(table);
+  enter_blocks<Q3_K>(table);
   enter_blocks<Q4_K>(table);
   enter_blocks<Q5_K>(table);
   enter_blocks<Q6_K>(table);
+  enter_unpacked<Q1_0>(table);
+  enter_unpacked<Q2_0>(table);
+  enter_unpacked<TQ1_0>(table);
+  enter_unpacked<TQ2_0>(table);
+  enter_unpacked<NVFP4>(table);
+  enter_unpacked<IQ3_XXS>(table);
+  enter_unpacked<IQ3_S>(table);
+  enter_unpacked<IQ2_XXS>(table);
+  enter_unpacked<IQ2_XS>(table);
+  enter_unpacked<IQ2_S>(table);
+  enter_unpacked<IQ1_S>(table);
+  enter_unpacked<IQ1_M>(table);
   table.panel_rows = kPanelRows;
   table.dot_tokens = 6;
   enter_cache_rows<F32>(table);

@@ -13,8 +13,12 @@
 
 namespace issun::kernels::testing {
 
-constexpr DType kAllTypes[] = {DType::F32,  DType::F16,  DType::BF16, DType::Q8_0,
-                               DType::Q4_0, DType::Q4_K, DType::Q5_K, DType::Q6_K};
+constexpr DType kAllTypes[] = {
+    DType::F32,    DType::F16,    DType::BF16,   DType::Q8_0,    DType::Q4_0,  DType::Q4_1,
+    DType::Q5_0,   DType::Q5_1,   DType::Q1_0,   DType::Q2_0,    DType::TQ1_0, DType::TQ2_0,
+    DType::MXFP4,  DType::NVFP4,  DType::Q2_K,   DType::Q3_K,    DType::Q4_K,  DType::Q5_K,
+    DType::Q6_K,   DType::IQ4_NL, DType::IQ4_XS, DType::IQ3_XXS, DType::IQ3_S, DType::IQ2_XXS,
+    DType::IQ2_XS, DType::IQ2_S,  DType::IQ1_S,  DType::IQ1_M};
 
 inline bool is_float(DType type) { return facts(type).block == 1; }
 
@@ -41,13 +45,66 @@ inline void decode(Weights& w) {
                w.values.data() + int64_t{r} * w.columns);
 }
 
+// Writes the scales of a block, those that are binary16: d and, where there are two, the second
+// one. MXFP4 has the power of two of d; all scales of NVFP4 are finite and stay as they are.
+inline void set_scales(DType type, std::byte* block, uint16_t d, uint16_t second) {
+  const auto set = [&](int at, uint16_t scale) { std::memcpy(block + at, &scale, 2); };
+  switch (type) {
+    case DType::Q4_1:
+    case DType::Q5_1:
+    case DType::Q4_K:
+    case DType::Q5_K:
+      set(0, d);
+      return set(2, second);
+    case DType::Q2_K:
+      set(80, d);
+      return set(82, second);
+    case DType::Q3_K:
+      return set(108, d);
+    case DType::Q6_K:
+      return set(208, d);
+    case DType::TQ1_0:
+      return set(52, d);
+    case DType::TQ2_0:
+      return set(64, d);
+    case DType::IQ1_M:
+      for (int i = 0; i < 4; ++i) {
+        auto& top = block[49 + 2 * i];
+        top = (top & std::byte{15}) | static_cast<std::byte>((d >> 4 * i & 15) << 4);
+      }
+      return;
+    case DType::MXFP4: {
+      const int exponent = d >> 10 & 31;
+      *block = static_cast<std::byte>(exponent == 0 ? d & 1 : exponent + 113);
+      return;
+    }
+    case DType::NVFP4:
+      return;
+    default:
+      return set(0, d);
+  }
+}
+
+// Random codes and sub-scales, and scales of about 0.01 with either sign.
+inline void randomise_blocks(DType type, std::byte* blocks, int64_t bytes, std::mt19937& random) {
+  for (int64_t i = 0; i < bytes; ++i) blocks[i] = static_cast<std::byte>(random());
+  const auto scale = [&] {
+    return static_cast<uint16_t>(0x1c00 + random() % 0x800 + (random() % 2 << 15));
+  };
+  for (int64_t at = 0; at < bytes; at += facts(type).bytes) {
+    const uint16_t d = scale();
+    set_scales(type, blocks + at, d, scale());
+  }
+}
+
 inline Weights random_weights(DType type, int rows, int columns, std::mt19937& random) {
   Weights w{type, rows, columns, {}, {}};
   const int64_t stride = row_bytes(type, columns);
   w.bytes.resize(static_cast<size_t>(rows * stride) + 2);
   std::normal_distribution<float> normal(0, 0.05f);
   std::vector<float> row(static_cast<size_t>(columns));
-  for (int r = 0; r < rows; ++r) {
+  if (!can_encode(type)) randomise_blocks(type, w.bytes.data() + 2, rows * stride, random);
+  for (int r = 0; r < rows && can_encode(type); ++r) {
     for (float& x : row) x = normal(random);
     encode_row(type, row.data(), columns, w.bytes.data() + 2 + r * stride);
   }

@@ -30,6 +30,7 @@ constexpr bool kWideDot = true;
 constexpr bool kWideDot = false;
 #endif
 constexpr int kTileVectors = 1, kTileTokens = 3;
+constexpr int kDotTokens = 4, kDotStreams = 4;
 
 inline __m256i load32(const void* p, int i = 0) {
   return _mm256_loadu_si256(static_cast<const __m256i*>(p) + i);
@@ -235,29 +236,54 @@ inline U8x64 load_once(const uint8_t* p) {
   asm("" : "+x"(a.lo), "+x"(a.hi));
   return a;
 }
-// Bit k of each byte moved to bit 4: to the left for k < 4, to the right above.
-template <int k>
-inline __m256i to_bit4(__m256i a) {
-  if constexpr (k <= 4)
-    return _mm256_slli_epi16(a, 4 - k);
+// Bit `from` of each byte moved to bit `to`, with whatever comes along from beside it.
+template <int from, int to>
+inline __m256i moved(__m256i a) {
+  if constexpr (from <= to)
+    return _mm256_slli_epi16(a, to - from);
   else
-    return _mm256_srli_epi16(a, k - 4);
+    return _mm256_srli_epi16(a, from - to);
 }
-template <int s>
-inline U8x64 two_bits_as_high(const uint8_t* p) {
-  const __m256i a = load32(p), mask = _mm256_set1_epi8(0x30);
-  return {_mm256_and_si256(to_bit4<s>(a), mask), _mm256_and_si256(to_bit4<s + 2>(a), mask)};
+template <int to, int s>
+inline U8x64 two_bits_at(const uint8_t* p) {
+  const __m256i a = load32(p), mask = _mm256_set1_epi8(3 << to);
+  return {_mm256_and_si256(moved<s, to>(a), mask), _mm256_and_si256(moved<s + 2, to>(a), mask)};
 }
-template <int a, int b>
-inline U8x64 bits_as_high(const uint8_t* p) {
-  const __m256i bytes = load32(p), mask = _mm256_set1_epi8(0x10);
-  return {_mm256_and_si256(to_bit4<a>(bytes), mask), _mm256_and_si256(to_bit4<b>(bytes), mask)};
+template <int to, int a, int b>
+inline U8x64 bits_at(const uint8_t* p) {
+  const __m256i bytes = load32(p), mask = _mm256_set1_epi8(1 << to);
+  return {_mm256_and_si256(moved<a, to>(bytes), mask), _mm256_and_si256(moved<b, to>(bytes), mask)};
+}
+// All ones in the bytes whose bit is set.
+inline __m256i ones_where(uint32_t bits) {
+  const __m256i places =
+      _mm256_setr_epi64x(0, 0x0101010101010101, 0x0202020202020202, 0x0303030303030303);
+  const __m256i own = _mm256_set1_epi64x(static_cast<long long>(0x8040201008040201));
+  const __m256i all = _mm256_shuffle_epi8(_mm256_set1_epi32(static_cast<int>(bits)), places);
+  return _mm256_cmpeq_epi8(_mm256_and_si256(all, own), own);
+}
+inline U8x64 bytes_where(uint64_t bits, int byte) {
+  const __m256i b = _mm256_set1_epi8(static_cast<char>(byte));
+  return {_mm256_and_si256(ones_where(static_cast<uint32_t>(bits)), b),
+          _mm256_and_si256(ones_where(static_cast<uint32_t>(bits >> 32)), b)};
 }
 inline U8x64 operator|(U8x64 a, U8x64 b) {
   return {_mm256_or_si256(a.lo, b.lo), _mm256_or_si256(a.hi, b.hi)};
 }
 inline I8x64 as_signed(U8x64 a) { return {a.lo, a.hi}; }
 inline U8x64 as_unsigned(I8x64 a) { return {a.lo, a.hi}; }
+inline __m256i negate_where(uint32_t bits, __m256i a) {
+  const __m256i ones = ones_where(bits);
+  return _mm256_sub_epi8(_mm256_xor_si256(a, ones), ones);
+}
+inline I8x64 negate_where(uint64_t bits, I8x64 a) {
+  return {negate_where(static_cast<uint32_t>(bits), a.lo),
+          negate_where(static_cast<uint32_t>(bits >> 32), a.hi)};
+}
+inline I8x64 look_up(const int8_t (&table)[16], U8x64 places) {
+  const __m256i t = _mm256_broadcastsi128_si256(load16(table));
+  return {_mm256_shuffle_epi8(t, places.lo), _mm256_shuffle_epi8(t, places.hi)};
+}
 template <int k>
 inline U8x64 plus(U8x64 a) {
   const __m256i n = _mm256_set1_epi8(static_cast<char>(k));
@@ -372,6 +398,12 @@ struct F32x8 {
 };
 inline I16x16 load_half(const int16_t* p) { return {load32(p)}; }
 inline I16x16 bytes_to_i16(const int8_t* p) { return {_mm256_cvtepi8_epi16(load16(p))}; }
+inline I16x16 low_nibbles_to_i16(const uint8_t* p) {
+  return {_mm256_and_si256(_mm256_cvtepu8_epi16(load16(p)), _mm256_set1_epi16(15))};
+}
+inline I16x16 high_nibbles_to_i16(const uint8_t* p) {
+  return {_mm256_srli_epi16(_mm256_cvtepu8_epi16(load16(p)), 4)};
+}
 // Words of the 16 bytes: 0..3 and 8..11 of the packed 12 beside each other, then 4..7 and 8..11;
 // the top two bits of 0..7 belong to the second half of each.
 inline __m256i six_bit_words(__m256i twice) {
@@ -415,7 +447,13 @@ inline I16x32 spread_eights(I16x16 a) {
   const __m256i both = _mm256_permute4x64_epi64(a.v, g0 < 8 ? 0x44 : 0xee);
   return {eights<g0, g1>(both), eights<g2, g3>(both)};
 }
-inline I32x16 double_low(I32x8 a) { return {_mm256_slli_epi32(a.v, 1), _mm256_setzero_si256()}; }
+template <int power>
+inline I32x16 scaled_low(I32x8 a) {
+  if constexpr (power < 0)
+    return {_mm256_srai_epi32(a.v, -power), _mm256_setzero_si256()};
+  else
+    return {_mm256_slli_epi32(a.v, power), _mm256_setzero_si256()};
+}
 inline F32x16 to_f32(I16x16 a) {
   return to_f32(I32x16{_mm256_cvtepi16_epi32(_mm256_castsi256_si128(a.v)),
                        _mm256_cvtepi16_epi32(_mm256_extracti128_si256(a.v, 1))});

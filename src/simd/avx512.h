@@ -25,6 +25,7 @@ struct U8x64 {
 
 constexpr bool kWideDot = true;
 constexpr int kTileVectors = 2, kTileTokens = 6;
+constexpr int kDotTokens = 4, kDotStreams = 4;
 
 inline __mmask16 first_lanes(int n) { return static_cast<__mmask16>((1u << n) - 1); }
 
@@ -173,17 +174,27 @@ inline __m512i shifted_copies(const uint8_t* p) {
   return first < 0 || second < 0 ? _mm512_srlv_epi16(twice, counts)
                                  : _mm512_sllv_epi16(twice, counts);
 }
-template <int s>
-inline U8x64 two_bits_as_high(const uint8_t* p) {
-  return {_mm512_and_si512(shifted_copies<4 - s, 2 - s>(p), _mm512_set1_epi8(0x30))};
+template <int to, int s>
+inline U8x64 two_bits_at(const uint8_t* p) {
+  return {_mm512_and_si512(shifted_copies<to - s, to - s - 2>(p), _mm512_set1_epi8(3 << to))};
 }
-template <int a, int b>
-inline U8x64 bits_as_high(const uint8_t* p) {
-  return {_mm512_and_si512(shifted_copies<4 - a, 4 - b>(p), _mm512_set1_epi8(0x10))};
+template <int to, int a, int b>
+inline U8x64 bits_at(const uint8_t* p) {
+  return {_mm512_and_si512(shifted_copies<to - a, to - b>(p), _mm512_set1_epi8(1 << to))};
+}
+inline U8x64 bytes_where(uint64_t bits, int byte) {
+  return {_mm512_maskz_set1_epi8(bits, static_cast<char>(byte))};
 }
 inline U8x64 operator|(U8x64 a, U8x64 b) { return {_mm512_or_si512(a.v, b.v)}; }
 inline I8x64 as_signed(U8x64 a) { return {a.v}; }
 inline U8x64 as_unsigned(I8x64 a) { return {a.v}; }
+inline I8x64 negate_where(uint64_t bits, I8x64 a) {
+  return {_mm512_mask_sub_epi8(a.v, bits, _mm512_setzero_si512(), a.v)};
+}
+inline I8x64 look_up(const int8_t (&table)[16], U8x64 places) {
+  const __m128i t = _mm_loadu_si128(reinterpret_cast<const __m128i*>(table));
+  return {_mm512_shuffle_epi8(_mm512_broadcast_i32x4(t), places.v)};
+}
 template <int k>
 inline U8x64 plus(U8x64 a) {
   return {_mm512_add_epi8(a.v, _mm512_set1_epi8(static_cast<char>(k)))};
@@ -266,6 +277,15 @@ inline I16x16 load_half(const int16_t* p) { return {load32(p)}; }
 inline I16x16 bytes_to_i16(const int8_t* p) {
   return {_mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))};
 }
+inline __m256i bytes_to_i16(const uint8_t* p) {
+  return _mm256_cvtepu8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+}
+inline I16x16 low_nibbles_to_i16(const uint8_t* p) {
+  return {_mm256_and_si256(bytes_to_i16(p), _mm256_set1_epi16(15))};
+}
+inline I16x16 high_nibbles_to_i16(const uint8_t* p) {
+  return {_mm256_srli_epi16(bytes_to_i16(p), 4)};
+}
 // Words of the 16 bytes: 0..3 and 8..11 of the packed 12 beside each other, then 4..7 and 8..11;
 // the top two bits of 0..7 belong to the second half of each.
 inline __m256i six_bit_words(__m256i twice) {
@@ -310,7 +330,13 @@ inline I16x32 spread_eights(I16x16 a) {
   alignas(64) static constexpr Index32 index = eights_index<g0, g1, g2, g3>();
   return {_mm512_permutexvar_epi16(_mm512_load_si512(&index), _mm512_castsi256_si512(a.v))};
 }
-inline I32x16 double_low(I32x8 a) { return {_mm512_zextsi256_si512(_mm256_slli_epi32(a.v, 1))}; }
+template <int power>
+inline I32x16 scaled_low(I32x8 a) {
+  if constexpr (power < 0)
+    return {_mm512_zextsi256_si512(_mm256_srai_epi32(a.v, -power))};
+  else
+    return {_mm512_zextsi256_si512(_mm256_slli_epi32(a.v, power))};
+}
 inline F32x16 to_f32(I16x16 a) { return {_mm512_cvtepi32_ps(_mm512_cvtepi16_epi32(a.v))}; }
 inline F32x8 zero_f32x8() { return {_mm256_setzero_ps()}; }
 struct F32x4 {

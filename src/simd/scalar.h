@@ -28,6 +28,10 @@ struct U8x64 {  // 0..127 where kWideDot is false
 constexpr bool kWideDot = false;
 // The tile of the panel kernels: 16-row vectors and tokens whose sums fit into registers.
 constexpr int kTileVectors = 1, kTileTokens = 2;
+// The most tokens that share a row in the dot kernels (1, 2 or 4), and the rows they go along side
+// by side for one token. More is faster where lanes are registers, and slow to compile where they
+// are not.
+constexpr int kDotTokens = 1, kDotStreams = 1;
 
 #define EACH(count, statement) \
   for (int i = 0; i < (count); ++i) statement;
@@ -301,20 +305,27 @@ inline U8x64 high_nibbles(U8x64 a) {
 }
 // load() that is not repeated for every use: unaligned lines are read at half speed.
 inline U8x64 load_once(const uint8_t* p) { return load(p); }
-// 32 bytes -> bits s, s+1 of each, then bits s+2, s+3 of each, as 0x30 (s = 0 or 4).
-template <int s>
-inline U8x64 two_bits_as_high(const uint8_t* p) {
+// 32 bytes -> bits s, s+1 of each, then bits s+2, s+3 of each, in bits `to`, `to` + 1 (s = 0 or 4;
+// to = 0 or 4).
+template <int to, int s>
+inline U8x64 two_bits_at(const uint8_t* p) {
   U8x64 r;
-  EACH(32, (r.v[i] = static_cast<uint8_t>((p[i] >> s & 3) << 4),
-            r.v[32 + i] = static_cast<uint8_t>((p[i] >> (s + 2) & 3) << 4)))
+  EACH(32, (r.v[i] = static_cast<uint8_t>((p[i] >> s & 3) << to),
+            r.v[32 + i] = static_cast<uint8_t>((p[i] >> (s + 2) & 3) << to)))
   return r;
 }
-// 32 bytes -> bit a of each, then bit b of each, as 0x10 (both below 4, or neither).
-template <int a, int b>
-inline U8x64 bits_as_high(const uint8_t* p) {
+// 32 bytes -> bit a of each, then bit b of each, in bit `to` (both at most `to`, or at least).
+template <int to, int a, int b>
+inline U8x64 bits_at(const uint8_t* p) {
   U8x64 r;
-  EACH(32, (r.v[i] = static_cast<uint8_t>((p[i] >> a & 1) << 4),
-            r.v[32 + i] = static_cast<uint8_t>((p[i] >> b & 1) << 4)))
+  EACH(32, (r.v[i] = static_cast<uint8_t>((p[i] >> a & 1) << to),
+            r.v[32 + i] = static_cast<uint8_t>((p[i] >> b & 1) << to)))
+  return r;
+}
+// The byte where the bit is set, zero elsewhere; bits from the lowest.
+inline U8x64 bytes_where(uint64_t bits, int byte) {
+  U8x64 r;
+  EACH(64, r.v[i] = static_cast<uint8_t>((bits >> i & 1) != 0 ? byte : 0))
   return r;
 }
 inline U8x64 operator|(U8x64 a, U8x64 b) {
@@ -323,6 +334,17 @@ inline U8x64 operator|(U8x64 a, U8x64 b) {
 }
 inline I8x64 as_signed(U8x64 a) { return __builtin_bit_cast(I8x64, a); }
 inline U8x64 as_unsigned(I8x64 a) { return __builtin_bit_cast(U8x64, a); }
+// -a where the bit is set. a is -127..127.
+inline I8x64 negate_where(uint64_t bits, I8x64 a) {
+  EACH(64, a.v[i] = static_cast<int8_t>((bits >> i & 1) != 0 ? -a.v[i] : a.v[i]))
+  return a;
+}
+// The bytes at these places (0..15) of a table.
+inline I8x64 look_up(const int8_t (&table)[16], U8x64 places) {
+  I8x64 r;
+  EACH(64, r.v[i] = table[places.v[i]])
+  return r;
+}
 // Each byte plus k, modulo 256.
 template <int k>
 inline U8x64 plus(U8x64 a) {
@@ -424,6 +446,17 @@ inline I16x16 bytes_to_i16(const int8_t* p) {
   EACH(16, r.v[i] = p[i])
   return r;
 }
+// The low nibbles of 16 bytes, and the high ones.
+inline I16x16 low_nibbles_to_i16(const uint8_t* p) {
+  I16x16 r;
+  EACH(16, r.v[i] = p[i] & 15)
+  return r;
+}
+inline I16x16 high_nibbles_to_i16(const uint8_t* p) {
+  I16x16 r;
+  EACH(16, r.v[i] = p[i] >> 4)
+  return r;
+}
 // 12 bytes p[4..15] that hold 8 scales and 8 mins of six bits, as blocks with mins pack them; all
 // of p[0..15] may be read.
 inline I16x16 unpack_six_bits(const uint8_t* p) {
@@ -454,10 +487,14 @@ inline I16x32 spread_eights(I16x16 a) {
   EACH(32, r.v[i] = a.v[kFrom[i / 8]])
   return r;
 }
-// Twice a in lanes 0..7, zero above.
-inline I32x16 double_low(I32x8 a) {
+// a times two to the `power` in lanes 0..7, zero above. Nothing but zeros is shifted out.
+template <int power>
+inline I32x16 scaled_low(I32x8 a) {
   I32x16 r{};
-  EACH(8, r.v[i] = 2 * a.v[i])
+  if constexpr (power < 0)
+    EACH(8, r.v[i] = a.v[i] >> -power)
+  else
+    EACH(8, r.v[i] = a.v[i] * (1 << power))
   return r;
 }
 inline F32x16 to_f32(I16x16 a) {

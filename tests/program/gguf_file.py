@@ -2,8 +2,8 @@
 import struct
 
 SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
-TYPE_NAMES = {0: "F32", 1: "F16", 8: "Q8_0", 30: "BF16"}
-VALUE_BYTES = {"F32": 4, "F16": 2, "BF16": 2}
+TYPE_NAMES = {0: "F32", 1: "F16", 8: "Q8_0", 24: "I8", 30: "BF16"}
+VALUE_BYTES = {"F32": 4, "F16": 2, "BF16": 2, "I8": 1}
 
 
 class Tensor:

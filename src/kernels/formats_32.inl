@@ -1,0 +1,143 @@
+// The formats with blocks of 32 weights. What a format has to have: formats.inl.
+#pragma once
+
+#include "kernels/formats.inl"
+#include "tensor/codebooks.h"
+
+namespace issun::kernels {
+namespace {
+
+// The binary16 number at `first` in each of the eight blocks of a unit, zeros above.
+template <int kBytes>
+inline F32x16 halves_of_blocks(const uint8_t* first) {
+  uint16_t d[8];
+  for (int b = 0; b < 8; ++b) d[b] = load_u16(first + b * kBytes);
+  return halves_to_f32(d);
+}
+
+// 64 weights of two blocks whose nibbles begin at `first`.
+template <int kBytes, int c>
+inline U8x64 nibbles_of_blocks(const uint8_t* first) {
+  return nibbles16(first + 2 * c * kBytes, first + (2 * c + 1) * kBytes);
+}
+
+// Their fifth bits, 32 a block from `first`.
+template <int kBytes, int c>
+inline U8x64 fifth_bits_of_blocks(const uint8_t* first) {
+  const uint64_t low = load_u32(first + 2 * c * kBytes);
+  return bytes_where(low | uint64_t{load_u32(first + (2 * c + 1) * kBytes)} << 32, 16);
+}
+
+struct Blocks32 {
+  static constexpr int kBlock = 32, kGroup = 32, kZero = 0;
+  static constexpr bool kIntegerScales = false;
+  static constexpr Mins kMins = Mins::kNone;
+};
+
+struct Q8_0 : Blocks32 {
+  static constexpr DType kType = DType::Q8_0;
+  static constexpr int kBytes = 34;
+  static constexpr bool kSigned = true;
+  static F32x16 scales(const uint8_t* unit) { return halves_of_blocks<kBytes>(unit); }
+  template <int c>
+  static I8x64 weights(const uint8_t* unit) {
+    const auto* q = reinterpret_cast<const int8_t*>(unit + 2);
+    return join(q + 2 * c * kBytes, q + (2 * c + 1) * kBytes);
+  }
+};
+
+struct Q4_0 : Blocks32 {
+  static constexpr DType kType = DType::Q4_0;
+  static constexpr int kBytes = 18, kZero = 8;
+  static constexpr int kPairSums = 8;  // 8 * 2 * 15 * 127 = 30480
+  static constexpr bool kSigned = false;
+  static F32x16 scales(const uint8_t* unit) { return halves_of_blocks<kBytes>(unit); }
+  template <int c>
+  static U8x64 weights(const uint8_t* unit) {
+    return nibbles_of_blocks<kBytes, c>(unit + 2);
+  }
+};
+
+struct Q5_0 : Blocks32 {
+  static constexpr DType kType = DType::Q5_0;
+  static constexpr int kBytes = 22, kZero = 16;
+  static constexpr int kPairSums = 4;  // 4 * 2 * 31 * 127 = 31496
+  static constexpr bool kSigned = false;
+  static F32x16 scales(const uint8_t* unit) { return halves_of_blocks<kBytes>(unit); }
+  template <int c>
+  static U8x64 weights(const uint8_t* unit) {
+    return nibbles_of_blocks<kBytes, c>(unit + 6) | fifth_bits_of_blocks<kBytes, c>(unit + 2);
+  }
+};
+
+// Q4_1 and Q5_1, which add what others subtract. They share the loops of panels.
+struct WithMinimum : Blocks32 {
+  static constexpr int kPairSums = 4;
+  static constexpr bool kSigned = false;
+  static constexpr Mins kMins = Mins::kFloats;
+};
+
+struct Q4_1 : WithMinimum {
+  static constexpr DType kType = DType::Q4_1;
+  static constexpr int kBytes = 20;
+  static F32x16 scales(const uint8_t* unit) { return halves_of_blocks<kBytes>(unit); }
+  static F32x16 mins(const uint8_t* unit) {
+    return mul(halves_of_blocks<kBytes>(unit + 2), splat(-1.0f));
+  }
+  template <int c>
+  static U8x64 weights(const uint8_t* unit) {
+    return nibbles_of_blocks<kBytes, c>(unit + 4);
+  }
+};
+
+struct Q5_1 : WithMinimum {
+  static constexpr DType kType = DType::Q5_1;
+  static constexpr int kBytes = 24;
+  static F32x16 scales(const uint8_t* unit) { return halves_of_blocks<kBytes>(unit); }
+  static F32x16 mins(const uint8_t* unit) {
+    return mul(halves_of_blocks<kBytes>(unit + 2), splat(-1.0f));
+  }
+  template <int c>
+  static U8x64 weights(const uint8_t* unit) {
+    return nibbles_of_blocks<kBytes, c>(unit + 8) | fifth_bits_of_blocks<kBytes, c>(unit + 4);
+  }
+};
+
+struct IQ4_NL : Blocks32 {
+  static constexpr DType kType = DType::IQ4_NL;
+  static constexpr int kBytes = 18;
+  static constexpr bool kSigned = true;
+  static F32x16 scales(const uint8_t* unit) { return halves_of_blocks<kBytes>(unit); }
+  template <int c>
+  static I8x64 weights(const uint8_t* unit) {
+    return look_up(kCodesIq4, nibbles_of_blocks<kBytes, c>(unit + 2));
+  }
+};
+
+// The codes of MXFP4 with 16 for zero: unsigned weights are the faster ones in panels.
+struct Fp4Above16 {
+  int8_t codes[16];
+};
+constexpr Fp4Above16 kFp4Above16 = [] {
+  Fp4Above16 table{};
+  for (int i = 0; i < 16; ++i) table.codes[i] = static_cast<int8_t>(kCodesFp4[i] + 16);
+  return table;
+}();
+
+struct MXFP4 : Blocks32 {
+  static constexpr DType kType = DType::MXFP4;
+  static constexpr int kBytes = 17, kZero = 16, kPairSums = 4;
+  static constexpr bool kSigned = false;
+  static F32x16 scales(const uint8_t* unit) {
+    float d[8];
+    for (int b = 0; b < 8; ++b) d[b] = half_e8m0(unit[b * kBytes]);
+    return load_first8(d);
+  }
+  template <int c>
+  static U8x64 weights(const uint8_t* unit) {
+    return as_unsigned(look_up(kFp4Above16.codes, nibbles_of_blocks<kBytes, c>(unit + 1)));
+  }
+};
+
+}  // namespace
+}  // namespace issun::kernels

@@ -1,0 +1,141 @@
+// Rows of weights unpacked for many tokens: a panel, in which a lane is a row.
+#pragma once
+
+#include "kernels/formats.inl"
+
+namespace issun::kernels {
+namespace {
+
+constexpr int kPanelRows = 16 * kTileVectors;
+
+// What the tile has to know of a format; formats that agree in it share their loops.
+template <int group, bool is_signed, int zero, int pair_sums, Mins mins_kind>
+struct PanelShape {
+  static constexpr int kGroup = group, kZero = zero, kPairSums = pair_sums;
+  static constexpr bool kSigned = is_signed;
+  static constexpr Mins kMins = mins_kind;
+};
+
+// Where the dot product takes weights of 0..255, those with a zero have it at 128.
+template <class Format>
+constexpr int panel_zero() {
+  if (kWideDot) return Format::kSigned || Format::kZero != 0 ? 128 : 0;
+  return Format::kSigned ? 0 : Format::kZero;
+}
+template <class Format>
+constexpr int panel_pair_sums() {
+  if constexpr (kWideDot || Format::kSigned)
+    return 0;
+  else
+    return Format::kPairSums;
+}
+template <class Format>
+using ShapeOf = PanelShape<Format::kGroup, Format::kSigned && !kWideDot, panel_zero<Format>(),
+                           panel_pair_sums<Format>(), Format::kMins>;
+
+// 256 columns of kPanelRows rows. Word q of a row's bytes, columns 4q..4q+3, meets the others in
+// quads[v][q].
+template <class Shape>
+struct alignas(64) Panel {
+  static constexpr int kGroups = kUnit / Shape::kGroup;
+  uint8_t quads[kTileVectors][64][64];
+  float scale[kTileVectors][kGroups][16];
+  float float_mins[kTileVectors][Shape::kMins == Mins::kFloats ? kGroups : 1][16];
+  int16_t mins[kTileVectors][4][32];  // pairs of groups
+  float min_scale[kTileVectors][16];
+};
+
+// Weights as the tile multiplies them.
+template <class Format, int c>
+inline U8x64 panel_bytes(const uint8_t* unit) {
+  const auto w = Format::template weights<c>(unit);
+  if constexpr (Format::kSigned) {
+    return kWideDot ? plus<-128>(as_unsigned(w)) : as_unsigned(w);
+  } else if constexpr (Format::kZero != 0 && kWideDot) {
+    return plus<128 - Format::kZero>(w);
+  } else {
+    return w;
+  }
+}
+
+// Rows of numbers, one of each row of a panel, become columns.
+template <int kGroups>
+inline void store_columns(F32x16 (&rows)[16], float (&columns)[kGroups][16]) {
+  transpose(rows);
+  for (int g = 0; g < kGroups; ++g) store(columns[g], rows[g]);
+}
+
+// 16 rows from `units`, `stride` bytes apart; those beyond `rows` repeat the last one.
+template <class Format>
+void unpack(const uint8_t* units, int64_t stride, int rows, int v, Panel<ShapeOf<Format>>& panel) {
+  const uint8_t* unit[16];
+  for (int r = 0; r < 16; ++r) unit[r] = units + (r < rows ? r : rows - 1) * stride;
+  unrolled<4>([&]<int c>() __attribute__((always_inline)) {
+    U8x64 m[16];
+    for (int r = 0; r < 16; ++r) m[r] = panel_bytes<Format, c>(unit[r]);
+    transpose(m);
+    for (int q = 0; q < 16; ++q) store(panel.quads[v][16 * c + q], m[q]);
+  });
+  F32x16 s[16];
+  for (int r = 0; r < 16; ++r) s[r] = Format::scales(unit[r]);
+  store_columns(s, panel.scale[v]);
+  if constexpr (Format::kMins == Mins::kFloats) {
+    for (int r = 0; r < 16; ++r) s[r] = Format::mins(unit[r]);
+    store_columns(s, panel.float_mins[v]);
+  }
+  if constexpr (Format::kMins == Mins::kIntegers) {
+    for (int r = 0; r < 16; ++r) {
+      panel.min_scale[v][r] = Format::min_scale(unit[r]);
+      int16_t integers[16];
+      store_half(integers, Format::integers(unit[r]));
+      for (int pair = 0; pair < 4; ++pair)
+        __builtin_memcpy(&panel.mins[v][pair][2 * r], integers + 8 + 2 * pair, 4);
+    }
+  }
+}
+
+// A format to the loops that those of its shape share.
+template <class Shape>
+struct PanelSource {
+  // `rows` rows of `columns` columns, at most 256, into lanes [16 v, 16 v + 16) of a panel.
+  void (*unpack)(const uint8_t* units, int64_t stride, int rows, int columns, int v,
+                 Panel<Shape>& panel);
+  int unit_bytes;
+};
+
+template <class Format>
+void unpack_rows(const uint8_t* units, int64_t stride, int rows, int columns, int v,
+                 Panel<ShapeOf<Format>>& panel) {
+  if (Format::kBlock == kUnit || columns == kUnit)
+    return unpack<Format>(units, stride, rows, v, panel);
+  uint8_t tails[16][kUnitBytes<Format>];
+  for (int r = 0; r < rows; ++r) {
+    const TailUnit<Format> tail(units + r * stride, columns);
+    __builtin_memcpy(tails[r], tail.bytes, sizeof tail.bytes);
+  }
+  unpack<Format>(tails[0], kUnitBytes<Format>, rows, v, panel);
+}
+
+// The rare formats.
+ISSUN_SHARED void unpack_unpacked(const UnpackedUnit* units, int rows, int v,
+                                  Panel<ShapeOf<Unpacked>>& panel) {
+  unpack<Unpacked>(reinterpret_cast<const uint8_t*>(units), sizeof(UnpackedUnit), rows, v, panel);
+}
+
+template <class Format>
+void unpack_rare_rows(const uint8_t* units, int64_t stride, int rows, int columns, int v,
+                      Panel<ShapeOf<Unpacked>>& panel) {
+  UnpackedUnit unpacked[16];
+  for (int r = 0; r < rows; ++r)
+    kUnpacker<Format>.unpack(units + r * stride, columns, &unpacked[r]);
+  unpack_unpacked(unpacked, rows, v, panel);
+}
+
+template <class Format>
+constexpr PanelSource<ShapeOf<Format>> kPanelSource = {unpack_rows<Format>, kUnitBytes<Format>};
+template <class Format>
+constexpr PanelSource<ShapeOf<Unpacked>> kRarePanelSource = {unpack_rare_rows<Format>,
+                                                             kUnitBytes<Format>};
+
+}  // namespace
+}  // namespace issun::kernels
