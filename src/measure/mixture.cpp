@@ -22,7 +22,7 @@ constexpr FileType kFileTypes[] = {
     {"IQ3_XXS", 23, DType::IQ3_XXS}, {"IQ3_XS", 22, DType::IQ3_S},  {"IQ3_S", 26, DType::IQ3_S},
     {"IQ3_M", 27, DType::IQ3_S},     {"IQ4_NL", 25, DType::IQ4_NL}, {"IQ4_XS", 30, DType::IQ4_XS},
     {"TQ1_0", 36, DType::TQ1_0},     {"TQ2_0", 37, DType::TQ2_0},   {"MXFP4_MOE", 38, DType::MXFP4},
-    {"Q2_0", 41, DType::Q2_0},
+    {"NVFP4", 39, DType::NVFP4},     {"Q1_0", 40, DType::Q1_0},     {"Q2_0", 41, DType::Q2_0},
 };
 
 bool contains(std::string_view text, std::string_view part) {

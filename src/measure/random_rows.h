@@ -22,12 +22,9 @@ class Random {
   uint64_t state_;
 };
 
-// Whether fill_rows knows the type.
-bool can_fill(DType type);
-
-// Whole blocks of random codes whose values have mean 0 (within the format's means) and about this
-// standard deviation, above 1e-6 and below 1: what a trained matrix looks like to a kernel. rows: a
-// multiple of the block in bytes.
+// Whole blocks of random codes of any type that can be computed, whose values have mean 0 (within
+// the format's means) and about this standard deviation, above 1e-6 and below 1: what a trained
+// matrix looks like to a kernel. rows: a multiple of the block in bytes.
 void fill_rows(DType type, double deviation, Random& random, std::span<std::byte> rows);
 
 }  // namespace issun::measure
