@@ -1,5 +1,6 @@
-// The suites of JSON Schema: what is compiled, what is refused and why, and that no invalid value
-// is ever accepted. ISSUN_COVERAGE=full runs all of it and prints every refusal and missed value.
+// Published grammars, and the suites of JSON Schema: what is compiled, what is refused and why, and
+// that no invalid value is ever accepted. ISSUN_COVERAGE=full runs all of it and prints every
+// refusal and missed value.
 #include <cstdlib>
 #include <filesystem>
 #include <map>
@@ -175,6 +176,39 @@ TEST_CASE("the cases of the conformance data: all accepted and rejected as they 
     }
     for (const Json& value : entry["reject"].items()) {
       CHECK_MESSAGE(!accepts(*grammar, value["text"].text()), value["text"].text());
+    }
+  }
+}
+
+TEST_CASE("the grammars that people know: texts of each, and texts of none") {
+  if (!have_shared("data/conformance/gbnf")) return;
+  struct Case {
+    const char* file;
+    std::vector<std::string> accept, reject;
+  };
+  const std::vector<Case> cases = {
+      {"arithmetic", {"x=1\n", "(a + b2) * 3=y_1 \n"}, {"", "x=\n", "2a=1\n", "x=1"}},
+      {"c", {"", "int main(){return 0;}"}, {"int main()", "int 1(){}"}},
+      {"chess",
+       {"1. e4 e5\n2. Nf3 Nc6\n", "1. e4 e5\n2. O-O-O bxa8=Q+\n"},
+       {"1. e4 e5\n", "1. e9 e5\n2. Nf3 Nc6\n", "2. e4 e5\n3. Nf3 Nc6\n"}},
+      {"english", {"Hello, world!", "a\tb"}, {"", "naïve", "two  spaces"}},
+      {"japanese", {"日本語、カタカナ。 ひらがな"}, {"", "abc", "日本  語"}},
+      {"json",
+       {R"({"a": [1, -2.5e3, null, "\u00e9\n"]})", "{}"},
+       {"", "[1]", "{\"a\" 1}", "{'a': 1}"}},
+      {"json_arr", {"[\n1,\n{\"a\": true}]", "[\n]"}, {"[1]", "{}", "[\n1]\n"}},
+      {"list", {"- one\n", "- eins\n- zwei, 三\n"}, {"", "- \n", "one\n", "- a\u2028b\n"}},
+  };
+  for (const Case& example : cases) {
+    CAPTURE(example.file);
+    const auto bytes = read_shared(std::string("data/conformance/gbnf/") + example.file + ".gbnf");
+    const auto grammar =
+        Grammar::from_gbnf({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+    REQUIRE_MESSAGE(grammar.has_value(), grammar.error().message);
+    for (const std::string& text : example.accept) CHECK_MESSAGE(accepts(*grammar, text), text);
+    for (const std::string& text : example.reject) {
+      CHECK_MESSAGE(!accepts(*grammar, text), text);
     }
   }
 }
