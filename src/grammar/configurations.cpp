@@ -27,6 +27,8 @@ uint32_t hash_of(std::span<const uint32_t> stacks) {
 
 // Stacks at once; a grammar that needs more is refused where it does.
 constexpr size_t kMaxStacks = 4096;
+// Configurations are 24 bits of a step's key.
+constexpr size_t kMaxEntries = size_t{1} << 24;
 
 }  // namespace
 
@@ -42,7 +44,8 @@ void Configurations::forget_all() {
   begin();
   configuration();  // kRefused
   open(automaton_.start(), kBottom);
-  configuration();  // kFirst
+  configuration();                                         // kFirst
+  if (entries_.size() == kFirst) entries_.emplace_back();  // it gave up: everything is refused
 }
 
 uint32_t Configurations::push(const Frame& top, uint32_t below) {
@@ -93,6 +96,7 @@ void Configurations::open(const Frame& top, uint32_t below) {
 
 // The one that was reached.
 Configuration Configurations::configuration() {
+  if (entries_.size() >= kMaxEntries) overflow_ = gave_up_ = true;
   if (overflow_) reached_.clear();
   overflow_ = false;
   if (reached_.empty() && !entries_.empty()) {
@@ -194,11 +198,15 @@ Configuration Configurations::merge(Configuration a, Configuration b) {
 }
 
 Configuration Configurations::restart_with(Configuration kept) {
+  Memory memory;
   std::vector<std::vector<Frame>> copies;  // of the stacks, top first
   for (uint32_t stack : stacks_of(kept)) {
     std::vector<Frame>& frames = copies.emplace_back();
-    for (; stack != kBottom; stack = stacks_[stack].below) frames.push_back(stacks_[stack].top);
+    for (; stack != kBottom; stack = stacks_[stack].below) {
+      frames.push_back(automaton_.moved(stacks_[stack].top, memory_, memory));
+    }
   }
+  memory_ = std::move(memory);
   forget_all();
   for (const auto& frames : copies) {
     uint32_t stack = kBottom;

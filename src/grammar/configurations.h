@@ -47,6 +47,7 @@ class Configurations {
   Configuration merge(Configuration a, Configuration b);
 
   size_t size() const { return entries_.size(); }
+  size_t memory_words() const { return memory_.words(); }
   // Somewhere more stacks were possible than are kept: such texts are refused.
   bool gave_up() const { return gave_up_; }
   // Forgets everything but one configuration, whose new number it returns.

@@ -36,6 +36,7 @@ std::vector<uint32_t> Dfa::settle(const Characters& of, uint32_t first, CharSet*
   const size_t classes = starts_.size();
   std::vector<uint32_t> order;
   for (bool settled = false; !settled;) {
+    *work -= std::min(*work, labels_.size() / 64);
     CharSet lost;
     std::vector<bool> seen(labels_.size());
     order = {first};
@@ -73,6 +74,7 @@ std::vector<CharSet> Dfa::alphabets(int least) const {
   std::vector<bool> done(labels_.size());
   size_t work = 1'000'000;  // cells to look at; beyond it masks are slower instead
   for (uint32_t state = 0; state < labels_.size(); ++state) {
+    if (work < starts_.size()) break;
     CharSet alphabet = of.followers[state];
     if (done[state] || alphabet.size() < least) continue;
     const std::vector<uint32_t> together = settle(of, state, &alphabet, &work);

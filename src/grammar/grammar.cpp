@@ -9,7 +9,11 @@
 namespace issun::grammar {
 
 Result<Grammar> Grammar::from_gbnf(std::string_view text, const tokenizer::Tokenizer* tokens) {
-  return Grammar(std::make_unique<const RuleMachine>(TRY(compile_gbnf(text, tokens))));
+  auto machine = std::make_unique<const RuleMachine>(TRY(compile_gbnf(text, tokens)));
+  if (Configurations(*machine).gave_up()) {
+    return fail("grammar: expected a text to begin in fewer ways than this, which are too many");
+  }
+  return Grammar(std::move(machine));
 }
 
 Result<Grammar> Grammar::from_json_schema(std::string_view text) {
@@ -102,7 +106,10 @@ bool GrammarState::accept(Token token) {
 
 void GrammarState::move_to(Configuration next) {
   at_ = next;
-  if (configurations_.size() <= kMaxConfigurations) return;
+  if (configurations_.size() <= kMaxConfigurations &&
+      configurations_.memory_words() <= kMaxMemoryWords) {
+    return;
+  }
   at_ = configurations_.restart_with(at_);
   text_mask_.forget();
   mask_numbers_.clear();

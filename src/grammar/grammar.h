@@ -48,12 +48,15 @@ class GrammarState {
   bool accept(Token token);
   // The same for text.
   bool accept_text(std::string_view text);
+  // Of the lists that what was read is kept in: bounded, since all else is forgotten now and then.
+  size_t kept_words() const { return configurations_.memory_words(); }
   bool can_end() const { return configurations_.complete(at_); }
 
  private:
   GrammarState(const GrammarState&) = default;
   static constexpr size_t kMaxConfigurations = 20'000;  // some 20 MB
-  static constexpr size_t kMaxMasks = 256;              // 4 MB for 128k tokens
+  static constexpr size_t kMaxMemoryWords = 1'000'000;
+  static constexpr size_t kMaxMasks = 256;  // 4 MB for 128k tokens
   void compute_mask(std::span<uint64_t> mask);
   void walk(Configuration from, std::span<uint64_t> mask);
   void move_to(Configuration next);

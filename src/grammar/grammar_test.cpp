@@ -57,6 +57,10 @@ TEST_CASE("GBNF: what is wrong is told with its place") {
         std::string::npos);
   CHECK(message("root ::= \"a\" root").find("no text satisfies") != std::string::npos);
   CHECK(message("root ::= [a-z]{1,100000}{100}").find("too large") != std::string::npos);
+  std::string many = "root ::= a0";
+  for (int i = 0; i < 5000; ++i) many += fmt::format(" | a{}", i);
+  for (int i = 0; i < 5000; ++i) many += fmt::format("\na{} ::= \"x\"", i);
+  CHECK(message(many).find("too many") != std::string::npos);
   CHECK(message("root ::= <think>").find("tokens can be named only") != std::string::npos);
 }
 
@@ -159,30 +163,78 @@ TEST_CASE(
   CHECK(state.accept_text("help\""));
 }
 
+// What masks are tried on: kinds of texts and keys, and places in them.
+constexpr const char* kMaskSchemas[] = {
+    R"({"type": "string", "maxLength": 6})",
+    R"({"type": "string", "pattern": "^h?[a-l ]*$"})",
+    R"({"type": "string", "minLength": 4})",
+    R"({"type": "string", "minLength": 17, "maxLength": 19})",
+    R"({"type": "string", "format": "uri-reference"})",
+    R"({"type": "string", "pattern": "^[^日/]{2,5}/?$"})",
+    R"({"enum": ["he", "hello", "he日", 12]})",
+    R"({"type": "object", "properties": {"hello": {}}})",
+    R"({"type": "object", "minProperties": 2})",
+    R"({"patternProperties": {"^h": {"type": "number"}, "o$": {"type": "string"}}})",
+    R"({"properties": {"hello": {}, "he": {"type": "string"}}, "additionalProperties": false})",
+    R"({"properties": {"he": {}}, "maxProperties": 2,
+        "additionalProperties": {"type": "number"}})",
+    R"({"anyOf": [{"type": "string", "maxLength": 3}, {"type": "array"},
+                  {"type": "string", "pattern": "^l"}]})",
+    R"({"anyOf": [{"properties": {"he": {}}, "required": ["he"]},
+                  {"properties": {"hello": {"type": "number"}}, "additionalProperties": false}]})",
+    "true"};
+constexpr const char* kMaskStarts[] = {"",
+                                       "\"",
+                                       "\"he",
+                                       "\"l",
+                                       "\"he/",
+                                       "\"\\u0",
+                                       "\"日",
+                                       "{",
+                                       "{\"",
+                                       "{\"he",
+                                       "{\"hell",
+                                       "{\"hello\": 1,",
+                                       "{\"he\": 1,\"",
+                                       "{\"he\":1, \"h",
+                                       "{\"hello\": [",
+                                       "\"\xE3"};
+constexpr const char* kMaskTokens[] = {"\"",
+                                       "\",",
+                                       "lo\"",
+                                       "hello\":",
+                                       "\"he",
+                                       "\\",
+                                       "\\\"",
+                                       "\\n",
+                                       "a\\u00",
+                                       "lo\\",
+                                       "\":\"",
+                                       "\"}",
+                                       "], \"",
+                                       "\n  \"",
+                                       "日",
+                                       "日本",
+                                       "日本\"",
+                                       "he日",
+                                       "%4",
+                                       "hello/he",
+                                       "12",
+                                       "1.5",
+                                       "\":1,\"he\":",
+                                       "hello hello hello h",
+                                       "hello hello hello he",
+                                       "he hello hello hello he"};
+
 TEST_CASE("tokens: a mask holds a token exactly when its bytes are accepted") {
   auto vocabulary = tokenizer::made_up_spm();
-  for (const char* text : {"\"",     "\",",  "lo\"",  "hello\":", "\"he",  "\\",     "\\\"", "\\n",
-                           "a\\u00", "lo\\", "\":\"", "\"}",      "], \"", "\n  \"", "日",   "日本",
-                           "日本\"", "he日", "%4",    "hello/he", "12",    "1.5"}) {
-    vocabulary.add(text);
-  }
+  for (const char* text : kMaskTokens) vocabulary.add(text);
   const auto tokenizer = tokenizer::Tokenizer::create(vocabulary.metadata());
   REQUIRE(tokenizer.has_value());
   const auto tokens = std::make_shared<const TokenIndex>(*tokenizer);
-  for (
-      const char* text :
-      {R"({"type": "string", "maxLength": 6})", R"({"type": "string", "pattern": "^h?[a-l ]*$"})",
-       R"({"type": "string", "minLength": 4})", R"({"type": "string", "format": "uri-reference"})",
-       R"({"type": "string", "pattern": "^[^日/]{2,5}/?$"})",
-       R"({"enum": ["he", "hello", "he日", 12]})",
-       R"({"type": "object", "properties": {"hello": {}}})",
-       R"({"properties": {"hello": {}, "he": {"type": "string"}}, "additionalProperties": false})",
-       R"({"properties": {"he": {}}, "maxProperties": 2, "additionalProperties": {"type": "number"}})",
-       R"({"anyOf": [{"type": "string", "maxLength": 3}, {"type": "array"}, {"type": "string", "pattern": "^l"}]})",
-       "true"}) {
+  for (const char* text : kMaskSchemas) {
     const auto grammar = std::make_shared<const Grammar>(schema(text));
-    for (const char* start : {"", "\"", "\"he", "\"l", "\"he/", "\"\\u0", "\"日", "{", "{\"",
-                              "{\"he", "{\"hell", "{\"hello\": 1,", "{\"hello\": [", "\"\xE3"}) {
+    for (const char* start : kMaskStarts) {
       GrammarState state(grammar, tokens);
       if (!state.accept_text(start)) continue;
       CAPTURE(text);
@@ -194,6 +246,26 @@ TEST_CASE("tokens: a mask holds a token exactly when its bytes are accepted") {
       }
     }
   }
+}
+
+TEST_CASE("tokens: what is kept in mind is bounded, and the text goes on as before") {
+  const auto vocabulary = tokenizer::made_up_spm();
+  const auto tokenizer = tokenizer::Tokenizer::create(vocabulary.metadata());
+  REQUIRE(tokenizer.has_value());
+  const auto tokens = std::make_shared<const TokenIndex>(*tokenizer);
+  const auto grammar =
+      std::make_shared<const Grammar>(schema(R"({"type": "object", "minProperties": 3000})"));
+  GrammarState state(grammar, tokens);
+  REQUIRE(state.accept_text("{\"k\": 1"));
+  size_t most = 0;
+  for (int i = 0; i < 2000; ++i) {
+    REQUIRE(state.accept_text(fmt::format(", \"key {}\": 1", i)));
+    most = std::max(most, state.kept_words());
+  }
+  CHECK(most > 500'000);
+  CHECK(most < 1'100'000);
+  CHECK_FALSE(state.clone().accept_text(", \"key 77\": 1"));  // it was there before
+  CHECK(state.accept_text(", \"key 2001\": 1"));
 }
 
 TEST_CASE("tokens: whole tokens are read where a grammar names them") {

@@ -31,6 +31,19 @@ bool read_gap(const Frame& frame, uint8_t byte, Readings& out) {
 
 constexpr const char* kLiterals[] = {"null", "false", "true"};
 
+// A text that is kept as a chain: (the text before, character), from {kNoText} on.
+uint32_t moved_text(uint32_t text, const Memory& from, Memory& to) {
+  std::vector<uint32_t> characters;
+  for (; from.list(text).size() == 2; text = from.list(text)[0]) {
+    characters.push_back(from.list(text)[1]);
+  }
+  uint32_t moved = to.keep({kNoText});
+  for (auto character = characters.rbegin(); character != characters.rend(); ++character) {
+    moved = to.keep({moved, *character});
+  }
+  return moved;
+}
+
 bool any_property(const ObjectRule& rule, const Seen& seen) {
   return may_take_other(rule, seen) || takeable_names(rule, seen).back() > 0;
 }
@@ -184,6 +197,21 @@ void JsonMachine::read_object(const Frame& frame, uint8_t byte, Memory& memory,
     if (rule.distinct) key.f = memory.keep({kNoText});
     out.next.push_back(key);
   }
+}
+
+Frame JsonMachine::moved(const Frame& frame, const Memory& from, Memory& to) const {
+  Frame moved = frame;
+  const bool key = place_of(frame) == Place::Key;
+  if (!key && (place_of(frame) != Place::Object || phase_of(frame) == Phase::Open)) return moved;
+  const ObjectRule& rule = rules_.objects[index_of(frame)];
+  Seen seen = from.list(frame.b);
+  for (size_t i = first_seen(rule).size(); i < seen.size(); ++i) {
+    seen[i] = moved_text(seen[i], from, to);
+  }
+  moved.b = to.keep(seen);
+  if (key) moved.g = to.keep(from.list(frame.g));
+  if (key && rule.distinct) moved.f = moved_text(frame.f, from, to);
+  return moved;
 }
 
 ByteSet JsonMachine::bytes(const Frame& frame) const {

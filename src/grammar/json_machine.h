@@ -16,6 +16,7 @@ class JsonMachine : public Pushdown {
   Frame start() const override;
   void open(const Frame& frame, Memory& memory, Openings& out) const override;
   void read(const Frame& frame, uint8_t byte, Memory& memory, Readings& out) const override;
+  Frame moved(const Frame& frame, const Memory& from, Memory& to) const override;
   ByteSet bytes(const Frame& frame) const override;
   bool in_text(const Frame& frame) const override;
   bool step_text(Frame& frame, char32_t character, Memory& memory) const override;

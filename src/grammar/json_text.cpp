@@ -164,7 +164,7 @@ bool JsonMachine::may_follow(const Frame& frame, const Range& range, const Memor
   return false;
 }
 
-// Of a key: the number of its name; behind those, the label of any other name, or the name itself.
+// Of a key: the number of its name; behind those, the label of any other name.
 uint32_t JsonMachine::text_end(const Frame& frame, const Memory& memory) const {
   if (place_of(frame) == Place::String) {
     return rules_.strings[index_of(frame)].accepts(frame.b) ? 0 : kNoEnd;
@@ -178,7 +178,7 @@ uint32_t JsonMachine::text_end(const Frame& frame, const Memory& memory) const {
   if (label == 0 || (rule.distinct && other_was_seen(rule, memory.list(frame.b), frame.f))) {
     return kNoEnd;
   }
-  return static_cast<uint32_t>(rule.named.size()) + (rule.distinct ? frame.f : label);
+  return static_cast<uint32_t>(rule.named.size()) + label;
 }
 
 TextRuns JsonMachine::text_runs(const Frame& frame) const {

@@ -26,15 +26,20 @@ class Memory {
   uint32_t keep(const std::vector<uint32_t>& list) {
     const auto next = static_cast<uint32_t>(lists_.size());
     const auto [at, fresh] = numbers_.try_emplace(list, next);
-    if (fresh) lists_.push_back(list);
+    if (fresh) {
+      lists_.push_back(list);
+      words_ += list.size();
+    }
     return at->second;
   }
   // Stays where it is.
   const std::vector<uint32_t>& list(uint32_t number) const { return lists_[number]; }
+  size_t words() const { return words_; }
 
  private:
   std::map<std::vector<uint32_t>, uint32_t> numbers_;
   std::deque<std::vector<uint32_t>> lists_;
+  size_t words_ = 0;
 };
 
 // What a frame does without reading.
@@ -97,12 +102,14 @@ class Pushdown {
   virtual bool step_text(Frame&, char32_t, Memory&) const { return false; }
   // Whether any character of first..last may follow.
   virtual bool may_follow(const Frame&, const Range&, const Memory&) const { return false; }
-  // What the quote that ends the text does, as a number: equal ones do the same. kNoEnd: it may not
-  // follow.
+  // What the quote that ends the text does, as a number: equal ones do the same, as far as no
+  // further text ends. kNoEnd: it may not follow.
   static constexpr uint32_t kNoEnd = 0xFFFFFFFF;
   virtual uint32_t text_end(const Frame&, const Memory&) const { return kNoEnd; }
   virtual TextRuns text_runs(const Frame&) const { return {}; }
 
+  // The frame with its lists kept in another memory.
+  virtual Frame moved(const Frame& frame, const Memory&, Memory&) const { return frame; }
   // No other byte than these may be read, though not each of them need be readable.
   virtual ByteSet bytes(const Frame&) const { return ByteSet::all(); }
   // Tokens that the frame reads as wholes, and what they lead to.

@@ -124,7 +124,7 @@ class Compiler : public ClauseContext {
   int add_leaf(std::vector<TextLanguage>& leaves, Language language) {
     const auto key = std::tuple(&leaves, language.dfa.get(), language.least, language.most);
     const auto [known, fresh] = leaves_.try_emplace(key, static_cast<int>(leaves.size()));
-    if (fresh) leaves.emplace_back(std::move(language));
+    if (fresh) leaves.emplace_back(std::move(language), &leaves == &rules_.strings);
     return known->second;
   }
   Result<int> number_leaf(Language language) {

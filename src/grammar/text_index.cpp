@@ -11,11 +11,6 @@ namespace issun::grammar {
 struct TextIndex::Spelled {
   Token token = tokenizer::kNoToken;
   std::u32string characters;
-  // With their block before them, where it is not ASCII: what the tree is sorted by.
-  std::u32string path() const {
-    if (characters.empty() || characters[0] < 0x80) return characters;
-    return static_cast<char32_t>(kBlock + CharSet::class_of(characters[0])) + characters;
-  }
   bool quote = false;       // comes behind them
   std::string_view tail;    // behind the quote
   std::vector<Range> next;  // what the beginning of a character behind them may become
@@ -106,7 +101,8 @@ void TextIndex::add_endings(std::vector<Spelled> spelled) {
   }
   PrefixWalk<TailNode> tail_walk(tail_nodes_);
   for (auto& [tail, number] : tails) {
-    number = static_cast<uint32_t>(tails_++);
+    number = static_cast<uint32_t>(tails_.size());
+    tails_.push_back({std::string(tail), std::ranges::count(tail, '"') >= 2});
     longest_tail_ = std::max(longest_tail_, tail.size());
     if (tail.empty()) {
       empty_tail_ = number;
@@ -133,16 +129,23 @@ void TextIndex::add_endings(std::vector<Spelled> spelled) {
 // Sorts the tokens into a tree; add(text) puts each behind those before it.
 template <class Add>
 void TextIndex::build(std::vector<Spelled>& spelled, std::vector<Node>& nodes, Add add) {
-  std::sort(spelled.begin(), spelled.end(), [](const Spelled& a, const Spelled& b) {
-    const std::u32string first = a.path(), second = b.path();
-    return std::tie(first, a.token) < std::tie(second, b.token);
+  // Those of one block together.
+  const auto block = [](const Spelled& text) {
+    const bool ascii = text.characters.empty() || text.characters[0] < 0x80;
+    return ascii ? size_t{0} : CharSet::class_of(text.characters[0]);
+  };
+  std::sort(spelled.begin(), spelled.end(), [&](const Spelled& a, const Spelled& b) {
+    const size_t first = block(a), second = block(b);
+    return std::tie(first, a.characters, a.token) < std::tie(second, b.characters, b.token);
   });
   nodes.emplace_back();
   PrefixWalk<Node> walk(nodes);
   uint32_t added = 0;
+  std::u32string path;
   for (const Spelled& text : spelled) {
-    const std::u32string path = text.path();
-    const size_t blocks = path.size() - text.characters.size();
+    const size_t number = block(text), blocks = number == 0 ? 0 : 1;
+    path.assign(blocks, static_cast<char32_t>(kBlock + number));
+    path += text.characters;
     walk.add(path, [&](Node& node, char32_t character, size_t depth) {
       node.character = character;
       node.depth = static_cast<uint16_t>(depth - blocks);

@@ -58,7 +58,10 @@ class TextIndex {
   };
   static constexpr uint32_t kNoTail = 0xFFFFFFFF;
   std::span<const TailNode> tail_nodes() const { return tail_nodes_; }
-  size_t tails() const { return tails_; }
+  size_t tails() const { return tails_.size(); }
+  std::string_view tail(uint32_t number) const { return tails_[number].bytes; }
+  // It ends another text too, so that what it leads to may depend on what this one was.
+  bool ends_another(uint32_t number) const { return tails_[number].ends_another; }
   // The tail of a mere quote; kNoTail: no token ends with one.
   uint32_t empty_tail() const { return empty_tail_; }
 
@@ -84,13 +87,19 @@ class TextIndex {
   std::vector<Ending> endings_;
   std::vector<std::vector<Range>> beginnings_;
   std::vector<TailNode> tail_nodes_;
-  size_t tails_ = 0, longest_ = 0, longest_ending_ = 0, longest_tail_ = 0;
+  struct Tail {
+    std::string bytes;
+    bool ends_another;
+  };
+  std::vector<Tail> tails_;
+  size_t longest_ = 0, longest_ending_ = 0, longest_tail_ = 0;
   uint32_t empty_tail_ = kNoTail;
 
   using Mask = std::vector<uint64_t>;
   // Tokens of nodes(): of no more than kLengths[i] characters, and all.
-  static constexpr std::array<uint32_t, 20> kLengths = {1,  2,  3,  4,  5,  6,  7,  8,  9,  10,
-                                                        11, 12, 13, 14, 15, 16, 24, 32, 48, 64};
+  static constexpr std::array<uint32_t, 34> kLengths = {
+      1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15, 16, 17,
+      18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 48, 64};
   std::array<Mask, kLengths.size() + 1> short_;
   // That have a character of the class; empty: no token has.
   std::array<Mask, CharSet::kClasses> having_;

@@ -48,8 +48,8 @@ TextRuns RunTable::at(uint32_t state) const {
   return runs;
 }
 
-TextLanguage::TextLanguage(Language language) : language_(std::move(language)) {
-  if (language_.dfa != nullptr) runs_ = RunTable(*language_.dfa);
+TextLanguage::TextLanguage(Language language, bool in_text) : language_(std::move(language)) {
+  if (language_.dfa != nullptr && in_text) runs_ = RunTable(*language_.dfa);
 }
 
 uint32_t TextLanguage::step_range(uint32_t state, char32_t first, char32_t last) const {

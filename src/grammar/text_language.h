@@ -40,7 +40,8 @@ class RunTable {
 
 class TextLanguage {
  public:
-  explicit TextLanguage(Language language);
+  // `in_text`: of what stands inside a text, so that runs() is asked for.
+  TextLanguage(Language language, bool in_text);
 
   uint32_t start() const { return language_.dfa != nullptr ? language_.dfa->start() : 0; }
   // A state, kDead or kMixed (dfa.h) of what characters first..last lead to.

@@ -100,6 +100,7 @@ void TextMask::add_endings(const Place& place, const Frame& frame, uint32_t firs
     bool allowed = any;
     if (what < TextIndex::kUnfinished) {
       allowed = tails != nullptr && (tails[what / 64] >> (what % 64) & 1) != 0;
+      if (allowed && place.index.ends_another(what)) allowed = may_follow(place, frame, what);
     } else {
       for (const Range& range : place.index.beginning(what - TextIndex::kUnfinished)) {
         allowed = allowed || automaton.may_follow(frame, range, memory);
@@ -107,6 +108,15 @@ void TextMask::add_endings(const Place& place, const Frame& frame, uint32_t firs
     }
     if (allowed) allow(place.mask, token);
   }
+}
+
+// Of this very text and no other of its kind.
+bool TextMask::may_follow(const Place& place, const Frame& frame, uint32_t tail) {
+  Configuration at = place.configurations.end_text({frame, place.text.below});
+  for (const char byte : place.index.tail(tail)) {
+    at = place.configurations.step(at, static_cast<uint8_t>(byte));
+  }
+  return at != Configurations::kRefused;
 }
 
 const uint64_t* TextMask::tails_after(const Place& place, const Frame& frame, uint32_t end) {

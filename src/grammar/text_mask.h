@@ -31,6 +31,7 @@ class TextMask {
   // Endings first to last - 1, behind characters that lead to `frame`. `any`: each character may
   // begin there.
   void add_endings(const Place& place, const Frame& frame, uint32_t first, uint32_t last, bool any);
+  bool may_follow(const Place& place, const Frame& frame, uint32_t tail);
   // The bits of the tails that may follow where the text ends so.
   const uint64_t* tails_after(const Place& place, const Frame& frame, uint32_t end);
   size_t compute_tails(const TextIndex& index, Configurations& configurations, Configuration at);

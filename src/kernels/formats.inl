@@ -1,6 +1,6 @@
-// What the bytes of each format mean, once: how 256 weights (a unit) give their scales and, 64 at a
-// time, their integers. Nothing else in the kernels knows the bits, but formats_unpacked.inl, where
-// the rare formats are. Layouts: tensor/blocks.h.
+// What a format has to say: how 256 weights (a unit) give their scales and, 64 at a time, their
+// integers. Nothing but the files included below knows the bits; formats_unpacked.inl has the rare
+// formats. Layouts: tensor/blocks.h.
 //
 // A format has
 // - kType: its DType id;
@@ -87,7 +87,7 @@ template <class Format>
 constexpr int kUnitBytes = kUnit / Format::kBlock* Format::kBytes;
 
 // The last unit of a row whose columns are no multiple of 256, filled up with zero bytes (whose
-// scales are zero), so that nothing is read beyond the row.
+// scales or codes are zero), so that nothing is read beyond the row.
 template <class Format>
 struct TailUnit {
   uint8_t bytes[kUnitBytes<Format>];
