@@ -3,6 +3,7 @@
 // with, are compared as such sets, so that many tokens are allowed without looking at each.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstddef>
@@ -20,17 +21,28 @@ using Range = std::pair<char32_t, char32_t>;
 class CharSet {
  public:
   // Class 0 holds the control characters, class 1 + i the character 0x20 + i, then come blocks.
-  static constexpr std::array<char32_t, 11> kBlocks = {
-      0x80,    0x250,  0x370, 0x530, 0x2000, 0x3000, 0x3100, 0xA000, kAfterSurrogates,
-      0x10000, 0x20000};
+  // Blank characters are blocks of their own, since patterns tell them apart.
+  static constexpr std::array<char32_t, 26> kBlocks = {0x80,    0xA0,
+                                                       0xA1,    0x250,
+                                                       0x370,   0x530,
+                                                       0x1680,  0x1681,
+                                                       0x2000,  0x200B,
+                                                       0x2028,  0x202A,
+                                                       0x202F,  0x2030,
+                                                       0x205F,  0x2060,
+                                                       0x3000,  0x3001,
+                                                       0x3040,  0x3100,
+                                                       0xA000,  kAfterSurrogates,
+                                                       0xFEFF,  0xFF00,
+                                                       0x10000, 0x20000};
   static constexpr size_t kAscii = 1 + 0x60;
   static constexpr size_t kClasses = kAscii + kBlocks.size();
+  static_assert(kClasses <= 128);
 
   static size_t class_of(char32_t character) {
     if (character < 0x80) return character < 0x20 ? 0 : character - 0x1F;
-    size_t block = 1;
-    while (block < kBlocks.size() && character >= kBlocks[block]) ++block;
-    return kAscii + block - 1;
+    const auto after = std::upper_bound(kBlocks.begin(), kBlocks.end(), character);
+    return kAscii + static_cast<size_t>(after - kBlocks.begin()) - 1;
   }
   // The characters of a class.
   static Range characters_of(size_t number) {

@@ -28,20 +28,30 @@ std::vector<CharSet> Dfa::followers() const {
   return followers;
 }
 
-// The states that texts of the alphabet lead to, beginning with one. Takes from the alphabet what
-// is refused anywhere there, and what leads to a state where few of its characters may follow,
-// unless most do, as at the end of a limited length.
+// The states that a few characters of the alphabet lead to, beginning with one. Takes from the
+// alphabet what is refused within some more characters, and what leads to a state where few of its
+// characters may follow, unless most do, as at the end of a limited length.
 std::vector<uint32_t> Dfa::settle(const Characters& of, uint32_t first, CharSet* alphabet,
                                   size_t* work) const {
   const size_t classes = starts_.size();
+  // Tokens are rarely longer than kFar; what is near is taken to be alike.
+  constexpr size_t kFar = 24, kNear = 8;
   std::vector<uint32_t> order;
+  size_t near = 0;
   for (bool settled = false; !settled;) {
     *work -= std::min(*work, labels_.size() / 64);
     CharSet lost;
+    near = labels_.size();
     std::vector<bool> seen(labels_.size());
     order = {first};
     seen[first] = true;
+    size_t level_end = 1, depth = 0;  // the states before it are within `depth` characters
     for (size_t i = 0; i < order.size(); ++i) {
+      if (i == level_end) {
+        if (++depth == kNear) near = i;
+        if (depth == kFar) break;
+        level_end = order.size();
+      }
       if (*work < classes) return {};
       *work -= classes;
       std::map<uint32_t, CharSet> poor;  // by target
@@ -65,6 +75,7 @@ std::vector<uint32_t> Dfa::settle(const Characters& of, uint32_t first, CharSet*
     settled = alphabet->without(lost) == *alphabet;
     *alphabet = alphabet->without(lost);
   }
+  order.resize(std::min(order.size(), near));
   return order;
 }
 
@@ -72,7 +83,7 @@ std::vector<CharSet> Dfa::alphabets(int least) const {
   const Characters of{class_characters(), followers()};
   std::vector<CharSet> alphabets(labels_.size());
   std::vector<bool> done(labels_.size());
-  size_t work = 1'000'000;  // cells to look at; beyond it masks are slower instead
+  size_t work = 2'000'000;  // cells to look at; beyond it masks are slower instead
   for (uint32_t state = 0; state < labels_.size(); ++state) {
     if (work < starts_.size()) break;
     CharSet alphabet = of.followers[state];

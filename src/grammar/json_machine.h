@@ -20,6 +20,7 @@ class JsonMachine : public Pushdown {
   ByteSet bytes(const Frame& frame) const override;
   bool in_text(const Frame& frame) const override;
   bool step_text(Frame& frame, char32_t character, Memory& memory) const override;
+  std::pair<const Dfa*, uint32_t> text_machine(const Frame& frame) const override;
   bool may_follow(const Frame& frame, const Range& range, const Memory& memory) const override;
   uint32_t text_end(const Frame& frame, const Memory& memory) const override;
   TextRuns text_runs(const Frame& frame) const override;

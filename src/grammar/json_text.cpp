@@ -147,6 +147,11 @@ bool JsonMachine::step_text(Frame& frame, char32_t character, Memory& memory) co
   return possible_key(frame, memory);
 }
 
+std::pair<const Dfa*, uint32_t> JsonMachine::text_machine(const Frame& frame) const {
+  if (place_of(frame) != Place::String) return {};
+  return {rules_.strings[index_of(frame)].dfa(), frame.b};
+}
+
 bool JsonMachine::may_follow(const Frame& frame, const Range& range, const Memory& memory) const {
   const auto [first, last] = range;
   if (place_of(frame) == Place::String) {

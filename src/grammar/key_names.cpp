@@ -36,8 +36,11 @@ std::pair<uint32_t, uint32_t> KeyNames::children(uint32_t at, char32_t first, ch
 }
 
 uint32_t KeyNames::step(uint32_t at, char32_t character) const {
-  const auto [begin, end] = children(at, character, character);
-  return begin < end ? begin : kNoNode;
+  const auto begin = nodes_.begin() + nodes_[at].child, end = begin + nodes_[at].children;
+  const auto found = std::lower_bound(
+      begin, end, character, [](const Node& node, char32_t c) { return node.character < c; });
+  if (found == end || found->character != character) return kNoNode;
+  return static_cast<uint32_t>(found - nodes_.begin());
 }
 
 }  // namespace issun::grammar

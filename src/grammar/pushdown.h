@@ -100,6 +100,9 @@ class Pushdown {
   virtual bool in_text(const Frame&) const { return false; }
   // One character further, however it is spelled; false: it may not follow.
   virtual bool step_text(Frame&, char32_t, Memory&) const { return false; }
+  // Where nothing but a machine rules which characters may follow: the machine, and its state
+  // there.
+  virtual std::pair<const Dfa*, uint32_t> text_machine(const Frame&) const { return {}; }
   // Whether any character of first..last may follow.
   virtual bool may_follow(const Frame&, const Range&, const Memory&) const { return false; }
   // What the quote that ends the text does, as a number: equal ones do the same, as far as no

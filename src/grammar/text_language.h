@@ -43,10 +43,12 @@ class TextLanguage {
   // `in_text`: of what stands inside a text, so that runs() is asked for.
   TextLanguage(Language language, bool in_text);
 
+  const Dfa* dfa() const { return language_.dfa.get(); }  // nullptr: lengths alone
   uint32_t start() const { return language_.dfa != nullptr ? language_.dfa->start() : 0; }
   // A state, kDead or kMixed (dfa.h) of what characters first..last lead to.
   uint32_t step_range(uint32_t state, char32_t first, char32_t last) const;
   uint32_t step(uint32_t state, char32_t character) const {
+    if (language_.dfa != nullptr) return language_.dfa->step(state, character);
     return step_range(state, character, character);
   }
   bool accepts(uint32_t state) const;

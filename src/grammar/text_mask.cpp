@@ -46,6 +46,23 @@ bool TextMask::step(const Place& place, const TextIndex::Node& node) {
 }
 
 void TextMask::add_characters(const Place& place) {
+  const Pushdown& automaton = place.configurations.automaton();
+  const auto [machine, state] = automaton.text_machine(place.text.top);
+  if (machine == nullptr) {
+    return add_characters(place, [&](const TextIndex::Node& node) { return step(place, node); });
+  }
+  states_.resize(place.index.longest() + 1);
+  states_[0] = state;
+  add_characters(place, [&, dfa = machine](const TextIndex::Node& node) {
+    if (node.depth == 0) return step(place, node);
+    states_[node.depth] = dfa->step(states_[node.depth - 1u], node.character);
+    return states_[node.depth] != Dfa::kDead;
+  });
+}
+
+// may_step(node): the node's last character may follow those before it.
+template <class MayStep>
+void TextMask::add_characters(const Place& place, MayStep may_step) {
   const TextRuns runs = place.configurations.automaton().text_runs(place.text.top);
   const uint32_t whole = place.index.whole_run(runs);
   place.index.add_within(runs, place.mask);
@@ -55,7 +72,7 @@ void TextMask::add_characters(const Place& place) {
     const TextIndex::Node& node = nodes[i];
     const bool done = whole > 0 && runs.alphabet.holds(node.characters) &&
                       (node.longest <= whole || runs.reach <= whole);  // added, or too long
-    if (done || !step(place, node)) {
+    if (done || !may_step(node)) {
       i = node.after;
       continue;
     }

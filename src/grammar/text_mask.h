@@ -25,6 +25,8 @@ class TextMask {
  private:
   struct Place;
   void add_characters(const Place& place);
+  template <class MayStep>
+  void add_characters(const Place& place, MayStep may_step);
   void add_endings(const Place& place);
   // The frame behind the node's characters, in frames_[depth]; false: they may not follow.
   bool step(const Place& place, const TextIndex::Node& node);
@@ -36,7 +38,8 @@ class TextMask {
   const uint64_t* tails_after(const Place& place, const Frame& frame, uint32_t end);
   size_t compute_tails(const TextIndex& index, Configurations& configurations, Configuration at);
 
-  std::vector<Frame> frames_;  // of a walk: by depth
+  std::vector<Frame> frames_;     // of a walk: by depth
+  std::vector<uint32_t> states_;  // the same, of a machine
   std::vector<Configuration> path_;
   std::vector<std::pair<uint32_t, Configuration>> ends_;   // of this text: what they lead to
   std::unordered_map<Configuration, size_t> known_tails_;  // where in tails_
