@@ -176,6 +176,15 @@ class Import(ProgramTest):
         refuse_with(["num_attention_heads"], num_attention_heads="four")
         refuse_with(["blk.0.attn_q.weight", "heads"], num_attention_heads=48)
         (folder / "config.json").write_text(json.dumps(config))
+        # Words cut as BERT does, in front of scores: no key of GGUF says so.
+        (folder / "tokenizer.model").rename(folder / "aside")
+        (folder / "tokenizer.json").write_text(json.dumps({
+            "normalizer": {"type": "BertNormalizer", "lowercase": True},
+            "pre_tokenizer": {"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": "always"},
+            "model": {"type": "Unigram", "unk_id": 0, "vocab": [["<unk>", 0.0], ["\u2581a", -1.0]]}}))
+        self.refuse("import", folder, out, naming=["BertNormalizer", "vocabulary with scores"])
+        (folder / "tokenizer.json").unlink()
+        (folder / "aside").rename(folder / "tokenizer.model")
         hugging_face.write_safetensors(folder / "model.safetensors", [
             ("model.embed_tokens.weight", "I8", [2, 2], b"1234"),
             ("model.layers.0.self_attn.q_proj.qweight", "I8", [1], b"1")])
