@@ -12,7 +12,7 @@
 
 namespace issun::grammar {
 
-// Immutable; made once for a vocabulary, some tens of milliseconds.
+// Immutable; made once for a vocabulary, in some tenths of a second.
 class TokenIndex {
  public:
   explicit TokenIndex(const tokenizer::Tokenizer& tokenizer);
