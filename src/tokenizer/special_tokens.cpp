@@ -1,6 +1,7 @@
 #include "tokenizer/special_tokens.h"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <tuple>
 
@@ -11,9 +12,29 @@ namespace {
 
 bool is_ascii_space(char c) { return is_whitespace(static_cast<unsigned char>(c)) && c > 0; }
 
-bool is_markup(std::string_view text) { return text.starts_with("<|") || text.starts_with("<｜"); }
+// Names in pages, which vocabularies keep whole as they keep runs of spaces. Not <s>, which begins
+// a text.
+constexpr std::string_view kHtml[] = {
+    "a",    "b",     "blockquote", "body", "br", "caption", "code", "dd",  "del",  "div",
+    "dl",   "dt",    "em",         "h1",   "h2", "h3",      "h4",   "h5",  "h6",   "hr",
+    "html", "i",     "li",         "ol",   "p",  "pre",     "sub",  "sup", "span", "strong",
+    "u",    "table", "tbody",      "td",   "th", "tfoot",   "tr",   "ul",  "thead"};
+
+bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 
 }  // namespace
+
+bool is_markup(std::string_view text) {
+  if (text.starts_with("<|") || text.starts_with("<｜")) return true;
+  const bool angled = text.starts_with('<') && text.ends_with('>');
+  const bool square = text.starts_with('[') && text.ends_with(']');
+  if (!(angled || square) || text.find_first_of(" \t\r\n") != std::string_view::npos) return false;
+  text = text.substr(1, text.size() - 2);
+  if (text.starts_with('/')) text.remove_prefix(1);
+  if (std::none_of(text.begin(), text.end(), is_letter)) return false;
+  if (angled && text.ends_with('/')) text.remove_suffix(1);
+  return square || std::find(std::begin(kHtml), std::end(kHtml), text) == std::end(kHtml);
+}
 
 SpecialTokens::SpecialTokens(const Vocabulary& vocabulary) {
   for (Token t = 0; t < vocabulary.size(); ++t) {

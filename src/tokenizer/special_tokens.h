@@ -18,6 +18,10 @@ struct Fragment {
   Token token = kNoToken;
 };
 
+// Whether a token looks like a sign of a talk, for people and tools to spell but not to give:
+// <|name|>, <name>, </name>, [NAME], [/NAME]; but not a tag of HTML.
+bool is_markup(std::string_view text);
+
 class SpecialTokens {
  public:
   SpecialTokens() = default;
@@ -32,7 +36,7 @@ class SpecialTokens {
   // Cuts `text` into fragments, in order; none is empty. Of overlapping tokens the longest wins,
   // then the lowest id, then the leftmost. Without parse_special, and where a token reaches into
   // one of the `literal` ranges (in order and apart), only user-defined tokens are found;
-  // and of these none that is markup, <|so|>, where a literal range is in the way.
+  // and of these none that is markup, <|so|>, <so> or [SO], where a literal range is in the way.
   void cut(std::string_view text, bool parse_special, std::vector<Fragment>& fragments,
            std::span<const ByteRange> literal = {}) const;
 

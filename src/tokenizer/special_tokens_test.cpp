@@ -14,14 +14,18 @@ MadeUpVocabulary markup() {
   MadeUpVocabulary v;
   v.model = "gpt2";
   v.add("x");
-  v.add("<user>", TokenKind::UserDefined);  // 1
-  v.add("<end>", TokenKind::Control);       // 2
-  v.add("<end><end>", TokenKind::Control);  // 3
-  v.add("  ", TokenKind::UserDefined);      // 4
-  v.add("   ", TokenKind::UserDefined);     // 5
-  v.add("ab", TokenKind::UserDefined);      // 6
-  v.add("bcd", TokenKind::UserDefined);     // 7
-  v.add("<|go|>", TokenKind::UserDefined);  // 8
+  v.add("<user>", TokenKind::UserDefined);    // 1
+  v.add("<end>", TokenKind::Control);         // 2
+  v.add("<end><end>", TokenKind::Control);    // 3
+  v.add("  ", TokenKind::UserDefined);        // 4
+  v.add("   ", TokenKind::UserDefined);       // 5
+  v.add("ab", TokenKind::UserDefined);        // 6
+  v.add("bcd", TokenKind::UserDefined);       // 7
+  v.add("<|go|>", TokenKind::UserDefined);    // 8
+  v.add("</think>", TokenKind::UserDefined);  // 9
+  v.add("[TOOL]", TokenKind::UserDefined);    // 10
+  v.add("</table>", TokenKind::UserDefined);  // 11
+  v.add("[]", TokenKind::UserDefined);        // 12
   return v;
 }
 
@@ -67,7 +71,10 @@ TEST_CASE("markup that reaches into literal text is text") {
   CHECK(show(special, "<end>", true, {{0, 1}}) == "'<end>'");
   CHECK(show(special, "<end><end>", true, {{5, 6}}) == "2 '<end>'");  // not the longer of both
   CHECK(show(special, "<end><end><end>", true, {{0, 1}, {14, 15}}) == "'<end>' 2 '<end>'");
-  CHECK(show(special, "<user>ab", true, {{0, 8}}) == "1 6");  // as without parse_special
+  CHECK(show(special, "<user>ab", true, {{0, 8}}) == "'<user>' 6");
+  CHECK(show(special, "</think></think>", true, {{8, 16}}) == "9 '</think>'");
+  CHECK(show(special, "[TOOL][TOOL]", true, {{6, 12}}) == "10 '[TOOL]'");
+  CHECK(show(special, "</table>[]", true, {{0, 10}}) == "11 12");  // no sign of a talk
   CHECK(show(special, "<|go|><|go|>", true, {{6, 12}}) == "8 '<|go|>'");
   CHECK(show(special, "<|go|>", false) == "8");
 }

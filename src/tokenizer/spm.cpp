@@ -3,6 +3,7 @@
 #include <bit>
 
 #include "base/utf8.h"
+#include "tokenizer/special_tokens.h"
 
 namespace issun::tokenizer {
 namespace {
@@ -13,6 +14,13 @@ uint32_t rank_of(float score) {
   const auto bits = std::bit_cast<uint32_t>(score + 0.0f);  // -0 becomes 0
   const uint32_t ascending = bits >> 31 ? ~bits : bits | 0x80000000u;
   return ~ascending;
+}
+
+// Tokens that are cut out of a text before, or meant to be text where they are not.
+bool is_sign(const Vocabulary& vocabulary, Token t) {
+  const TokenKind kind = vocabulary.kind(t);
+  return kind == TokenKind::Control || kind == TokenKind::Unknown ||
+         (kind == TokenKind::UserDefined && is_markup(vocabulary.text(t)));
 }
 
 }  // namespace
@@ -27,7 +35,7 @@ Result<Spm> Spm::create(const Vocabulary& vocabulary, Token unknown) {
   Spm spm(vocabulary, unknown);
   spm.ranks_.reserve(static_cast<size_t>(vocabulary.size()));
   for (Token t = 0; t < vocabulary.size(); ++t) {
-    spm.ranks_.push_back(rank_of(vocabulary.score(t)));
+    spm.ranks_.push_back(is_sign(vocabulary, t) ? Merge::kNone : rank_of(vocabulary.score(t)));
     spm.word_starts_.add(vocabulary.text(t));
   }
   return spm;

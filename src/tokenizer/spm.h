@@ -31,7 +31,8 @@ class Spm {
 
   const Vocabulary* vocabulary_;
   Token unknown_;
-  std::vector<uint32_t> ranks_;  // of tokens: the higher the score the lower the rank
+  // Of tokens: the higher the score the lower the rank; Merge::kNone of those no text merges to.
+  std::vector<uint32_t> ranks_;
   WordStarts word_starts_;
 };
 

@@ -76,6 +76,22 @@ TEST_CASE("special tokens are added and parsed as asked for") {
   CHECK(tokenizer.decode(tokens, false) == "a");
 }
 
+TEST_CASE("pieces of a text do not merge to a token that only a template may give") {
+  MadeUpVocabulary made_up = made_up_spm();
+  for (const char* text : {"<", "/", "s", ">", "</", "s>", "<t", "t>", "t", "b", "<b", "b>"})
+    made_up.add(text, TokenKind::Normal, -50);
+  made_up.add("<t>", TokenKind::UserDefined);
+  made_up.add("<b>", TokenKind::UserDefined);
+  const auto file = made_up.metadata();
+  const Tokenizer tokenizer = create(file);
+  const std::vector<ByteRange> all = {{0, 4}};
+  const EncodeOptions literal = {.add_special = false, .parse_special = true, .literal = all};
+  CHECK(texts(tokenizer, "</s>", kPlain) == "▁|</|s>");
+  CHECK(texts(tokenizer, "</s>", literal) == "▁|</|s>");
+  CHECK(texts(tokenizer, "<t>a", literal) == "▁|<t|>|a");
+  CHECK(texts(tokenizer, "<b>a", literal) == "<b>|▁|a");
+}
+
 TEST_CASE("any bytes come back from their tokens") {
   const auto bpe_file = made_up_bpe();
   const auto spm_file = made_up_spm();
