@@ -40,7 +40,7 @@ constexpr KnownMarks kCalls[] = {
     {"[TOOL_CALLS]", ""},
     {"<|tool_call|>", ""},
     {"<|python_tag|>", ""},
-    {" functools[", ""},
+    {"functools[", ""},
 };
 
 constexpr std::string_view kLeftOut[] = {"<|START_RESPONSE|>", "<|END_RESPONSE|>"};

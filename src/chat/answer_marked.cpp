@@ -43,6 +43,11 @@ bool may_become(std::string_view text, std::string_view mark) {
 // The mark belongs to the call: <function=f>.
 bool is_tag(std::string_view open) { return open.starts_with("<function"); }
 
+// How much of a mark stands before the calls; functools[ also begins their list.
+size_t size_before_calls(std::string_view open) {
+  return is_tag(open) ? 0 : open.size() - (open.ends_with('[') ? 1 : 0);
+}
+
 // Hy3's marks carry a word that says nothing here: <arg_key:opensource>. Its calls stand in marks
 // of their own.
 std::string plain_tags(std::string_view section) {
@@ -98,7 +103,7 @@ void MarkedAnswer::feed(std::string_view text, Answer* out) {
   while (advance(out)) {}
   if (at_ > held_.size() / 2) {
     held_.erase(0, at_);
-    searched_ -= std::min(searched_, at_);
+    for (size_t* place : {&searched_, &watched_, &tried_}) *place -= std::min(*place, at_);
     at_ = 0;
   }
 }
@@ -136,7 +141,7 @@ bool MarkedAnswer::start() {
     state_ = State::Reasoning;
     drop_blanks_ = true;
   } else if (format_.bare_json_calls && text.starts_with('{')) {
-    blanks_ = rest().substr(0, blanks);
+    if (!drop_blanks_) blanks_ = rest().substr(0, blanks);
     at_ += blanks;
     state_ = State::BareJson;
   } else {
@@ -160,7 +165,8 @@ bool MarkedAnswer::reason(Answer* out) {
   if (close != npos) {
     think(rest().substr(0, close), out);
     at_ += close + format_.reasoning.close.size();
-    state_ = State::Content;
+    format_.reasoning.open.clear();  // there is one thought
+    state_ = State::Start;
     drop_blanks_ = true;
     blanks_.clear();
     return true;
@@ -185,6 +191,8 @@ bool MarkedAnswer::speak(Answer* out) {
     }
     section_ = found.mark;
     searched_ = at_ + marks[found.mark].size();
+    strings_ = {};
+    watched_ = body_begin();
     state_ = State::Calls;
     return true;
   }
@@ -202,18 +210,27 @@ bool MarkedAnswer::call(Answer* out) {
   const size_t end = held_.find(close, searched_);
   if (end == npos) {
     if (ended_) return try_calls(held_.size(), 0, out);
-    const size_t begin = at_ + format_.calls[section_].open.size();
-    searched_ = std::max(begin, held_.size() - std::min(held_.size(), close.size() - 1));
+    searched_ = std::max(searched_, held_.size() - std::min(held_.size(), close.size() - 1));
     return false;
   }
-  const size_t begin = at_ + format_.calls[section_].open.size();
-  const std::string_view body = std::string_view(held_).substr(begin, end - begin);
-  const std::string_view json = without_blanks(body);
-  if ((json.starts_with('{') || json.starts_with('[')) && ends_inside_string(json)) {
+  if (inside_string(end)) {
     searched_ = end + 1;  // the mark is part of an argument
     return true;
   }
   return try_calls(end, close.size(), out);
+}
+
+// Where in held_ the calls of the section begin.
+size_t MarkedAnswer::body_begin() const {
+  return at_ + size_before_calls(format_.calls[section_].open);
+}
+
+// Whether held_[place], which is behind all places asked for before, lies in a string of the
+// section.
+bool MarkedAnswer::inside_string(size_t place) {
+  strings_.feed(std::string_view(held_).substr(watched_, place - watched_));
+  watched_ = place;
+  return strings_.inside();
 }
 
 // The section ends at held_[close]. True, since something was decided.
@@ -227,14 +244,14 @@ bool MarkedAnswer::try_calls(size_t close, size_t close_size, Answer* out) {
     if (!known) calls.reset();
   } else {
     const std::string& open = format_.calls[section_].open;
-    const size_t begin = at_ + (is_tag(open) ? 0 : open.size());
+    const size_t begin = body_begin();
     const size_t end = is_tag(open) ? close + close_size : close;
     const std::string_view body = std::string_view(held_).substr(begin, end - begin);
     calls = open.ends_with(":opensource>") ? read_hy3_calls(body, format_.tools)
                                            : read_calls(body, format_.tools);
   }
   if (!calls) {
-    give_up_calls(out);
+    give_up_calls(close, out);
     return true;
   }
   out->calls.insert(out->calls.end(), calls->begin(), calls->end());
@@ -245,9 +262,18 @@ bool MarkedAnswer::try_calls(size_t close, size_t close_size, Answer* out) {
   return true;
 }
 
-// What looked like calls is content, up to where it may yet be something else.
-void MarkedAnswer::give_up_calls(Answer* out) {
-  const size_t size = state_ == State::BareJson ? 1 : format_.calls[section_].open.size();
+// What looked like calls is content, up to where it may yet be something else: the next mark; or,
+// when a model repeats a mark without end, the last one before the place where the section ended.
+void MarkedAnswer::give_up_calls(size_t close, Answer* out) {
+  constexpr int kMostTries = 16;
+  tries_ = at_ < tried_ ? tries_ + 1 : 1;
+  tried_ = std::max(tried_, close);
+  size_t size = state_ == State::BareJson ? 1 : format_.calls[section_].open.size();
+  for (const Marks& marks : format_.calls) {
+    if (tries_ <= kMostTries) break;
+    const size_t last = rest().substr(1, close - at_ - 1).rfind(marks.open);
+    if (last != npos) size = std::max(size, last + 1);
+  }
   state_ = State::Content;
   say(rest().substr(0, size), out);
   at_ += size;

@@ -24,8 +24,10 @@ class MarkedAnswer {
   bool reason(Answer* out);
   bool speak(Answer* out);
   bool call(Answer* out);
+  size_t body_begin() const;
+  bool inside_string(size_t place);
   bool try_calls(size_t close, size_t close_size, Answer* out);
-  void give_up_calls(Answer* out);
+  void give_up_calls(size_t close, Answer* out);
 
   std::string_view rest() const { return std::string_view(held_).substr(at_); }
   void say(std::string_view text, Answer* out);
@@ -40,6 +42,10 @@ class MarkedAnswer {
   std::string blanks_;   // behind what was said or thought: they belong to it if it goes on
   size_t section_ = 0;   // of format_.calls, which the calls are in
   size_t searched_ = 0;  // no end of the section begins before this place of held_
+  StringWatch strings_;  // of the section
+  size_t watched_ = 0;   // what of held_ it has read
+  size_t tried_ = 0;     // where the last section ended that held no calls after all
+  int tries_ = 0;        // sections in vain that began before that place
 };
 
 // The length of the longest end of `text` that one of the marks begins with.

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <ctime>
 #include <random>
 
 #include "chat/answer_samples.h"
@@ -116,6 +117,28 @@ const std::vector<Example>& examples() {
        "",
        "<|tool_call_start|>[f(s='a <b>', n=2), g()]<|tool_call_end|>Looking.",
        {"Looking.", "", {kCall, {"", "g", "{}"}}}},
+      {"<|tool_call_start|>",
+       "",
+       "<|tool_call_start|>[f(s='12\" pipe')]<|tool_call_end|>Looking.",
+       {"Looking.", "", {{"", "f", R"({"s": "12\" pipe"})"}}}},
+      {"<|tool_call_start|>",
+       "",
+       "<|tool_call_start|>[f(s='it\\'s <|tool_call_end|>')]<|tool_call_end|>",
+       {"", "", {{"", "f", R"({"s": "it's <|tool_call_end|>"})"}}}},
+      {" functools[",
+       "",
+       " functools[{\"name\": \"f\", \"arguments\": {\"s\": \"a <b>\", \"n\": 2}}, {\"name\": "
+       "\"g\"}]",
+       {"", "", {kCall, {"", "g", "{}"}}}},
+      {" functools[", "", "It is in functools[0].", {"It is in functools[0].", "", {}}},
+      {"<think></think> \"parameters\": dictionary of argument",
+       "",
+       "<think>hm</think>\n\n{\"name\": \"f\", \"arguments\": {\"s\": \"a <b>\", \"n\": 2}}",
+       {"", "hm", {kCall}}},
+      {"<think></think> \"parameters\": dictionary of argument",
+       "<think>",
+       "hm</think>\n\n{oh} <think>",
+       {"{oh} <think>", "hm", {}}},
       {"<|tool_call>",
        "",
        "<|tool_call>call:f{s:<|\"|>a <b><|\"|>,n:2}<tool_call|>",
@@ -247,6 +270,27 @@ TEST_CASE("Nothing of a mark is shown before it is known that it is none, and te
   CHECK(answer.calls.size() == 1);
   reader.finish(&answer);
   CHECK(answer.content == "Yes, <tools>");
+}
+
+TEST_CASE(
+    "An answer that goes round in marks is read in little time, and a call behind it is found") {
+  const auto repeated = [](const std::string& text) {
+    std::string all;
+    for (int i = 0; i < 20'000; ++i) all += text;
+    return all;
+  };
+  const std::string call = "<tool_call>{\"name\": \"g\"}</tool_call>";
+  const std::string opened = repeated("<tool_call>\n"), quoted = repeated("<tool_call>{\"");
+  const std::string closed = "<tool_call>{\"a\":\"" + repeated("</tool_call>\n");
+  const AnswerFormat format = sample_format("<think></think><tool_call>");
+  const std::clock_t start = std::clock();
+  for (const std::string& loop : {opened, quoted, closed}) {
+    const Answer whole = read_answer(format, loop + call);
+    CHECK(whole.calls.size() == 1);
+    CHECK(whole.content.size() >= loop.size() - 1);
+    CHECK(in_pieces(format, loop + call, [] { return size_t{7}; }) == whole);
+  }
+  CHECK(std::clock() - start < 5 * CLOCKS_PER_SEC);
 }
 
 TEST_CASE("Marks that a person speaks of are none of the template's") {

@@ -89,13 +89,29 @@ bool is_json_object(std::string_view text) {
   return reader.peek() == JsonReader::Kind::Object && reader.skip() && reader.end();
 }
 
-bool ends_inside_string(std::string_view text) {
-  bool inside = false;
-  for (size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '"') inside = !inside;
-    if (inside && text[i] == '\\') ++i;
+void StringWatch::feed(std::string_view piece) {
+  for (const char c : piece) {
+    if (kind_ == Kind::Blank || kind_ == Kind::List) begin(c);
+    if (kind_ == Kind::Other) return;
+    if (escaped_) {
+      escaped_ = false;
+    } else if (quote_ != 0) {
+      escaped_ = c == '\\';
+      if (c == quote_) quote_ = 0;
+    } else if (c == '"' || (c == '\'' && kind_ == Kind::Python)) {
+      quote_ = c;
+    }
   }
-  return inside;
+}
+
+// What the first characters that are no blanks tell.
+void StringWatch::begin(char c) {
+  if (kBlanks.find(c) != std::string_view::npos) return;
+  if (kind_ == Kind::Blank) {
+    kind_ = c == '{' ? Kind::Json : c == '[' ? Kind::List : Kind::Other;
+  } else {
+    kind_ = c == '{' || c == '[' || c == '"' ? Kind::Json : Kind::Python;
+  }
 }
 
 std::optional<Calls> read_json_calls(std::string_view text) {

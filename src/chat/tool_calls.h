@@ -48,8 +48,23 @@ std::optional<std::vector<ToolCall>> read_calls(std::string_view section,
 std::optional<std::vector<ToolCall>> read_json_calls(std::string_view text);
 
 bool is_json_object(std::string_view text);
-// Whether the end of `text`, which begins with JSON, lies between the quotes of a string.
-bool ends_inside_string(std::string_view text);
+
+// Reads a section piece by piece and knows whether it has come to lie inside a string: of JSON, or
+// of a Python list of calls, where ' quotes too. Other sections have none.
+class StringWatch {
+ public:
+  void feed(std::string_view piece);
+  bool inside() const { return quote_ != 0; }
+
+ private:
+  enum class Kind { Blank, List, Json, Python, Other };
+  void begin(char c);
+
+  Kind kind_ = Kind::Blank;
+  char quote_ = 0;
+  bool escaped_ = false;
+};
+
 std::string_view without_blanks(std::string_view text);  // at both ends
 
 }  // namespace issun::chat
