@@ -7,9 +7,9 @@ namespace {
 std::variant<MarkedAnswer, HarmonyAnswer, RecipientAnswer> reader_of(AnswerFormat format) {
   switch (format.style) {
     case AnswerStyle::Harmony:
-      return HarmonyAnswer();
+      return HarmonyAnswer(!format.tools.empty());
     case AnswerStyle::Recipients:
-      return RecipientAnswer();
+      return RecipientAnswer(!format.tools.empty());
     case AnswerStyle::Marked:
       break;
   }

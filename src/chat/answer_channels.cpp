@@ -48,41 +48,59 @@ void HarmonyAnswer::finish(Answer* out) {
 }
 
 bool HarmonyAnswer::advance(Answer* out) {
-  return part_ == Part::Header ? read_header() : read_body(out);
+  return part_ == Part::Header ? read_header(out) : read_body(out);
 }
 
-bool HarmonyAnswer::read_header() {
-  const size_t end = held_.find(kMessage);
-  if (end != npos && may_be_header(held_)) {
-    begin(std::string_view(held_).substr(0, end + kMessage.size()));
-    held_.erase(0, end + kMessage.size());
-    return true;
+bool HarmonyAnswer::read_header(Answer* out) {
+  constexpr size_t kLongestHeader = 512;
+  if (held_.empty()) return false;
+  if (may_be_header(held_)) {
+    const std::string_view window = std::string_view(held_).substr(0, kLongestHeader);
+    const size_t end = window.find(kMessage);
+    if (end != npos) {
+      const std::string header = held_.substr(0, end + kMessage.size());
+      held_.erase(0, header.size());
+      begin(header, out);
+      return true;
+    }
+    if (window.size() < kLongestHeader) return false;  // finish() shows it
+    // The mark it begins with would only begin another.
+    const size_t mark = window.find_first_not_of(" \n");
+    const bool marked = mark != npos && window[mark] == '<';
+    const size_t size = marked ? window.find('>', mark) + 1 : 0;
+    out->content.append(held_, 0, size);
+    held_.erase(0, size);
   }
-  if (held_.empty() || (!ended_ && may_be_header(held_))) return false;
-  if (may_be_header(held_)) return false;  // finish() shows it
-  part_ = Part::Content;                   // a model that leaves its headers out
+  part_ = Part::Content;  // a model that leaves its headers out
   return true;
 }
 
-void HarmonyAnswer::begin(std::string_view header) {
+void HarmonyAnswer::begin(std::string_view header, Answer* out) {
   const std::string_view to = word_behind(header, "to=");
-  if (to.starts_with(kFunctions) && is_tool_name(to.substr(kFunctions.size()))) {
+  if (!to.starts_with(kFunctions) || !is_tool_name(to.substr(kFunctions.size()))) {
+    part_ = word_behind(header, kChannel) == "analysis" ? Part::Reasoning : Part::Content;
+  } else if (has_tools_) {
     part_ = Part::Call;
     header_ = header;
     name_ = to.substr(kFunctions.size());
   } else {
-    part_ = word_behind(header, kChannel) == "analysis" ? Part::Reasoning : Part::Content;
+    part_ = Part::Content;
+    out->content += header;
   }
 }
 
 bool HarmonyAnswer::read_body(Answer* out) {
   size_t end = npos, size = 0;
   for (size_t i = 0; i < kEnds.size(); ++i) {
-    const size_t at = held_.find(kEnds[i]);
+    const size_t at = held_.find(kEnds[i], searched_);
     if (at < end) end = at, size = i < 3 ? kEnds[i].size() : 0;
   }
+  searched_ = 0;
   if (part_ == Part::Call) {
-    if (end == npos && !ended_) return false;
+    if (end == npos && !ended_) {
+      searched_ = held_.size() - begun_mark(held_, kEnds);
+      return false;
+    }
     end_call(std::string_view(held_).substr(0, end), out);
     held_.erase(0, end == npos ? npos : end + size);
     part_ = Part::Header;
@@ -117,41 +135,48 @@ void RecipientAnswer::feed(std::string_view text, Answer* out) {
 void RecipientAnswer::finish(Answer* out) {
   ended_ = true;
   while (advance(out)) {}
-  if (part_ == Part::Header && !first_) out->content += kPartMark[0];
+  if (part_ == Part::Header) out->content += mark_;
   out->content += std::exchange(held_, {});
 }
 
 bool RecipientAnswer::advance(Answer* out) {
-  if (part_ == Part::Header) {
-    constexpr size_t kLongestName = 256;
-    const size_t end = held_.find('\n');
-    const bool named = end != npos && is_tool_name(std::string_view(held_).substr(0, end));
-    if (named) {
-      name_ = held_.substr(0, end);
-      held_.erase(0, end + 1);
-      part_ = name_ == "all" ? Part::Content : Part::Call;
-      first_ = false;
-      return true;
-    }
-    if (held_.empty() || (end == npos && held_.size() <= kLongestName && !ended_)) return false;
-    if (!first_) out->content += kPartMark[0];  // it did not begin a part
-    part_ = Part::Content;
-    first_ = false;
-    return true;
+  return part_ == Part::Header ? read_header(out) : read_body(out);
+}
+
+bool RecipientAnswer::read_header(Answer* out) {
+  constexpr size_t kLongestName = 256;
+  const size_t end = std::string_view(held_).substr(0, kLongestName + 1).find('\n');
+  if (held_.empty() || (end == npos && held_.size() <= kLongestName && !ended_)) return false;
+  name_ = end == npos ? "" : held_.substr(0, end);
+  part_ = name_ != "all" && is_tool_name(name_) && has_tools_ ? Part::Call : Part::Content;
+  if (part_ == Part::Call || name_ == "all") {
+    held_.erase(0, end + 1);
+  } else {
+    out->content += mark_;  // it did not begin a part
   }
-  const size_t end = held_.find(kPartMark[0]);
+  return true;
+}
+
+bool RecipientAnswer::read_body(Answer* out) {
+  const size_t end = held_.find(kPartMark[0], std::exchange(searched_, 0));
+  if (end == npos && !ended_) {
+    const size_t certain = held_.size() - begun_mark(held_, kPartMark);
+    if (part_ == Part::Call) {
+      searched_ = certain;
+    } else {
+      out->content.append(held_, 0, certain);
+      held_.erase(0, certain);
+    }
+    return false;
+  }
   if (part_ == Part::Call) {
-    if (end == npos && !ended_) return false;
     end_call(std::string_view(held_).substr(0, end), out);
   } else {
-    const size_t kept = ended_ || end != npos ? 0 : begun_mark(held_, kPartMark);
-    const size_t certain = end != npos ? end : held_.size() - kept;
-    out->content.append(held_, 0, certain);
-    if (end == npos) held_.erase(0, certain);
-    if (end == npos) return false;
+    out->content.append(held_, 0, end);
   }
   held_.erase(0, end == npos ? npos : end + kPartMark[0].size());
   part_ = end == npos ? Part::Content : Part::Header;
+  mark_ = kPartMark[0];
   return !held_.empty();
 }
 
@@ -159,7 +184,7 @@ void RecipientAnswer::end_call(std::string_view arguments, Answer* out) {
   if (is_json_object(without_blanks(arguments))) {
     out->calls.push_back({"", name_, std::string(without_blanks(arguments))});
   } else {
-    out->content += name_ + "\n" + std::string(arguments);
+    out->content += mark_ + name_ + "\n" + std::string(arguments);
   }
 }
 

@@ -197,6 +197,8 @@ const std::vector<Example>& examples() {
        "all\nYes.>>>f\n{\"s\": \"a <b>\", \"n\": 2}",
        {"Yes.", "", {kCall}}},
       {">>>${recipient}", ">>>", "all\na >> b", {"a >> b", "", {}}},
+      {">>>${recipient}", ">>>", "all\nTry:\n>>>foo\nbar>>>", {"Try:\n>>>foo\nbar>>>", "", {}}},
+      {">>>${recipient}", ">>>", "foo\nbar>>>all\nx", {"foo\nbarx", "", {}}},
   };
   return all;
 }
@@ -305,5 +307,31 @@ TEST_CASE("Without tools nothing is a call") {
   for (const std::string text : {"<tool_call>{\"name\": \"g\"}</tool_call>", "{\"name\": \"g\"}",
                                  "<|python_tag|>g.call()"}) {
     CHECK(read_answer(format, text).content == text);
+  }
+  const AnswerFormat harmony = sample_format("<|channel|><|message|><|start|>", "", false);
+  const std::string call = "<|channel|>commentary to=functions.f<|message|>{}";
+  CHECK(read_answer(harmony, call) == Answer{call, "", {}});
+  const AnswerFormat recipients = sample_format(">>>${recipient}", ">>>", false);
+  for (const std::string text : {"f\n{}", "f\n{}>>>g\n{}"})
+    CHECK(read_answer(recipients, text) == Answer{text, "", {}});
+  CHECK(read_answer(recipients, "all\nYes.") == Answer{"Yes.", "", {}});
+}
+
+TEST_CASE("What begins like a header and is none is shown before the end") {
+  const AnswerFormat format = sample_format("<|channel|><|message|><|start|>");
+  for (const std::string begin : {"to=", "<|channel|>", " <|start|>"}) {
+    std::string text = begin;
+    for (int i = 0; i < 20'000; ++i) text += begin[0] == 't' ? "round " : begin;
+    CAPTURE(begin);
+    const std::clock_t start = std::clock();
+    Answer answer;
+    AnswerReader reader(format);
+    for (size_t at = 0; at < text.size(); at += 7) {
+      reader.feed(std::string_view(text).substr(at, 7), &answer);
+      REQUIRE(answer.content.size() + 600 >= at);
+    }
+    reader.finish(&answer);
+    CHECK(answer == Answer{text, "", {}});
+    CHECK(std::clock() - start < 5 * CLOCKS_PER_SEC);
   }
 }
