@@ -1,5 +1,5 @@
-// Any text as an answer in any format: read whole and in pieces it says the same, and nothing that
-// is read is longer than what there was.
+// Any text as an answer in any format: read whole and in pieces it says the same, nothing that is
+// read is longer than what there was, and where there is no call no text is lost.
 #include <cstdint>
 #include <string_view>
 
@@ -21,6 +21,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   for (size_t at = 0; at < text.size(); at += step) reader.feed(text.substr(at, step), &pieces);
   reader.finish(&pieces);
   CHECK_THAT(pieces == whole);
+  const bool comparable = whole.calls.empty() && format.style != AnswerStyle::Harmony;
+  CHECK_THAT(!comparable || keeps_text(format, text, whole));
   CHECK_THAT(whole.content.size() + whole.reasoning.size() <= text.size());
   return 0;
 }

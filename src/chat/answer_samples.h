@@ -1,6 +1,8 @@
 // For tests: the formats of answers in use, as the templates of models state them.
 #pragma once
 
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "chat/answer_format.h"
@@ -46,6 +48,32 @@ inline const std::vector<AnswerFormat>& sample_formats() {
       sample_format(">>>${recipient}", ">>>"),
   };
   return formats;
+}
+
+// Whether an answer that holds no call kept the text it was read from: all is there in its order
+// but blanks and marks, of which no more is missing than the text has. Not of Harmony, whose
+// headers are left out.
+inline bool keeps_text(const AnswerFormat& format, std::string_view text, const Answer& read) {
+  const std::string kept = read.reasoning + read.content;
+  const auto is_blank = [](char c) { return std::string_view(" \t\r\n").find(c) < 4; };
+  size_t at = 0, missing = 0, marks = 0;
+  for (const char c : text) {
+    while (at < kept.size() && is_blank(kept[at])) ++at;
+    if (is_blank(c)) continue;
+    if (at < kept.size() && kept[at] == c) {
+      ++at;
+    } else {
+      ++missing;
+    }
+  }
+  while (at < kept.size() && is_blank(kept[at])) ++at;
+  std::vector<std::string> all = format.marks();
+  if (format.style == AnswerStyle::Recipients) all = {">>>", "all"};
+  for (const std::string& mark : all) {
+    for (size_t found = text.find(mark); found != text.npos; found = text.find(mark, found + 1))
+      marks += mark.size();
+  }
+  return at == kept.size() && missing <= marks;
 }
 
 }  // namespace issun::chat

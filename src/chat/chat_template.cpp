@@ -4,7 +4,6 @@
 
 #include "chat/chat_template_adjust.h"
 #include "chat/jinja/parser.h"
-#include "chat/known_templates.h"
 
 namespace issun::chat {
 
@@ -33,8 +32,6 @@ Result<ChatTemplate> ChatTemplate::parse(std::string source) {
   chat.abilities_ = probe_abilities(chat);
   return chat;
 }
-
-ChatTemplate ChatTemplate::fallback() { return std::move(*parse(*template_named("chatml"))); }
 
 Result<std::string> ChatTemplate::render(const ChatInput& input,
                                          const jinja::Limits& limits) const {

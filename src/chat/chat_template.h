@@ -70,8 +70,6 @@ class ChatTemplate {
  public:
   // Error: the source is no template; names the line.
   static Result<ChatTemplate> parse(std::string source);
-  // ChatML, for files without a template; the caller warns that it guesses.
-  static ChatTemplate fallback();
 
   // Exactly what the template makes of the input. Error: what it refused or did wrong, with the
   // line.

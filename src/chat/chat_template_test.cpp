@@ -6,6 +6,7 @@
 #include <map>
 
 #include "chat/jinja/json.h"
+#include "chat/known_templates.h"
 #include "shared_data.h"
 
 using namespace issun;
@@ -201,16 +202,50 @@ TEST_CASE("a template that wants lists of parts gets them") {
   CHECK(prompt->changes.text_wrapped);
 }
 
-TEST_CASE("the fallback is ChatML, and the caller's variables win") {
-  const ChatTemplate chat = ChatTemplate::fallback();
+TEST_CASE("the templates that are known by name write what their models were trained with") {
+  const std::vector<std::pair<const char*, std::string>> expected = {
+      {"chatml",
+       "<|im_start|>system\nS<|im_end|>\n<|im_start|>user\nU<|im_end|>\n"
+       "<|im_start|>assistant\nA<|im_end|>\n<|im_start|>user\nV<|im_end|>\n"
+       "<|im_start|>assistant\n"},
+      {"gemma",  // without a system text
+       "<s><start_of_turn>user\nU<end_of_turn>\n<start_of_turn>model\nA<end_of_turn>\n"
+       "<start_of_turn>user\nV<end_of_turn>\n<start_of_turn>model\n"},
+      {"llama2", "<s>[INST] <<SYS>>\nS\n<</SYS>>\n\nU [/INST] A </s><s>[INST] V [/INST]"},
+      {"llama3",
+       "<s><|start_header_id|>system<|end_header_id|>\n\nS<|eot_id|>"
+       "<|start_header_id|>user<|end_header_id|>\n\nU<|eot_id|>"
+       "<|start_header_id|>assistant<|end_header_id|>\n\nA<|eot_id|>"
+       "<|start_header_id|>user<|end_header_id|>\n\nV<|eot_id|>"
+       "<|start_header_id|>assistant<|end_header_id|>\n\n"},
+      {"phi3",
+       "<|system|>\nS<|end|>\n<|user|>\nU<|end|>\n<|assistant|>\nA<|end|>\n<|user|>\nV<|end|>\n"
+       "<|assistant|>\n"},
+      {"zephyr",
+       "<|system|>\nS</s>\n<|user|>\nU</s>\n<|assistant|>\nA</s>\n<|user|>\nV</s>\n"
+       "<|assistant|>\n"},
+  };
+  for (const auto& [name, text] : expected) {
+    CAPTURE(name);
+    const ChatTemplate chat = *ChatTemplate::parse(*template_named(name));
+    ChatInput input;
+    input.bos_token = "<s>";
+    input.eos_token = "</s>";
+    if (name != std::string("gemma"))
+      input.add({.role = "system", .content = "S", .reasoning = ""});
+    input.add({.role = "user", .content = "U", .reasoning = ""});
+    input.add({.role = "assistant", .content = "A", .reasoning = ""});
+    input.add({.role = "user", .content = "V", .reasoning = ""});
+    CHECK(chat.render(input).value() == text);
+  }
+}
+
+TEST_CASE("the caller's variables win") {
+  const ChatTemplate chat = *ChatTemplate::parse(*template_named("chatml"));
   ChatInput input;
-  input.add({.role = "system", .content = "S", .reasoning = ""});
   input.add({.role = "user", .content = "U", .reasoning = ""});
-  CHECK(chat.render(input).value() ==
-        "<|im_start|>system\nS<|im_end|>\n<|im_start|>user\nU<|im_end|>\n<|im_start|>assistant\n");
   input.variables.emplace_back("add_generation_prompt", false);
-  CHECK(chat.render(input).value() ==
-        "<|im_start|>system\nS<|im_end|>\n<|im_start|>user\nU<|im_end|>\n");
+  CHECK(chat.render(input).value() == "<|im_start|>user\nU<|im_end|>\n");
 }
 
 TEST_CASE("a source that is no template is refused with its line") {
