@@ -1,5 +1,9 @@
 #include "engine/conversation.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace issun::engine {
@@ -23,6 +27,25 @@ Value message_of(const chat::Answer& answer) {
   }
   said.entries().set("tool_calls", Value::list(std::move(calls)));
   return said;
+}
+
+// What a conversation is made of; given by a variable it would be lost.
+constexpr std::string_view kReserved[] = {"messages", "tools", "add_generation_prompt", "bos_token",
+                                          "eos_token"};
+
+bool is_word(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+}
+
+// Whether `name` stands there as a word, not as a part of another.
+bool mentions(std::string_view source, std::string_view name) {
+  for (size_t at = source.find(name); at != source.npos; at = source.find(name, at + 1)) {
+    const size_t end = at + name.size();
+    const bool longer =
+        (at > 0 && is_word(source[at - 1])) || (end < source.size() && is_word(source[end]));
+    if (!name.empty() && !longer) return true;
+  }
+  return false;
 }
 
 }  // namespace
@@ -60,7 +83,11 @@ Result<void> Conversation::check() const {
   if (o.thinking && !template_->abilities().thinking_switch)
     return fail("reasoning: this chat template has no switch for it (enable_thinking)");
   for (const auto& [name, value] : o.variables) {
-    if (template_->source().find(name) == std::string::npos)
+    if (std::find(std::begin(kReserved), std::end(kReserved), name) != std::end(kReserved))
+      return fail("variable '{}': expected another name, since the talk itself sets it", name);
+    if (o.thinking && name == "enable_thinking")
+      return fail("variable '{}': the switch for reasoning is given too, which sets it", name);
+    if (!mentions(template_->source(), name))
       return fail("variable '{}': this chat template never mentions it", name);
   }
   return {};

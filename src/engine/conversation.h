@@ -29,7 +29,7 @@ class Conversation {
  public:
   // Error: the template does not parse; a system text, tools or variables for a model that has no
   // template to put them in; a template without a place for tools, without a switch for thinking,
-  // or that never mentions a variable.
+  // or that never mentions a variable; a variable that the talk itself sets.
   static Result<Conversation> create(const model::Model& model, ConversationOptions options);
 
   // No template: what is asked is the text to continue.

@@ -194,6 +194,20 @@ TEST_CASE("What the template has no place for is refused by name") {
   other.variables = {{"mood", "glad "}};
   Conversation talk = *Conversation::create(model, other);
   CHECK(prompt(model, *talk.ask("so")) == "<|begin|>glad so");
+  variables.chat_template = std::string(kTemplate) + "{{ moody }}{{ a_mood }}";
+  CHECK(refusal(variables).find("'mood'") != std::string::npos);
+  for (const char* name :
+       {"messages", "tools", "add_generation_prompt", "bos_token", "eos_token"}) {
+    variables.variables = {{name, "x"}};
+    variables.chat_template = std::string(kTemplate) + "{{ " + name + " }}";
+    CHECK(refusal(variables).find(name + std::string("': expected another name")) !=
+          std::string::npos);
+  }
+  variables.chat_template = std::string(kTemplate) + "{{ 'no' if not enable_thinking }}";
+  variables.variables = {{"enable_thinking", false}};
+  CHECK(refusal(variables) == "");
+  variables.thinking = true;
+  CHECK(refusal(variables).find("reasoning is given too") != std::string::npos);
   other.chat_template = "{% if %}";
   CHECK(refusal(other).starts_with("the given chat template: line 1"));
 }
