@@ -155,7 +155,7 @@ Result<void> Chat::answer(const std::string& text, bool echo) {
     }
   }
   hide_progress();
-  conversation_.answered(text, report_.answer);
+  report_.answer = conversation_.answered(text, std::move(report_.answer));
   report_.logits_hash = engine_.last_logits_hash();
   report_.peak_memory = peak_memory_bytes();
   return {};

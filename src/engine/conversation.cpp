@@ -140,17 +140,24 @@ std::vector<int32_t> Conversation::shown_tokens() const {
   return shown;
 }
 
-void Conversation::answered(std::string_view text, const chat::Answer& answer) {
+chat::Answer Conversation::answered(std::string_view text, chat::Answer answer) {
+  for (chat::ToolCall& call : answer.calls) {
+    ++calls_;
+    // Nine letters and digits: templates of Mistral refuse everything else.
+    if (call.id.empty()) call.id = fmt::format("call{:05}", calls_ % 100'000);
+  }
   if (continues_text()) {
     text_ += text;
     text_ += answer.content;
   } else {
     turns_.push_back({std::string(text), answer});
   }
+  return answer;
 }
 
 void Conversation::clear() {
   turns_.clear();
+  calls_ = 0;
   text_.clear();
 }
 

@@ -42,8 +42,9 @@ class Conversation {
   // Control tokens that belong to the text of such an answer, since they mark its parts.
   std::vector<int32_t> shown_tokens() const;
   // Adds what the person said and what the model answered. What of its reasoning stays in the talk
-  // is up to the template.
-  void answered(std::string_view text, const chat::Answer& answer);
+  // is up to the template. Returns the answer as it stays in the talk: with an id for each call
+  // that the model gave none.
+  chat::Answer answered(std::string_view text, chat::Answer answer);
   // Forgets all but the system text.
   void clear();
   // Whether a space that begins the answer to this belongs to the vocabulary, not to the text.
@@ -69,6 +70,7 @@ class Conversation {
   std::optional<chat::ChatTemplate> template_;
   chat::AnswerFormat format_;
   std::vector<Turn> turns_;
+  int calls_ = 0;     // in all answers
   std::string text_;  // of a talk without a template
   std::string note_;
 };

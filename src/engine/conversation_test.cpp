@@ -162,6 +162,22 @@ TEST_CASE("What was thought and called goes back to the template, which takes wh
   CHECK(talk.transcript() == "user: hi\n\nreasoning: hm\n\nassistant: yes\n\ntool call: f {}\n\n");
 }
 
+TEST_CASE(
+    "A call has an id of nine letters and digits in the talk, its own if the model gave one") {
+  const model::Model model = talker(
+      "{% for m in messages %}{% for c in m.tool_calls or [] %}{% if c.id|length != 9 %}"
+      "{{ raise_exception('length 9') }}{% endif %}{{ c.id }} {% endfor %}{% endfor %}");
+  Conversation talk = *Conversation::create(model, {.system = ""});
+  const chat::Answer first =
+      talk.answered("hi", {"", "", {{"", "f", "{}"}, {"abcdefghi", "f", "{}"}}});
+  CHECK(first.calls[0].id == "call00001");
+  CHECK(first.calls[1].id == "abcdefghi");
+  talk.answered("so", {"", "", {{"", "f", "{}"}}});
+  const auto asked = talk.ask("and");
+  REQUIRE_MESSAGE(asked.has_value(), asked.error().message);
+  CHECK(prompt(model, *asked) == "<|begin|>call00001 abcdefghi call00003 ");
+}
+
 TEST_CASE("Tokens that mark the parts of an answer are shown, where the template uses them") {
   const std::string template_text = std::string(kTemplate) + "{# <think></think> #}";
   for (const bool thinks : {true, false}) {

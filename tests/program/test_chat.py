@@ -38,6 +38,7 @@ class Talk(ProgramTest):
         (call,) = report["tool_calls"]
         self.assertEqual(call["function"]["name"], "f")
         self.assertEqual(json.loads(call["function"]["arguments"]), {"n": 2})
+        self.assertEqual(call["id"], "call00001")
 
     def test_the_answer_goes_to_stdout_and_the_thought_to_stderr(self):
         text = "<think>hm</think>Yes."
