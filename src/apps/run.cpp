@@ -93,14 +93,11 @@ void Chat::show(const chat::Answer& more) {
   if (flags_.json) return;
   if (!more.reasoning.empty() && !flags_.chat.hides_thinking()) tell(dim(more.reasoning));
   const chat::Answer& before = report_.answer;
-  bool said = !before.content.empty() || !before.calls.empty();
+  const bool said = !before.content.empty() || !before.calls.empty();
   const bool thought = !before.reasoning.empty() || !more.reasoning.empty();
   const bool says = !more.content.empty() || !more.calls.empty();
   if (thought && says && !said && !flags_.chat.hides_thinking()) tell("\n\n");
-  write_out(more.content);
-  said = said || !more.content.empty();
-  for (const chat::ToolCall& call : more.calls)
-    write_out((std::exchange(said, true) ? "\n" : "") + one_line(call));
+  write_out(readable(more, before));
 }
 
 Result<void> Chat::answer(const std::string& text, bool echo) {

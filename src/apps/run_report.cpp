@@ -49,22 +49,52 @@ Json to_json(const TokenReport& report, const tokenizer::Tokenizer& tokenizer) {
   return json;
 }
 
+// As JSON on one line. The arguments are JSON already, where line ends only stand between values.
+std::string one_line(const chat::ToolCall& call) {
+  std::string arguments = call.arguments;
+  for (char& c : arguments) {
+    if (c == '\n' || c == '\r') c = ' ';
+  }
+  return "{\"name\": " + dump(Json(call.name)) + ", \"arguments\": " + arguments + "}";
+}
+
 }  // namespace
 
 void RunReport::add(const engine::Event& event, const chat::Answer& more) {
   text += event.text;
+  for (chat::ToolCall call : more.calls) {
+    call.place += answer.content.size();
+    answer.calls.push_back(std::move(call));
+  }
   answer.content += more.content;
   answer.reasoning += more.reasoning;
-  answer.calls.insert(answer.calls.end(), more.calls.begin(), more.calls.end());
   if (event.token >= 0 && !event.probabilities.before.empty())
     tokens.push_back({event.token, event.probabilities});
   finish = event.finish;
   statistics = event.statistics;
 }
 
-std::string one_line(const chat::ToolCall& call) {
-  // The arguments are JSON already.
-  return "{\"name\": " + dump(Json(call.name)) + ", \"arguments\": " + call.arguments + "}";
+std::string readable(const chat::Answer& more, const chat::Answer& before) {
+  std::string text;
+  bool something = !before.content.empty() || !before.calls.empty();
+  bool behind_call = !before.calls.empty() && before.calls.back().place == before.content.size();
+  size_t shown = 0;
+  const auto say_until = [&](size_t place) {
+    if (place == shown) return;
+    if (behind_call) text += "\n";
+    text += more.content.substr(shown, place - shown);
+    shown = place;
+    something = true;
+    behind_call = false;
+  };
+  for (const chat::ToolCall& call : more.calls) {
+    say_until(call.place);
+    if (something) text += "\n";
+    text += one_line(call);
+    something = behind_call = true;
+  }
+  say_until(more.content.size());
+  return text;
 }
 
 RunFigures figures(const RunReport& report, engine::Runtime& runtime) {

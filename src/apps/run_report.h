@@ -42,8 +42,9 @@ RunFigures figures(const RunReport& report, engine::Runtime& runtime);
 std::string readable(const RunReport& report, const RunFigures& figures);
 std::string to_json(const RunReport& report, const RunFigures& figures,
                     const tokenizer::Tokenizer& tokenizer);
-// A call of a tool as JSON on one line.
-std::string one_line(const chat::ToolCall& call);
+// What is to be shown of `more` behind what was shown before: content as it is, and each call as
+// JSON on a line of its own.
+std::string readable(const chat::Answer& more, const chat::Answer& before);
 // What was loaded and how it will run, before the first answer.
 std::string describe_start(engine::Runtime& runtime);
 

@@ -121,7 +121,7 @@ bool HarmonyAnswer::read_body(Answer* out) {
 
 void HarmonyAnswer::end_call(std::string_view arguments, Answer* out) {
   if (is_json_object(without_blanks(arguments))) {
-    out->calls.push_back({"", name_, std::string(without_blanks(arguments))});
+    out->add({"", name_, std::string(without_blanks(arguments))});
   } else {
     out->content += header_ + std::string(arguments);
   }
@@ -182,7 +182,7 @@ bool RecipientAnswer::read_body(Answer* out) {
 
 void RecipientAnswer::end_call(std::string_view arguments, Answer* out) {
   if (is_json_object(without_blanks(arguments))) {
-    out->calls.push_back({"", name_, std::string(without_blanks(arguments))});
+    out->add({"", name_, std::string(without_blanks(arguments))});
   } else {
     out->content += mark_ + name_ + "\n" + std::string(arguments);
   }

@@ -1,6 +1,7 @@
 #include "chat/answer_format.h"
 
 #include <iterator>
+#include <utility>
 
 #include "chat/chat_template_adjust.h"
 
@@ -61,6 +62,11 @@ bool speaks_harmony(std::string_view text) {
 }
 
 }  // namespace
+
+void Answer::add(ToolCall call) {
+  call.place = content.size();
+  calls.push_back(std::move(call));
+}
 
 std::vector<std::string> AnswerFormat::marks() const {
   if (style == AnswerStyle::Harmony)

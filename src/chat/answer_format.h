@@ -16,6 +16,8 @@ struct Answer {
   std::string content;    // what is said
   std::string reasoning;  // what was thought before
   std::vector<ToolCall> calls;
+  // Behind what there is.
+  void add(ToolCall call);
   bool operator==(const Answer&) const = default;
 };
 

@@ -254,7 +254,7 @@ bool MarkedAnswer::try_calls(size_t close, size_t close_size, Answer* out) {
     give_up_calls(close, out);
     return true;
   }
-  out->calls.insert(out->calls.end(), calls->begin(), calls->end());
+  for (ToolCall& found : *calls) out->add(std::move(found));
   at_ = close + close_size;
   state_ = State::Content;
   blanks_.clear();

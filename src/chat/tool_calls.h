@@ -15,6 +15,7 @@ struct ToolCall {
   std::string id;  // as the model gave it; often empty
   std::string name;
   std::string arguments;  // a JSON object
+  size_t place = 0;       // how much of the answer's content stands before it, in bytes
   bool operator==(const ToolCall&) const = default;
 };
 

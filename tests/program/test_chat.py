@@ -57,6 +57,18 @@ class Talk(ProgramTest):
         self.assertEqual([json.loads(line) for line in lines[1:]],
                          [{"name": "f", "arguments": {"n": 2}}] * 2)
 
+    def test_a_call_stays_on_its_line_whatever_stands_around_and_in_it(self):
+        call = {"name": "f", "arguments": {"n": 2}}
+        broken = '<tool_call>{"a '  # a text that never ends holds back all that follows
+        pretty = "<tool_call>" + json.dumps(call, indent=1) + "</tool_call>"
+        for text, lines in ((CALL + "After. " + CALL, (call, "After.", call)),
+                            (broken + CALL + "After.", (broken.rstrip(), call, "After.")),
+                            (pretty + "\n" + CALL, (call, call))):
+            with self.subTest(text=text):
+                found = self.run_saying(text, "--tools", self.tools).text.splitlines()
+                self.assertEqual([json.loads(line) if line[0] == "{" else line for line in found],
+                                 list(lines))
+
     def test_what_is_no_call_is_content(self):
         for text, more in ((CALL, ()), ("<tool_call>{oh</tool_call>", ("--tools", self.tools))):
             with self.subTest(text=text):
