@@ -9,6 +9,13 @@ namespace issun::engine {
 using model::Pooling;
 using tokenizer::Token;
 
+namespace {
+
+// That the vectors of one text may have together.
+constexpr int64_t kMostNumbers = int64_t{1} << 28;
+
+}  // namespace
+
 Result<StaticEmbedder> StaticEmbedder::create(const tokenizer::Tokenizer& tokenizer,
                                               const model::StaticTable& table, Token dropped,
                                               const EmbedderOptions& options) {
@@ -49,6 +56,20 @@ Result<TextEmbedding> StaticEmbedder::embed_tokens(std::span<const Token> tokens
   return vectors_of(0, {tokens.begin(), tokens.end()});
 }
 
+// Of zeros if there are none. The memory it takes does not grow with the text.
+std::vector<float> StaticEmbedder::mean_of(std::span<const Token> tokens) const {
+  std::vector<float> row(static_cast<size_t>(table_->width()));
+  if (tokens.empty()) return row;
+  std::vector<double> sums(row.size());
+  for (const Token token : tokens) {
+    table_->read(token, row);
+    for (size_t c = 0; c < row.size(); ++c) sums[c] += row[c];
+  }
+  for (size_t c = 0; c < row.size(); ++c)
+    row[c] = static_cast<float>(sums[c] / static_cast<double>(tokens.size()));
+  return row;
+}
+
 Result<TextEmbedding> StaticEmbedder::vectors_of(size_t text, std::vector<Token> tokens) const {
   std::erase(tokens, dropped_);
   const int64_t count = static_cast<int64_t>(tokens.size());
@@ -61,21 +82,15 @@ Result<TextEmbedding> StaticEmbedder::vectors_of(size_t text, std::vector<Token>
   embedding.tokens = static_cast<int>(count);
   // The mean of windows by their tokens is that of the text.
   embedding.windows = static_cast<int>(std::max<int64_t>(1, (count + context - 1) / context));
-  const auto width = static_cast<size_t>(table_->width());
-  std::vector<float> rows(tokens.size() * width);
-  for (size_t t = 0; t < tokens.size(); ++t) {
-    table_->read(tokens[t], std::span(rows).subspan(t * width, width));
-  }
-  if (pooling_ == Pooling::None) {
-    for (size_t t = 0; t < tokens.size(); ++t) {
-      const float* row = rows.data() + t * width;
-      embedding.vectors.emplace_back(row, row + width);
-    }
-  } else if (tokens.empty()) {
-    embedding.vectors.emplace_back(width);
+  const int64_t width = table_->width();
+  if (pooling_ == Pooling::Mean) {
+    embedding.vectors.push_back(mean_of(tokens));
+  } else if (count > kMostNumbers / width) {
+    return fail("text {}: expected at most {} tokens, a vector of {} numbers each, found {}",
+                text + 1, kMostNumbers / width, width, count);
   } else {
-    const int64_t columns = table_->width();
-    embedding.vectors.push_back(pool(Pooling::Mean, {rows.data(), count, columns, columns}));
+    for (const Token token : tokens)
+      table_->read(token, embedding.vectors.emplace_back(static_cast<size_t>(width)));
   }
   if (options_.normalise) {
     for (std::vector<float>& vector : embedding.vectors) normalise(vector);

@@ -18,7 +18,7 @@ class StaticEmbedder {
                                        const EmbedderOptions& options);
 
   // One for each text, in order; of zeros where it has no tokens. Error: a text that is too long
-  // (unless split).
+  // (unless split), or whose single vectors are more than 1 GiB.
   Result<std::vector<TextEmbedding>> embed(std::span<const std::string> texts);
   // The same of one text that is tokens already. Error: also an id that is no token.
   Result<TextEmbedding> embed_tokens(std::span<const tokenizer::Token> tokens) const;
@@ -28,6 +28,7 @@ class StaticEmbedder {
  private:
   StaticEmbedder(const tokenizer::Tokenizer& tokenizer, const model::StaticTable& table)
       : tokenizer_(&tokenizer), table_(&table) {}
+  std::vector<float> mean_of(std::span<const tokenizer::Token> tokens) const;
   Result<TextEmbedding> embed_text(size_t text, const std::string& content) const;
   Result<TextEmbedding> vectors_of(size_t text, std::vector<tokenizer::Token> tokens) const;
 

@@ -1,6 +1,7 @@
 """Static embedding models as their authors keep them: against their vectors, and by hand."""
 import json
 import math
+import resource
 import struct
 
 import program
@@ -124,6 +125,20 @@ class Static(ProgramTest):
         report = self.report(model, "-p", "sea " * 20, "-c", 9, "--long", "split")["embeddings"][0]
         self.assertEqual((report["windows"], report["tokens"]), (3, 20))
         self.near(report["embedding"], rows[4])
+
+    def test_memory_does_not_grow_with_the_tokens_of_a_text(self):
+        model, _ = self.made("made")
+        width, widest = 1 << 14, 1 << 16
+        row = struct.pack("<f", 0.5) * width
+        write_safetensors(model / "model.safetensors",
+                          [("embeddings", "F32", [len(TOKENS), width], row * len(TOKENS))])
+        text = "sea " * 20000  # whose rows are 1.3 GB
+        self.assertEqual(len(self.vectors(model, "-p", text)[0]), width)
+        self.assertLess(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, 512 << 10)  # KiB
+        self.refuse("embed", model, "-p", text, "--pooling", "none", naming=("text 1", "16384", "20000"))
+        write_safetensors(model / "model.safetensors",
+                          [("embeddings", "F32", [1, widest + 1], bytes(4 * widest + 4))])
+        self.refuse("embed", model, "-p", "sea", naming=("embeddings", str(widest), str(widest + 1)))
 
     def test_what_is_wrong_is_refused_by_name(self):
         model, _ = self.made("made")
