@@ -1,5 +1,6 @@
 #include "apps/chat_flags.h"
 
+#include "apps/commands.h"
 #include "base/file.h"
 #include "chat/jinja/json.h"
 #include "chat/known_templates.h"
@@ -52,6 +53,7 @@ void ChatFlags::add(CLI::App& command) {
       ->excludes(raw);
   file->excludes(given);
   for (CLI::Option* flag : {given, file, variables, tools, thinking}) flag->excludes(raw);
+  for (CLI::Option* flag : {given, file, variables, tools}) flag->check(expect_text);
 }
 
 Result<engine::ConversationOptions> ChatFlags::read() const {

@@ -58,6 +58,11 @@ struct ModelFlags {
 // MODEL, also -m and --model. `optional`: none is the model that comes with the program.
 void add_model(CLI::App& command, std::string& path, bool optional = false);
 
+// For CLI::Option::check(): refuses "", which a script gives when its variable is empty.
+inline std::string expect_text(const std::string& text) {
+  return text.empty() ? "expected a text that is not empty" : "";
+}
+
 // "1,2,3". Error: what is no whole number.
 Result<std::vector<int32_t>> parse_tokens(const std::string& text);
 

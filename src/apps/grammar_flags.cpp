@@ -1,5 +1,6 @@
 #include "apps/grammar_flags.h"
 
+#include "apps/commands.h"
 #include "base/file.h"
 
 namespace issun::apps {
@@ -14,6 +15,12 @@ void GrammarFlags::add(CLI::App& command) {
       command.add_option("--json-schema-file", schema_file_, "read it from a file; also -jf");
   schema->excludes(grammar)->excludes(grammar_file);
   schema_file->excludes(schema)->excludes(grammar)->excludes(grammar_file);
+  flags_ = {grammar, grammar_file, schema, schema_file};
+  for (CLI::Option* flag : flags_) flag->check(expect_text);
+}
+
+void GrammarFlags::exclude(CLI::Option* flag) const {
+  for (CLI::Option* own : flags_) own->excludes(flag);
 }
 
 Result<std::shared_ptr<const grammar::Grammar>> GrammarFlags::read(

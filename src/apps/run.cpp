@@ -274,13 +274,13 @@ void add_run(CLI::App& app, Action& action) {
   command
       ->add_option("--stop,-r,--reverse-prompt", flags->stop,
                    "a text that ends the answer; may be given again")
-      ->check([](const std::string& text) {
-        return text.empty() ? "expected a text that is not empty" : "";
-      })
+      ->check(expect_text)
       ->allow_extra_args(false);
   flags->chat.add(*command);
   flags->grammar.add(*command);
-  command->add_flag("--ignore-eos", flags->ignore_eos, "go on after a token that ends the answer");
+  auto* ignore_end = command->add_flag("--ignore-eos", flags->ignore_eos,
+                                       "go on after a token that ends the answer");
+  flags->grammar.exclude(ignore_end);  // it alone says where an answer may end
   command->add_flag("--no-display-prompt", flags->no_display_prompt,
                     "do not repeat the text that is continued");
   command->add_flag("--stats", flags->stats,
@@ -288,6 +288,7 @@ void add_run(CLI::App& app, Action& action) {
   command->add_flag("-v,--verbose", flags->verbose, "as --stats, and what was loaded");
   auto* json = command->add_flag("--json", flags->json,
                                  "each answer and its statistics as JSON, when it is whole");
+  json->excludes(command->get_option("--hide-thinking"));
   command
       ->add_option("--n-probs", flags->n_probs,
                    "with --json: how likely the n likeliest tokens were at each place")

@@ -47,6 +47,12 @@ std::string steps_of(const std::string& letters) {
   return steps;
 }
 
+// What Mirostat takes the place of.
+bool cuts(SamplingStep step) {
+  return step != SamplingStep::Penalties && step != SamplingStep::Dry &&
+         step != SamplingStep::Temperature;
+}
+
 }  // namespace
 
 // Flags that do something only as a part of a step, which settle() asks for.
@@ -67,11 +73,12 @@ class SamplerFlags::Adder {
 };
 
 void SamplerFlags::add(CLI::App& command) {
-  auto* steps = command.add_option("--samplers", steps_, "the steps in their order, divided by ;");
-  command.add_option("--sampler-seq,--sampling-seq", letters_, "the same as letters of edskypmxt")
-      ->excludes(steps);
+  samplers_ = command.add_option("--samplers", steps_, "the steps in their order, divided by ;");
+  sequence_ = command.add_option("--sampler-seq,--sampling-seq", letters_,
+                                 "the same as letters of edskypmxt");
+  sequence_->excludes(samplers_);
   steps_ = engine::to_string(options_.steps);
-  steps->capture_default_str();
+  samplers_->capture_default_str();
   command.add_option("-s,--seed", seed_, "of the random choices; -1: another each time")
       ->check(CLI::Range(int64_t{-1}, int64_t{1} << 62))
       ->capture_default_str();
@@ -157,11 +164,6 @@ void SamplerFlags::add_mirostat(CLI::App& command) {
   command.add_option("--mirostat-lr", o.mirostat_eta, "how fast it is followed")
       ->needs(mirostat)
       ->capture_default_str();
-  for (const Part& part : parts_) {
-    const bool cuts = part.step != SamplingStep::Penalties && part.step != SamplingStep::Dry &&
-                      part.step != SamplingStep::Temperature;
-    if (cuts) part.flag->excludes(mirostat);
-  }
 }
 
 void SamplerFlags::read_texts() {
@@ -183,13 +185,31 @@ void SamplerFlags::settle() {
   read_texts();
   if (const auto sound = engine::check(options_); !sound)
     throw CLI::ValidationError(sound.error().message);
+  check_effects();
+}
+
+void SamplerFlags::check_effects() const {
+  const auto& steps = options_.steps;
+  const auto refuse = [](const CLI::Option* flag, const std::string& why) {
+    throw CLI::ValidationError(fmt::format("{}: {}", flag->get_name(), why));
+  };
+  const bool mirostat = options_.mirostat != 0;
   for (const Part& part : parts_) {
-    const auto& steps = options_.steps;
-    if (part.flag->count() == 0 || std::find(steps.begin(), steps.end(), part.step) != steps.end())
-      continue;
-    throw CLI::ValidationError(fmt::format("{}: '{}' is not among the samplers",
-                                           part.flag->get_name(), engine::name(part.step)));
+    if (part.flag->count() == 0) continue;
+    if (std::find(steps.begin(), steps.end(), part.step) == steps.end())
+      refuse(part.flag, fmt::format("'{}' is not among the samplers", engine::name(part.step)));
+    if (mirostat && cuts(part.step)) refuse(part.flag, "--mirostat cuts in place of it");
   }
+  if (!mirostat) return;
+  for (const CLI::Option* order : {samplers_, sequence_}) {
+    const auto idle = std::find_if(steps.begin(), steps.end(), cuts);
+    if (order->count() > 0 && idle != steps.end())
+      refuse(order, fmt::format("--mirostat cuts in place of '{}'", engine::name(*idle)));
+  }
+  const bool tempers =
+      std::find(steps.begin(), steps.end(), SamplingStep::Temperature) != steps.end();
+  if (tempers && options_.temperature == 0 && options_.dynatemp_range == 0)
+    throw CLI::ValidationError("--mirostat: expected a temperature above 0, which leaves a choice");
 }
 
 }  // namespace issun::apps

@@ -15,7 +15,8 @@ class SamplerFlags {
  public:
   void add(CLI::App& command);
   // Once all flags are read, and before anything else is done. Throws CLI::ValidationError: a value
-  // out of range, or a flag that would have no effect beside the others.
+  // out of range, a flag that needs another which is not there, or one that another overrules. What
+  // a value only makes idle, as temperature 0 all that cuts, is taken.
   void settle();
   const engine::SamplerOptions& options() const { return options_; }
 
@@ -25,6 +26,7 @@ class SamplerFlags {
   void add_dry(CLI::App& command);
   void add_mirostat(CLI::App& command);
   void read_texts();
+  void check_effects() const;
 
   class Adder;
   struct Part {
@@ -36,6 +38,7 @@ class SamplerFlags {
   std::string steps_, letters_;
   std::vector<std::string> biases_, breakers_;
   std::vector<Part> parts_;
+  CLI::Option *samplers_ = nullptr, *sequence_ = nullptr;
 };
 
 }  // namespace issun::apps

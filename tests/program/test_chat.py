@@ -113,6 +113,9 @@ class Talk(ProgramTest):
         refuse("--chat-template", "chatml", "--reasoning", "off", naming=("reasoning", "no switch"))
         refuse("--chat-template", "chatml", "--chat-template-kwargs", '{"moody": 1}', naming=("moody",))
         refuse("--chat-template", TEMPLATE, "--chat-template-kwargs", "[]", naming=("object",))
+        refuse("--chat-template", TEMPLATE, "--chat-template-kwargs", '{"messages": []}', naming=("messages",))
+        refuse("--chat-template", TEMPLATE, "--reasoning", "on", "--chat-template-kwargs",
+               '{"enable_thinking": false}', naming=("enable_thinking", "reasoning"))
         for text in ("{}", "[]", "[1]", "x"):
             self.tools.write_text(text)
             refuse("--chat-template", TEMPLATE, "--tools", self.tools, naming=("tools.json",))
@@ -179,9 +182,28 @@ class Sampling(ProgramTest):
                 (("--sampler-seq", "kz"), ("z",)), (("--logit-bias", "12"), ("logit_bias", "12")),
                 (("--n-probs", 3), ("--json",)), (("--reasoning", "maybe"), ("maybe",)),
                 (("--raw", "--tools", "x"), ("--raw",)), (("--dynatemp-exp", 2), ("--dynatemp-range",)),
-                (("--chat-template", "chatml", "--chat-template-file", "x"), ("--chat-template",))):
+                (("--chat-template", "chatml", "--chat-template-file", "x"), ("--chat-template",)),
+                (("--mirostat", 2, "--temp", 0), ("--mirostat", "temperature")),
+                (("--mirostat", 2, "--samplers", "top_k;temperature"), ("--samplers", "top_k")),
+                (("--mirostat", 1, "--sampler-seq", "tp"), ("--sampler-seq", "top_p")),
+                (("--json", "--hide-thinking"), ("--json", "--hide-thinking")),
+                (("--ignore-eos", "--grammar", 'root ::= "a"'), ("--ignore-eos", "--grammar")),
+                *(((flag, ""), (flag, "not empty")) for flag in (
+                    "--tools", "--chat-template", "--chat-template-file", "--chat-template-kwargs",
+                    "--grammar", "--grammar-file", "--json-schema", "--json-schema-file"))):
             with self.subTest(more=more):
                 self.refuse("run", STORIES, "-p", "a", *more, status=2, naming=naming)
+
+    def test_what_a_value_makes_idle_is_taken(self):
+        plain, greedy = self.story(), self.story("--temp", 0)
+        for more, text in ((("--temp", 0, "--top-k", 5, "--top-p", 0.5), greedy),
+                           (("--xtc-probability", 0, "--xtc-threshold", 0.2), plain),
+                           (("--mirostat", 0, "--top-k", 40), plain),
+                           (("--mirostat", 0, "--samplers",
+                             "penalties;dry;top_n_sigma;top_k;typ_p;top_p;min_p;xtc;temperature"), plain)):
+            with self.subTest(more=more):
+                self.assertEqual(self.story(*more), text)
+        self.assertNotEqual(self.story("--mirostat", 2, "--samplers", "temperature"), plain)
 
     def test_a_token_outside_the_vocabulary_is_refused(self):
         self.refuse("run", STORIES, "-p", "a", "-l", "100000+1", naming=("logit_bias", "100000"))
