@@ -60,6 +60,8 @@ enum class Activation { Silu, Gelu, ClampedSilu };
 // or the softmax of those chosen.
 enum class Router { Softmax, Sigmoid, SoftmaxOfChosen };
 
+constexpr int kMostExpertGroups = 64;
+
 struct MixtureConfig {
   int experts = 0, used = 0;
   int length = 0;  // the width inside one expert
@@ -69,6 +71,9 @@ struct MixtureConfig {
   double scale = 1;          // of the shares
   int shared_length = 0;     // the width inside the expert that is always used; 0: none
   bool shared_gate = false;  // which a sigmoid of its own weighs
+  // Groups of as many experts each; a token chooses from the `groups_used` whose two best have the
+  // highest scores together.
+  int groups = 1, groups_used = 1;
 };
 
 // How the vectors of a text's tokens become one, numbered as <architecture>.pooling_type. Rank: one

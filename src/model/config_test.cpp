@@ -276,6 +276,25 @@ TEST_CASE("Experts are as the keys say, or as the architecture does") {
   CHECK(mixture.shared_length == 96);
 }
 
+TEST_CASE("Groups of experts divide them, and have enough") {
+  const auto facts = [](uint64_t groups, uint64_t groups_used) {
+    Facts mixtral;
+    mixtral.count("llama.expert_count", 12).count("llama.expert_used_count", 4);
+    mixtral.count("llama.expert_group_count", groups);
+    return mixtral.count("llama.expert_group_used_count", groups_used);
+  };
+  const MixtureConfig mixture = facts(4, 2).read()->layers[0].mixture;
+  CHECK(mixture.groups == 4);
+  CHECK(mixture.groups_used == 2);
+  CHECK(facts(0, 0).read()->layers[0].mixture.groups == 1);
+  CHECK(facts(1, 1).read()->layers[0].mixture.groups == 1);
+  CHECK(facts(4, 5).error().find("from 1 to 4") != std::string::npos);
+  CHECK(facts(5, 2).error().find("llama.expert_group_count") == 0);
+  CHECK(facts(12, 2).error().find("llama.expert_group_count") == 0);
+  CHECK(facts(4, 1).error().find("llama.expert_group_used_count") == 0);
+  CHECK(facts(65, 2).error().find("from 0 to 64") != std::string::npos);
+}
+
 TEST_CASE("Rotations that are off, and kinds of stretching that are not known") {
   Facts granite("granite", arch::read_granite);
   CHECK(granite.read()->layers[0].rope == 0);

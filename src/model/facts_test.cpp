@@ -285,6 +285,18 @@ TEST_CASE("Facts of a mixture of experts change the logits as the oracle says") 
              experts([](MixtureConfig& m) { m.used = 5; }));
   check_fact("a selection bias", with_experts(), nothing,
              experts([](MixtureConfig& m) { m.used = 2; }), {.selection_bias = true});
+  const auto groups = [](MixtureConfig& m) {
+    m.router = Router::Sigmoid;
+    m.experts = 12;
+    m.groups = 4;
+    m.groups_used = 2;
+  };
+  check_fact("groups of experts", with_experts(), experts(groups),
+             experts([](MixtureConfig& m) { m.groups = 1; }), {.selection_bias = true});
+  check_fact("how many groups", with_experts(), experts(groups),
+             experts([](MixtureConfig& m) { m.groups_used = 1; }), {.selection_bias = true});
+  check_fact("how large groups", with_experts(), experts(groups),
+             experts([](MixtureConfig& m) { m.groups = 3; }));
   check_fact("a shared expert", with_experts(),
              experts([](MixtureConfig& m) { m.shared_length = 14; }),
              experts([](MixtureConfig& m) { m.shared_length = 0; }));

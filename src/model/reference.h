@@ -2,6 +2,7 @@
 // the oracle for tests. It reads the same facts as the real one and shares no step with it.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
@@ -124,6 +125,26 @@ class Reference {
     return multiply(weights.down, up);
   }
 
+  // Whether each expert lies outside of the groups that may be chosen from.
+  template <class Rank>
+  static std::vector<bool> outside_groups(const MixtureConfig& m, const Rank& rank) {
+    std::vector<bool> outside(static_cast<size_t>(m.experts));
+    if (m.groups == 1) return outside;
+    const size_t size = outside.size() / static_cast<size_t>(m.groups);
+    std::vector<std::pair<double, size_t>> groups;
+    for (size_t first = 0; first < outside.size(); first += size) {
+      Row ranks;
+      for (size_t e = first; e < first + size; ++e) ranks.push_back(-rank(e));
+      std::sort(ranks.begin(), ranks.end());
+      groups.emplace_back(ranks[0] + ranks[1], first);
+    }
+    std::sort(groups.begin(), groups.end());
+    for (size_t g = static_cast<size_t>(m.groups_used); g < groups.size(); ++g) {
+      for (size_t e = 0; e < size; ++e) outside[groups[g].second + e] = true;
+    }
+    return outside;
+  }
+
   Row mix(const LayerConfig& layer, const MixtureWeights& weights, const Row& x) const {
     const MixtureConfig& m = layer.mixture;
     const Row scores = multiply(weights.router, x);
@@ -135,15 +156,15 @@ class Reference {
                        : m.router == Router::Sigmoid ? 1 / (1 + std::exp(-score))
                                                      : std::exp(score));
     }
-    std::vector<bool> taken(scores.size());
+    const auto rank = [&](size_t e) {
+      return shares[e] + (weights.selection_bias
+                              ? static_cast<double>(weights.selection_bias.floats()[e])
+                              : 0.0);
+    };
+    std::vector<bool> taken = outside_groups(m, rank);
     std::vector<size_t> chosen;
     double sum = 0;
     while (static_cast<int>(chosen.size()) < m.used) {
-      const auto rank = [&](size_t e) {
-        return shares[e] + (weights.selection_bias
-                                ? static_cast<double>(weights.selection_bias.floats()[e])
-                                : 0.0);
-      };
       size_t best = scores.size();
       for (size_t e = 0; e < scores.size(); ++e) {
         if (!taken[e] && (best == scores.size() || rank(e) > rank(best))) best = e;

@@ -39,11 +39,6 @@ Result<double> read_sharpness(const Keys& keys, RopeConfig* rope) {
 
 Result<void> read_deepseek2(const Keys& keys, ModelConfig* config) {
   TRY(read_decoder(keys, NormKind::Rms, RopePairing::Adjacent, config));
-  if (TRY(keys.count_or("expert_group_count", 0, 1 << 16, 0)) > 1) {
-    return fail(
-        "{}: expected one group of experts, found {}, which this version cannot choose from",
-        keys.full("expert_group_count"), TRY(keys.count("expert_group_count", 0, 1 << 16)));
-  }
   if (TRY(keys.number_or("attention.temperature_scale", 0)) != 0) {
     return fail("{}: expected none, found one, which this version cannot apply",
                 keys.full("attention.temperature_scale"));

@@ -1,6 +1,29 @@
+#include <algorithm>
+
 #include "model/arch/arch.h"
 
 namespace issun::model::arch {
+
+namespace {
+
+// Of experts. Files of models that have none may say 0 or 1.
+Result<void> read_groups(const Keys& keys, MixtureConfig* mixture) {
+  mixture->groups = std::max(1, TRY(keys.count_or("expert_group_count", 0, kMostExpertGroups, 1)));
+  if (mixture->groups == 1) return {};
+  mixture->groups_used = TRY(keys.count("expert_group_used_count", 1, mixture->groups));
+  const int size = mixture->experts / mixture->groups;
+  if (mixture->experts % mixture->groups != 0 || size < 2) {
+    return fail("{}: expected groups of two or more of {} experts, found {}",
+                keys.full("expert_group_count"), mixture->experts, mixture->groups);
+  }
+  if (mixture->used > mixture->groups_used * size) {
+    return fail("{}: expected groups with at least {} experts, found {} groups of {}",
+                keys.full("expert_group_used_count"), mixture->used, mixture->groups_used, size);
+  }
+  return {};
+}
+
+}  // namespace
 
 Result<void> read_mixture(const Keys& keys, const MixtureConfig& otherwise, ModelConfig* config) {
   constexpr int64_t kMostExperts = 1 << 12;
@@ -13,6 +36,7 @@ Result<void> read_mixture(const Keys& keys, const MixtureConfig& otherwise, Mode
       keys.count_or("expert_shared_feed_forward_length", 0, kMaxWidth, otherwise.shared_length));
   mixture.scale = TRY(keys.number_or("expert_weights_scale", 1));
   mixture.renormalise = TRY(keys.flag_or("expert_weights_norm", otherwise.renormalise));
+  TRY(read_groups(keys, &mixture));
   const int layers = static_cast<int>(config->layers.size());
   const int dense = TRY(keys.count_or("leading_dense_block_count", 0, layers, 0));
   for (int l = dense; l < layers; ++l) {

@@ -21,9 +21,10 @@ TOKENS = [(i * 7 + i * i) % VOCABULARY for i in range(20)]
 
 
 class Model:
-    def __init__(self, architecture, layer_norm=False, biases=(), layers=LAYERS, encoder=False):
+    def __init__(self, architecture, layer_norm=False, biases=(), layers=LAYERS, encoder=False,
+                 variant="", experts=EXPERTS):
         self.architecture, self.biases, self.layer_norm = architecture, biases, layer_norm
-        self.encoder = encoder
+        self.encoder, self.name, self.expert_count = encoder, architecture + variant, experts
         self.random = np.random.default_rng(len(architecture))
         self.file = Writer()
         self.file.kv("general.architecture", "str", architecture)
@@ -71,25 +72,29 @@ class Model:
         self.matrix(block + "ffn_up" + suffix, EMBEDDING, hidden)
         self.matrix(block + "ffn_down" + suffix, hidden, EMBEDDING)
 
-    def experts(self, block):
-        self.matrix(block + "ffn_gate_inp", EMBEDDING, EXPERTS)
-        self.matrix(block + "ffn_gate_exps", EMBEDDING, NARROW, EXPERTS)
-        self.matrix(block + "ffn_up_exps", EMBEDDING, NARROW, EXPERTS)
-        self.matrix(block + "ffn_down_exps", NARROW, EMBEDDING, EXPERTS)
+    def experts(self, block, merged=False):
+        count = self.expert_count
+        self.matrix(block + "ffn_gate_inp", EMBEDDING, count)
+        if merged:
+            self.matrix(block + "ffn_gate_up_exps", EMBEDDING, 2 * NARROW, count)
+        else:
+            self.matrix(block + "ffn_gate_exps", EMBEDDING, NARROW, count)
+            self.matrix(block + "ffn_up_exps", EMBEDDING, NARROW, count)
+        self.matrix(block + "ffn_down_exps", NARROW, EMBEDDING, count)
 
     def expert_keys(self):
-        self.key("expert_count", "u32", EXPERTS)
+        self.key("expert_count", "u32", self.expert_count)
         self.key("expert_used_count", "u32", USED)
         self.key("expert_feed_forward_length", "u32", NARROW)
 
     def write(self, reference=npref):
-        path = HERE / (self.architecture + ".gguf")
+        path = HERE / (self.name + ".gguf")
         self.file.write(path)
         wanted = {"want": "tokens"} if self.encoder else {}
         rows = reference.forward(str(path), TOKENS, **wanted)
-        name = self.architecture + (".rows.f32" if self.encoder else ".logits.f32")
+        name = self.name + (".rows.f32" if self.encoder else ".logits.f32")
         rows.astype("<f4").tofile(HERE / name)
-        print(self.architecture, path.stat().st_size, "bytes")
+        print(self.name, path.stat().st_size, "bytes")
 
 
 def olmoe():
@@ -229,11 +234,18 @@ def qwen35moe():
     model.write(npref2)
 
 
-def deepseek2():
-    """With queries made of a shorter row, and shares from sigmoids: as V3 has them."""
+def deepseek2(groups=False):
+    """With queries made of a shorter row, and shares from sigmoids: as V3 has them, which also has groups of
+    experts and, in some files, a layer for guessing ahead."""
     rank, query_rank, plain, rotated, value = 10, 12, 8, 4, 6
-    model = Model("deepseek2")
+    layers = LAYERS + (1 if groups else 0)
+    model = Model("deepseek2", layers=layers, **(
+        {"variant": "-groups", "experts": 12} if groups else {}))
     model.expert_keys()
+    if groups:
+        for key, number in (("expert_group_count", 4), ("expert_group_used_count", 2),
+                            ("nextn_predict_layers", 1)):
+            model.key(key, "u32", number)
     for key, number in (("head_count_kv", 1), ("key_length", rank + rotated), ("value_length", rank),
                         ("key_length_mla", plain + rotated), ("value_length_mla", value),
                         ("kv_lora_rank", rank), ("q_lora_rank", query_rank)):
@@ -246,7 +258,7 @@ def deepseek2():
             ("rope.scaling.original_context_length", "u32", 16),
             ("rope.scaling.yarn_log_multiplier", "f32", 0.08)):
         model.key(key, kind, number)
-    for l in range(LAYERS):
+    for l in range(layers):
         block = f"blk.{l}."
         model.norm(block + "attn_norm", EMBEDDING)
         model.matrix(block + "attn_q_a", EMBEDDING, query_rank)
@@ -262,17 +274,25 @@ def deepseek2():
             model.gated(block, "", HIDDEN)
         else:
             model.experts(block)
-            model.numbers(block + "exp_probs_b.bias", (EXPERTS,), 0.3, 0, "F32")
+            model.numbers(block + "exp_probs_b.bias", (model.expert_count,), 0.3, 0, "F32")
             model.gated(block, "_shexp", 2 * NARROW)
+        if l == LAYERS:
+            model.matrix(block + "nextn.eh_proj", 2 * EMBEDDING, EMBEDDING)
+            for name in ("enorm", "hnorm", "shared_head_norm"):
+                model.norm(block + "nextn." + name, EMBEDDING)
     model.write(npref2)
 
 
-def gemma4():
-    """Without values of its own in the layer that sees everything."""
-    inputs, wide = 4, 16
-    model = Model("gemma4", layers=3)
+def gemma4(experts=False):
+    """Without values of its own in the layer that sees everything. With experts, as the one model that has
+    them: no inputs of the layers, and keys in all of them."""
+    inputs, wide, shared = (0, 16, 0) if experts else (4, 16, 1)
+    model = Model("gemma4", layers=3, variant="-experts" if experts else "")
+    if experts:
+        model.expert_keys()
     for key, value in (("key_length", wide), ("value_length", wide), ("key_length_swa", WIDTH),
-                       ("value_length_swa", WIDTH), ("sliding_window", 5), ("shared_kv_layers", 1)):
+                       ("value_length_swa", WIDTH), ("sliding_window", 5),
+                       ("shared_kv_layers", shared)):
         model.key("attention." + key, "u32", value)
     model.key("attention.sliding_window_pattern", "arr:bool", [True, False, True])
     model.key("rope.dimension_count", "u32", wide)
@@ -281,27 +301,35 @@ def gemma4():
     model.key("embedding_length_per_layer_input", "u32", inputs)
     model.key("final_logit_softcapping", "f32", 30.0)
     model.numbers("rope_freqs.weight", (wide // 2,), 0.2, 2, "F32")
-    model.matrix("per_layer_token_embd", 3 * inputs, VOCABULARY)
-    model.matrix("per_layer_model_proj", EMBEDDING, 3 * inputs)
-    model.norm("per_layer_proj_norm", inputs)
+    if inputs:
+        model.matrix("per_layer_token_embd", 3 * inputs, VOCABULARY)
+        model.matrix("per_layer_model_proj", EMBEDDING, 3 * inputs)
+        model.norm("per_layer_proj_norm", inputs)
     for l in range(3):
         block, width = f"blk.{l}.", wide if l == 1 else WIDTH
         model.norm(block + "attn_norm", EMBEDDING)
         model.matrix(block + "attn_q", EMBEDDING, HEADS * width)
         model.norm(block + "attn_q_norm", width)
         model.matrix(block + "attn_output", HEADS * width, EMBEDDING)
-        if l < 2:
+        if l < 3 - shared:
             model.matrix(block + "attn_k", EMBEDDING, KV_HEADS * width)
             model.norm(block + "attn_k_norm", width)
-        if l == 0:
+        if l < 3 - shared and l != 1:
             model.matrix(block + "attn_v", EMBEDDING, KV_HEADS * width)
         model.norm(block + "post_attention_norm", EMBEDDING)
         model.norm(block + "ffn_norm", EMBEDDING)
         model.gated(block, "", HIDDEN)
         model.norm(block + "post_ffw_norm", EMBEDDING)
-        model.matrix(block + "inp_gate", EMBEDDING, inputs)
-        model.matrix(block + "proj", inputs, EMBEDDING)
-        model.norm(block + "post_norm", EMBEDDING)
+        if experts:
+            model.experts(block, merged=True)
+            for name in ("pre_ffw_norm_2", "post_ffw_norm_1", "post_ffw_norm_2"):
+                model.norm(block + name, EMBEDDING)
+            model.numbers(block + "ffn_gate_inp.scale", (EMBEDDING,), 1, 3, "F32")
+            model.numbers(block + "ffn_down_exps.scale", (EXPERTS,), 0.5, 1, "F32")
+        if inputs:
+            model.matrix(block + "inp_gate", EMBEDDING, inputs)
+            model.matrix(block + "proj", inputs, EMBEDDING)
+            model.norm(block + "post_norm", EMBEDDING)
         model.numbers(block + "layer_output_scale.weight", (1,), 0.1, 0.8, "F32")
     model.write(npref2)
 
@@ -367,3 +395,4 @@ def nomic_bert_moe():
 for make in (olmoe, qwen2moe, granitemoe, starcoder2, exaone4, lfm2moe, qwen35moe, deepseek2, gemma4,
              gemma3n, nomic_bert_moe):
     make()
+deepseek2(groups=True)
