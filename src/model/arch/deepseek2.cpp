@@ -35,6 +35,14 @@ Result<double> read_sharpness(const Keys& keys, RopeConfig* rope) {
   return magnitude * magnitude * rope->attention_factor * rope->attention_factor;
 }
 
+// Files of GLM 4.7 Flash do not say that its shares are sigmoids; they are known by their sizes.
+Result<Router> read_shares(const Keys& keys, const ModelConfig& config) {
+  const size_t layers = config.layers.size();
+  const bool glm = (layers == 47 || layers == 48) && config.vocabulary_size == 154880;
+  if (glm && !keys.has("expert_gating_func")) return Router::Sigmoid;
+  return read_router(keys);
+}
+
 }  // namespace
 
 Result<void> read_deepseek2(const Keys& keys, ModelConfig* config) {
@@ -60,7 +68,7 @@ Result<void> read_deepseek2(const Keys& keys, ModelConfig* config) {
         sharpness / std::sqrt(static_cast<double>(facts.plain_width + facts.rotated_width));
   }
   MixtureConfig mixture;
-  mixture.router = TRY(read_router(keys));
+  mixture.router = TRY(read_shares(keys, *config));
   mixture.renormalise = false;
   mixture.shared_length = TRY(keys.count_or("expert_shared_count", 0, 1 << 8, 0)) *
                           TRY(keys.count_or("expert_feed_forward_length", 1, 1 << 16, 1));

@@ -42,10 +42,11 @@ class Facts {
   Facts& flags(const char* key, std::vector<uint64_t> values) {
     return put(key, {ValueType::Array, ValueType::Bool, std::move(values)});
   }
-  Result<ModelConfig> read(Read reader) const {
+  Result<ModelConfig> read(Read reader, int vocabulary_size = 0) const {
     gguf::Metadata metadata;
     for (const auto& [key, value] : entries_) REQUIRE(metadata.add(key, value));
     ModelConfig config;
+    config.vocabulary_size = vocabulary_size;
     TRY(reader(arch::Keys(metadata, "x"), &config));
     return config;
   }
@@ -172,6 +173,19 @@ TEST_CASE("Latent attention keeps one short row a position, whatever the heads")
   CHECK(shape.layers[0].kv_heads == 1);
   CHECK(shape.layers[0].key_width == 48);
   CHECK(shape.layers[0].value_width == 40);
+  const auto router = [&](uint64_t layers, int vocabulary_size) {
+    return facts()
+        .count("block_count", layers)
+        .count("expert_count", 8)
+        .count("expert_used_count", 2)
+        .count("expert_feed_forward_length", 24)
+        .read(arch::read_deepseek2, vocabulary_size)
+        ->layers[0]
+        .mixture.router;
+  };
+  CHECK(router(47, 154880) == Router::Sigmoid);
+  CHECK(router(46, 154880) == Router::Softmax);
+  CHECK(router(47, 102400) == Router::Softmax);
   CHECK(Facts()
             .count("attention.kv_lora_rank", 40)
             .error(arch::read_deepseek2)
