@@ -74,6 +74,10 @@ struct MixtureConfig {
   // Groups of as many experts each; a token chooses from the `groups_used` whose two best have the
   // highest scores together.
   int groups = 1, groups_used = 1;
+  // The expert that is always used is a dense half, beside which the others stand: both read the
+  // residual through a norm each and are normed before they are added up, and the router reads the
+  // residual normed to length 1, times gains. Each expert has a scale, if the file has them.
+  bool beside_dense = false;
 };
 
 // How the vectors of a text's tokens become one, numbered as <architecture>.pooling_type. Rank: one

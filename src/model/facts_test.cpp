@@ -300,6 +300,14 @@ TEST_CASE("Facts of a mixture of experts change the logits as the oracle says") 
   check_fact("a shared expert", with_experts(),
              experts([](MixtureConfig& m) { m.shared_length = 14; }),
              experts([](MixtureConfig& m) { m.shared_length = 0; }));
+  const auto beside = [](LayerConfig& l) {
+    l.norms_after = l.mixture.beside_dense = true;
+    l.mixture.shared_length = 14;
+  };
+  const Change apart = [](ModelConfig& c) { c.layers[1].mixture.beside_dense = false; };
+  check_fact("beside a dense half", with_experts(), each_layer(beside), apart);
+  check_fact("scales of the experts", with_experts(), each_layer(beside), apart,
+             {.expert_scales = true});
   check_fact("a shared expert with a gate", with_experts(), experts([](MixtureConfig& m) {
                m.shared_length = 14;
                m.shared_gate = true;

@@ -24,7 +24,7 @@ struct Form {
   ExpertLayout experts = ExpertLayout::Split;
   bool tied = true;
   bool biases = false;  // on all that may have some
-  bool selection_bias = false;
+  bool selection_bias = false, expert_scales = false;
 };
 
 class MadeUpModel {
@@ -148,7 +148,14 @@ class MadeUpModel {
     const int64_t embedding = config.embedding_length, hidden = mixture.length;
     linear(block + "ffn_gate_inp", mixture.experts, embedding);
     if (form_.selection_bias) put(block + "exp_probs_b.bias", {mixture.experts}, 0.3);
-    if (mixture.shared_length != 0) gated(block, "_shexp", mixture.shared_length, false);
+    if (mixture.beside_dense) {
+      put(block + "ffn_gate_inp.scale", {embedding}, 3.0);
+      for (const char* name : {"pre_ffw_norm_2", "post_ffw_norm_2", "post_ffw_norm_1"})
+        norm(block + name, embedding);
+      if (form_.expert_scales) put(block + "ffn_down_exps.scale", {mixture.experts}, 1.0);
+    }
+    const char* suffix = mixture.beside_dense ? "" : "_shexp";
+    if (mixture.shared_length != 0) gated(block, suffix, mixture.shared_length, false);
     if (mixture.shared_gate) put(block + "ffn_gate_inp_shexp.weight", {embedding}, 0.3);
     if (form_.experts == ExpertLayout::Single) {
       for (int e = 0; e < mixture.experts; ++e) gated(block, fmt::format(".{}", e), hidden, false);

@@ -108,7 +108,7 @@ class Reference {
       add(rows[t], norm(weights.after_mixer, mixed[t]), config_.residual_scale);
       const Row x = layer.parallel ? read[t] : norm(weights.before_feed_forward, rows[t]);
       const Row fed = layer.feed_forward == FeedForwardKind::Mixture
-                          ? mix(layer, weights.mixture, x)
+                          ? mix(layer, weights.mixture, x, rows[t])
                           : feed(layer, weights.feed_forward, x);
       add(rows[t], norm(weights.after_feed_forward, fed), config_.residual_scale);
     }
@@ -145,9 +145,23 @@ class Reference {
     return outside;
   }
 
-  Row mix(const LayerConfig& layer, const MixtureWeights& weights, const Row& x) const {
+  // What the router reads beside a dense half: of length 1 but for the gains.
+  Row for_router(const MixtureWeights& weights, const Row& residual) const {
+    double square = 0;
+    for (const double v : residual) square += v * v;
+    square += static_cast<double>(residual.size()) * config_.norm_epsilon;
+    Row out;
+    for (size_t i = 0; i < residual.size(); ++i) {
+      out.push_back(residual[i] / std::sqrt(square) *
+                    static_cast<double>(weights.router_norm.gains.floats()[i]));
+    }
+    return out;
+  }
+
+  Row mix(const LayerConfig& layer, const MixtureWeights& weights, const Row& x,
+          const Row& residual) const {
     const MixtureConfig& m = layer.mixture;
-    const Row scores = multiply(weights.router, x);
+    const Row scores = multiply(weights.router, m.beside_dense ? for_router(weights, residual) : x);
     Row shares;
     double all = 0;
     for (const double score : scores) all += std::exp(score);
@@ -174,10 +188,18 @@ class Reference {
       sum += shares[best];
     }
     const bool divides = m.renormalise || m.router == Router::SoftmaxOfChosen;
+    const Row read = m.beside_dense ? norm(weights.before_experts, residual) : x;
     Row out(x.size());
     for (const size_t e : chosen) {
+      const double scale = weights.scales ? weights.scales.floats()[e] : 1.0;
       const double share = shares[e] / (divides ? std::max(sum, std::exp2(-14)) : 1) * m.scale;
-      add(out, feed(layer, weights.experts[e], x), share);
+      add(out, feed(layer, weights.experts[e], read), share * scale);
+    }
+    if (m.beside_dense) {
+      const Row beside = norm(weights.after_shared, feed(layer, weights.shared, x));
+      out = norm(weights.after_experts, out);
+      add(out, beside, 1);
+      return out;
     }
     if (m.shared_length != 0) {
       const Linear& gate = weights.shared_gate;

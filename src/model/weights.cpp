@@ -107,9 +107,16 @@ Result<MixtureWeights> bind_mixture(const Binder& bind, int64_t embedding,
   weights.selection_bias = TRY(bind.optional_vector(block + "exp_probs_b.bias", mixture.experts));
   weights.experts = TRY(bind_experts(bind, block, embedding, mixture));
   weights.used_share = static_cast<double>(mixture.used) / mixture.experts;
+  if (mixture.beside_dense) {
+    weights.router_norm.gains = TRY(bind.vector(block + "ffn_gate_inp.scale", embedding));
+    weights.before_experts = TRY(bind.norm(block + "pre_ffw_norm_2", embedding));
+    weights.after_experts = TRY(bind.norm(block + "post_ffw_norm_2", embedding));
+    weights.after_shared = TRY(bind.norm(block + "post_ffw_norm_1", embedding));
+    weights.scales = TRY(bind.optional_vector(block + "ffn_down_exps.scale", mixture.experts));
+  }
   if (mixture.shared_length != 0) {
-    weights.shared =
-        TRY(bind_feed_forward(bind, block, "_shexp", true, embedding, mixture.shared_length));
+    weights.shared = TRY(bind_feed_forward(bind, block, mixture.beside_dense ? "" : "_shexp", true,
+                                           embedding, mixture.shared_length));
     if (mixture.shared_gate) {
       weights.shared_gate = TRY(bind.linear(block + "ffn_gate_inp_shexp", 1, embedding));
     }

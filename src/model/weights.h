@@ -151,7 +151,10 @@ struct MixtureWeights {
   std::vector<FeedForwardWeights> experts;
   FeedForwardWeights shared;  // the expert that is always used
   Linear shared_gate;         // (1, embedding)
-  double used_share = 0;      // of the experts, by one token
+  // Beside a dense half, which is then `shared`:
+  Norm router_norm, before_experts, after_experts, after_shared;  // (embedding) each
+  Tensor scales;                                                  // (experts), of shares; or none
+  double used_share = 0;                                          // of the experts, by one token
 
   template <class Visit>
   void each_matrix(Visit&& visit) const {

@@ -37,7 +37,7 @@ std::vector<float> floats(const std::string& path) {
 TEST_CASE("Architectures without conformance data meet the logits of the numpy reference") {
   for (const std::string name :
        {"olmoe", "qwen2moe", "granitemoe", "starcoder2", "exaone4", "lfm2moe", "qwen35moe",
-        "deepseek2", "deepseek2-groups", "gemma4", "gemma3n", "nomic-bert-moe"}) {
+        "deepseek2", "deepseek2-groups", "gemma4", "gemma4-experts", "gemma3n", "nomic-bert-moe"}) {
     CAPTURE(name);
     const auto file = *gguf::GgufFile::open(corpus(name + ".gguf"));
     const auto config = read_config(file);

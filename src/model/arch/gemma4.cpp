@@ -1,6 +1,6 @@
 // Gemma 3n and 4 (text): local layers, layers that read the keys and values of an earlier one, and
 // an input of its own for every layer; in 3n several streams between the layers, in 4 narrower
-// heads in local layers.
+// heads in local layers and, in one model, experts beside the dense half.
 #include <algorithm>
 #include <cmath>
 
@@ -114,10 +114,6 @@ Result<void> read_gemma3n(const Keys& keys, ModelConfig* config) {
 
 Result<void> read_gemma4(const Keys& keys, ModelConfig* config) {
   TRY(read_inputs(keys, config));
-  if (TRY(keys.count_or("expert_count", 0, 1 << 16, 0)) != 0) {
-    return fail("{}: expected a dense model, found one with experts, which this version cannot run",
-                keys.full("expert_count"));
-  }
   config->logit_softcap = TRY(read_softcap(keys, 0));
   const int width = config->layers[0].key_width;
   const int local_width = TRY(keys.count("attention.key_length_swa", 1, width));
@@ -129,6 +125,10 @@ Result<void> read_gemma4(const Keys& keys, ModelConfig* config) {
       TRY(keys.flag_per_layer("attention.sliding_window_pattern", layers));
   TRY(add_local_rope(keys, local_width, config));
   TRY(use_windows(keys, local, local_width, config));
+  MixtureConfig mixture;
+  mixture.beside_dense = true;
+  TRY(read_mixture(keys, mixture, config));
+  for (LayerConfig& layer : config->layers) layer.mixture.shared_length = layer.feed_forward_length;
   const int shared = TRY(keys.count_or("attention.shared_kv_layers", 0, layers - 1, 0));
   return share_keys(keys, local, shared, config);
 }

@@ -155,7 +155,15 @@ TEST_CASE("The last layers of Gemma 4 read the keys of the last of their kind, a
             .count("attention.shared_kv_layers", 3)
             .error(arch::read_gemma4)
             .find("x.attention.shared_kv_layers") == 0);
-  CHECK(facts().count("expert_count", 8).error(arch::read_gemma4).find("x.expert_count") == 0);
+  const ModelConfig with_experts = *facts()
+                                        .count("expert_count", 8)
+                                        .count("expert_used_count", 2)
+                                        .count("expert_feed_forward_length", 24)
+                                        .read(arch::read_gemma4);
+  const MixtureConfig& mixture = with_experts.layers[3].mixture;
+  CHECK(mixture.beside_dense);
+  CHECK(mixture.length == 24);
+  CHECK(mixture.shared_length == 96);
 }
 
 TEST_CASE("Latent attention keeps one short row a position, whatever the heads") {

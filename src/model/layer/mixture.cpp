@@ -34,19 +34,38 @@ void MixtureRoom::plan(Plan& plan) {
 
 namespace {
 
+// (rows, embedding) -> the same, normed to length 1 but for the gains. Takes the room of the slots.
+Matrix<float> of_length_1(const Pass& pass, const Norm& gains, const Matrix<float>& in) {
+  const Matrix<float> normed = view(pass.buffers.mixture.rows, in.rows, in.columns);
+  const float factor = 1 / std::sqrt(static_cast<float>(in.columns));
+  pass.each_row(in.rows, [&](int64_t t) {
+    pass.norm_row(gains, in.row(t), in.columns, normed.row(t));
+    pass.kernels.scale(normed.row(t), factor, in.columns, normed.row(t));
+  });
+  return normed;
+}
+
+// What each expert's scale makes of its share.
+void scale_shares(const Tensor& scales, std::span<const int32_t> chosen, std::span<float> shares) {
+  for (size_t k = 0; k < chosen.size(); ++k) shares[k] *= scales.floats()[chosen[k]];
+}
+
 // Which experts each token visits, with which shares.
-void route(const Pass& pass, int l, const Matrix<float>& in) {
+void route(const Pass& pass, int l, Matrix<float> in) {
   const MixtureConfig& config = pass.layer(l).mixture;
   const MixtureWeights& weights = pass.layer_weights(l).mixture;
   const MixtureRoom& room = pass.buffers.mixture;
   const Matrix<float> scores = view(room.scores, in.rows, config.experts);
   const size_t used = static_cast<size_t>(config.used);
   const float* bias = weights.selection_bias ? weights.selection_bias.floats() : nullptr;
+  if (config.beside_dense) in = of_length_1(pass, weights.router_norm, in);
   pass.project(in, {{weights.router, scores}});
   pass.each_row(in.rows, [&](int64_t t) {
-    const size_t first = static_cast<size_t>(t) * used;
-    choose_experts(config, bias, {scores.row(t), static_cast<size_t>(config.experts)},
-                   room.chosen.subspan(first, used), room.shares.subspan(first, used));
+    const std::span<int32_t> chosen = room.chosen.subspan(static_cast<size_t>(t) * used, used);
+    const std::span<float> shares = room.shares.subspan(static_cast<size_t>(t) * used, used);
+    choose_experts(config, bias, {scores.row(t), static_cast<size_t>(config.experts)}, chosen,
+                   shares);
+    if (weights.scales) scale_shares(weights.scales, chosen, shares);
   });
 }
 
@@ -111,6 +130,9 @@ void add_shared(const Pass& pass, int l, const Matrix<float>& in, const Matrix<f
   if (gated) pass.project(in, {{weights.shared_gate, gate}});
   pass.each_row(in.rows, [&](int64_t t) {
     const float share = gated ? 1 / (1 + std::exp(-*gate.row(t))) : 1;
+    if (weights.after_shared) {
+      pass.norm_row(weights.after_shared, shared.row(t), shared.columns, shared.row(t));
+    }
     pass.kernels.add_scaled(shared.row(t), share, in.columns, out.row(t));
   });
 }
@@ -122,7 +144,9 @@ void mixture(const Pass& pass, int l, const Matrix<float>& in, const Matrix<floa
   const MixtureWeights& weights = pass.layer_weights(l).mixture;
   const MixtureRoom& room = pass.buffers.mixture;
   const int64_t used = layer.mixture.used, visits = in.rows * used;
-  route(pass, l, in);
+  const bool beside = layer.mixture.beside_dense;
+  const Matrix<float> read = beside ? view(pass.buffers.residual, in.rows, in.columns) : in;
+  route(pass, l, read);
   assign_slots(room, static_cast<size_t>(visits), weights.experts.size());
 
   const Matrix<float> rows = view(room.rows, visits, in.columns);
@@ -133,8 +157,12 @@ void mixture(const Pass& pass, int l, const Matrix<float>& in, const Matrix<floa
     return weights.experts[static_cast<size_t>(room.chosen[static_cast<size_t>(visit)])];
   };
   pass.each_row(visits, [&](int64_t v) {
-    std::memcpy(rows.row(room.slots[static_cast<size_t>(v)]), in.row(v / used),
-                static_cast<size_t>(in.columns) * sizeof(float));
+    float* row = rows.row(room.slots[static_cast<size_t>(v)]);
+    if (beside) {
+      pass.norm_row(weights.before_experts, read.row(v / used), read.columns, row);
+    } else {
+      std::memcpy(row, read.row(v / used), static_cast<size_t>(read.columns) * sizeof(float));
+    }
   });
   if (gated) {
     multiply(pass, weights, rows,
@@ -158,6 +186,7 @@ void mixture(const Pass& pass, int l, const Matrix<float>& in, const Matrix<floa
       pass.kernels.add_scaled(rows.row(slot), room.shares[static_cast<size_t>(v)], out.columns,
                               out.row(t));
     }
+    if (beside) pass.norm_row(weights.after_experts, out.row(t), out.columns, out.row(t));
   });
   if (layer.mixture.shared_length != 0) add_shared(pass, l, in, out);
 }

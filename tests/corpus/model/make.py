@@ -396,3 +396,4 @@ for make in (olmoe, qwen2moe, granitemoe, starcoder2, exaone4, lfm2moe, qwen35mo
              gemma3n, nomic_bert_moe):
     make()
 deepseek2(groups=True)
+gemma4(experts=True)
