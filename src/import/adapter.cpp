@@ -1,5 +1,6 @@
 #include "import/adapter.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/quote.h"
@@ -76,9 +77,11 @@ Result<PlannedTensor> plan_half(const StoredTensor& stored, const model::Model& 
   const Half half = TRY(parse_half(stored.name));
   const StoredName name = parse_stored_name(half.module);
   const TensorRule* rule = find_rule(architecture, name.pattern);
-  const bool splits =
-      rule != nullptr && (rule->change == Change::FirstHalf || rule->change == Change::SecondHalf);
-  if (rule == nullptr || name.numbers.size() > 1 || splits) {
+  constexpr Change kWhole[] = {Change::None, Change::QueryHeads, Change::KeyHeads,
+                               Change::Transposed};
+  const bool whole = rule != nullptr && std::find(std::begin(kWhole), std::end(kWhole),
+                                                  rule->change) != std::end(kWhole);
+  if (!whole || name.numbers.size() > 1) {
     return fail("{}: expected a matrix of the architecture {} that is stored whole",
                 printable(stored.name), architecture);
   }
@@ -89,7 +92,7 @@ Result<PlannedTensor> plan_half(const StoredTensor& stored, const model::Model& 
                              half.b ? 'b' : 'a');
   planned.size = {stored.shape[1], stored.shape[0]};
   planned.columns = stored.shape[1];
-  planned.parts = {{&stored, 0, stored.rows()}};
+  planned.parts = {{{&stored}, 0, stored.rows()}};
   const auto layer = model.config.layers.empty() ? model::LayerConfig() : model.config.layers[0];
   if (half.b && rule->change == Change::QueryHeads) planned.heads = layer.heads;
   if (half.b && rule->change == Change::KeyHeads) planned.heads = layer.kv_heads;

@@ -54,13 +54,16 @@ std::vector<TensorRule> Family::all_tensors() const {
   std::vector<TensorRule> all(tensors.begin(), tensors.end());
   all.insert(all.end(), more_tensors.begin(), more_tensors.end());
   all.insert(all.end(), most_tensors.begin(), most_tensors.end());
+  all.insert(all.end(), further_tensors.begin(), further_tensors.end());
   return all;
 }
 
 std::vector<const Family*> all_families() {
   std::vector<const Family*> all;
-  for (const auto& families : {llama_families(), qwen_families(), gemma_families(), phi_families(),
-                               other_families(), encoder_families()}) {
+  for (const auto& families :
+       {llama_families(), qwen_families(), gemma_families(), gemma4_families(), qwen35_families(),
+        phi_families(), granite_families(), gpt_oss_families(), deepseek_families(),
+        hybrid_families(), other_families(), encoder_families()}) {
     for (const Family& family : families) all.push_back(&family);
   }
   return all;
@@ -110,6 +113,23 @@ Result<void> set_rotated_part(const Facts& facts, Keys& keys) {
   return {};
 }
 
+Result<std::vector<bool>> layers_of_type(const Facts& facts, std::string_view type) {
+  const int64_t layers = TRY(facts.count("num_hidden_layers"));
+  std::vector<bool> found;
+  for (const Json& kind : facts.get("layer_types").items()) found.push_back(kind.is(type));
+  if (static_cast<int64_t>(found.size()) == layers) return found;
+  return fail("{}: layer_types: expected one for each of {} layers, found {}", facts.name(), layers,
+              found.size());
+}
+
+Result<void> set_key_heads(const Facts& facts, const std::vector<bool>& attends, Keys& keys) {
+  const auto heads = static_cast<int32_t>(TRY(facts.count("num_key_value_heads")));
+  std::vector<int32_t> counts;
+  for (const bool attention : attends) counts.push_back(attention ? heads : 0);
+  keys.set_counts("attention.head_count_kv", counts);
+  return {};
+}
+
 Result<void> add_llama3_factors(const Facts& facts, Plan& plan) {
   const Json& scaling = facts.get("rope_parameters|rope_scaling");
   const Json& kind = scaling.has("rope_type") ? scaling["rope_type"] : scaling["type"];
@@ -147,6 +167,11 @@ Result<void> add_llama3_factors(const Facts& facts, Plan& plan) {
   }
   plan.add_values("rope_freqs.weight", std::move(factors));
   return {};
+}
+
+Result<void> rotate_all(const Facts& facts, Keys& keys, Plan& plan) {
+  keys.set_count("rope.dimension_count", TRY(head_width(facts)));
+  return add_llama3_factors(facts, plan);
 }
 
 }  // namespace issun::import

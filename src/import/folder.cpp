@@ -25,6 +25,7 @@ class Folder {
       return fail("{}: architectures: expected one that can be imported ({}), found {}",
                   facts.name(), family_classes(), printable(class_name));
     }
+    if (family->choose != nullptr) family = family->choose(facts);
     TRY(facts.set_defaults(family->defaults));
     TRY(refuse_quantised(facts));
     auto prepared = std::make_unique<Prepared>(family->architecture);
@@ -32,14 +33,15 @@ class Folder {
     TRY(set_common_keys(facts, *family, prepared->keys));
     TRY(set_keys(facts, family->keys, prepared->keys));
     prepared->stored = TRY(safetensors::SafetensorsSet::open(directory_));
-    const Heads heads = TRY(count_heads(facts));
     prepared->plan =
-        TRY(plan_tensors(prepared->stored, family->all_tensors(), heads,
-                         static_cast<int>(TRY(facts.count("num_hidden_layers|n_layer")))));
+        TRY(plan_tensors(prepared->stored, family->all_tensors(), TRY(read_counts(facts))));
     if (family->more != nullptr) TRY(family->more(facts, prepared->keys, prepared->plan));
-    TRY(set_pooling(*prepared));
+    TRY(set_pooling(*family, *prepared));
     TRY(read_generation(*prepared));
     Vocabulary vocabulary = TRY(read_vocabulary(facts, *prepared));
+    if (family->vocabulary != nullptr) {
+      TRY(vocabulary.keep_merges(family->vocabulary));
+    }
     TRY(add_vocabulary(std::move(vocabulary), *prepared));
     return prepared;
   }
@@ -49,20 +51,32 @@ class Folder {
 
   Result<Json> read_json(std::string_view file) const { return read_json_file(path(file)); }
 
+  // MXFP4 and 8-bit floats stand beside scales, which the plan finds.
   static Result<void> refuse_quantised(const Facts& facts) {
     const Json& quantised = facts.get("quantization_config");
     if (quantised.is_null()) return {};
     const Json& method = quantised["quant_method"];
+    const auto& block = quantised["weight_block_size"].items();
+    const bool square = block.size() == 2 && block[0].is_integer() && block[0].integer() == 128 &&
+                        block[1].is_integer() && block[1].integer() == 128;
+    if (method.is("mxfp4") || (method.is("fp8") && (block.empty() || square))) return {};
     return fail(
-        "{}: quantization_config: expected weights as floats, found '{}', which cannot be "
-        "imported",
+        "{}: quantization_config: expected weights as floats, mxfp4, or fp8 in blocks of 128 x "
+        "128, found '{}', which cannot be imported",
         facts.name(), method.is_string() ? printable(method.text()) : "some");
   }
 
-  static Result<Heads> count_heads(const Facts& facts) {
-    const int64_t heads = TRY(facts.count("num_attention_heads|n_head"));
-    const int64_t keys = TRY(facts.maybe_count("num_key_value_heads|n_head_kv")).value_or(heads);
-    return Heads{static_cast<int>(heads), static_cast<int>(keys)};
+  static Result<Counts> read_counts(const Facts& facts) {
+    Counts counts;
+    counts.query_heads = static_cast<int>(TRY(facts.count("num_attention_heads|n_head")));
+    counts.key_heads = static_cast<int>(
+        TRY(facts.maybe_count("num_key_value_heads|n_head_kv")).value_or(counts.query_heads));
+    counts.layers = static_cast<int>(TRY(facts.count("num_hidden_layers|n_layer")));
+    const auto ahead =
+        TRY(facts.maybe_count("num_nextn_predict_layers|mtp_num_hidden_layers")).value_or(0);
+    counts.layers_ahead =
+        static_cast<int>(std::min<int64_t>(ahead, INT32_MAX - int64_t{counts.layers}));
+    return counts;
   }
 
   void name_it(const Facts& facts, Prepared& prepared) const {
@@ -75,21 +89,20 @@ class Folder {
   }
 
   // How the vectors of a text's tokens become one; said in files of sentence-transformers.
-  Result<void> set_pooling(Prepared& prepared) const {
+  Result<void> set_pooling(const Family& family, Prepared& prepared) const {
     const Json modules = TRY(read_json("modules.json"));
     for (const Json& module : modules.items()) {
       if (!module["type"].is_string() || !module["path"].is_string()) continue;
-      if (module["type"].text().ends_with("Dense")) {
-        return fail(
-            "{}: expected no layers behind the pooling, found a Dense module, which cannot "
-            "be imported",
-            path("modules.json"));
-      }
-      if (!module["type"].text().ends_with("Pooling")) continue;
+      const bool dense = module["type"].text().ends_with("Dense");
+      if (!dense && !module["type"].text().ends_with("Pooling")) continue;
       const std::string& folder = module["path"].text();
       if (folder.find('/') != std::string::npos || folder.starts_with('.')) {
         return fail("{}: expected the name of a folder, found '{}'", path("modules.json"),
                     printable(folder));
+      }
+      if (dense) {
+        TRY(add_dense(family, folder, prepared));
+        continue;
       }
       const Json pooling = TRY(read_json(folder + "/config.json"));
       constexpr std::pair<const char*, int> kModes[] = {{"pooling_mode_mean_tokens", 1},
@@ -103,6 +116,39 @@ class Folder {
       }
       prepared.keys.set_count("pooling_type", mode->second);
     }
+    return {};
+  }
+
+  // A matrix behind the pooling, in a file of its own.
+  Result<void> add_dense(const Family& family, const std::string& folder,
+                         Prepared& prepared) const {
+    if (!family.has_dense || (folder != "2_Dense" && folder != "3_Dense")) {
+      return fail(
+          "{}: expected no layers behind the pooling, found the Dense module '{}', which cannot "
+          "be imported",
+          path("modules.json"), printable(folder));
+    }
+    const Json config = TRY(read_json(folder + "/config.json"));
+    const Json& activation = config["activation_function"];
+    if (config["bias"].is_true() ||
+        (activation.is_string() && !activation.text().ends_with("Identity"))) {
+      return fail("{}: {}: expected a matrix alone, found a bias or an activation", directory_,
+                  folder);
+    }
+    prepared.modules.push_back(TRY(safetensors::SafetensorsSet::open(path(folder))));
+    const StoredTensor* stored = prepared.modules.back().find("linear.weight");
+    if (stored == nullptr || stored->shape.size() != 2) {
+      return fail("{}: {}: expected a matrix 'linear.weight', found none", directory_, folder);
+    }
+    const std::string name = fmt::format("dense_{}", folder[0]);
+    PlannedTensor planned;
+    planned.name = name + ".weight";
+    planned.size = {stored->columns(), stored->rows()};
+    planned.columns = stored->columns();
+    planned.parts = {{{stored}, 0, stored->rows()}};
+    prepared.plan.tensors.insert(prepared.plan.tensors.begin(), std::move(planned));
+    prepared.keys.set_count(name + "_feat_in", stored->columns());
+    prepared.keys.set_count(name + "_feat_out", stored->rows());
     return {};
   }
 

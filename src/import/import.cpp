@@ -38,6 +38,8 @@ uint32_t file_type_id(DType type) {
       return 7;
     case DType::BF16:
       return 32;
+    case DType::MXFP4:
+      return 38;
     default:
       return 1;
   }
@@ -69,6 +71,7 @@ class Writing {
     }
     for (size_t i = 0; i < tensors.size(); ++i) TRY(write_tensor(tensors[i], types_[i], writer));
     TRY(prepared_.stored.still_whole());
+    for (const auto& module : prepared_.modules) TRY(module.still_whole());
     TRY(prepared_.file.still_whole());
     return writer.finish();
   }
@@ -85,10 +88,10 @@ class Writing {
   Result<void> write_tensor(const PlannedTensor& tensor, DType type, gguf::GgufWriter& writer) {
     if (tensor.parts.empty()) return append(std::as_bytes(std::span(tensor.values)), writer);
     const RowReader rows = TRY(RowReader::create(tensor));
-    const int64_t source_row = tensor.columns * tensor.parts[0].stored->type->bytes;
-    const int64_t at_once = std::max<int64_t>(1, kChunkBytes / std::max<int64_t>(source_row, 1));
     const int64_t count = tensor.rows();
     if (rows.copies(type)) {
+      const int64_t source_row = tensor.columns * facts(type).bytes;
+      const int64_t at_once = std::max<int64_t>(1, kChunkBytes / std::max<int64_t>(source_row, 1));
       for (int64_t r = 0; r < count;) {
         const auto bytes = rows.bytes(r, std::min(at_once, count - r));
         TRY(append(bytes, writer));
@@ -96,11 +99,29 @@ class Writing {
       }
       return {};
     }
+    return encode_rows(tensor, type, rows, writer);
+  }
+
+  Result<void> encode_rows(const PlannedTensor& tensor, DType type, const RowReader& rows,
+                           gguf::GgufWriter& writer) {
+    const auto row = static_cast<size_t>(row_bytes(type, tensor.columns));
+    const int64_t count = tensor.rows();
+    const auto at_once = std::max<int64_t>(1, kChunkBytes / static_cast<int64_t>(row));
+    const bool packs = rows.packs(type);
     std::vector<float> values(static_cast<size_t>(tensor.columns));
-    std::vector<std::byte> encoded(static_cast<size_t>(row_bytes(type, tensor.columns)));
-    for (int64_t r = 0; r < count; ++r) {
-      rows.read(r, values);
-      encode_row(type, values.data(), tensor.columns, encoded.data());
+    std::vector<std::byte> encoded;
+    for (int64_t first = 0; first < count; first += at_once) {
+      const int64_t end = std::min(count, first + at_once);
+      encoded.resize(static_cast<size_t>(end - first) * row);
+      std::span<std::byte> left = encoded;
+      for (int64_t r = first; r < end; ++r, left = left.subspan(row)) {
+        if (packs) {
+          rows.pack(r, left.first(row));
+        } else {
+          rows.read(r, values);
+          encode_row(type, values.data(), tensor.columns, left.data());
+        }
+      }
       TRY(append(encoded, writer));
     }
     return {};
@@ -150,6 +171,10 @@ Result<ImportReport> import_model(const std::string& source, const std::string& 
   if (prepared->plan.left_out > 0) {
     report.notes.push_back(
         fmt::format("{} tensors for pictures or sound were left out", prepared->plan.left_out));
+  }
+  if (prepared->plan.ahead > 0) {
+    report.notes.push_back(
+        fmt::format("{} tensors that guess further tokens were left out", prepared->plan.ahead));
   }
   const auto opened = model::Model::open(out);
   if (!opened) {

@@ -31,6 +31,14 @@ void Keys::set_text(std::string_view key, std::string text) {
 void Keys::set_flags(std::string_view key, const std::vector<bool>& flags) {
   set(key, gguf::make_bools(flags));
 }
+void Keys::set_counts(std::string_view key, std::span<const int32_t> counts) {
+  set(key, gguf::make_i32s(counts));
+}
+
+void Keys::drop(std::string_view key) {
+  const std::string full = architecture_ + "." + std::string(key);
+  std::erase_if(values_, [&](const auto& value) { return value.first == full; });
+}
 
 const gguf::Value* Keys::find(std::string_view full_key) const {
   for (const auto& [key, value] : values_) {
@@ -84,7 +92,10 @@ Result<void> set_rope(const Facts& facts, const Family& family, Keys& keys) {
   const Json& kind = rope.has("rope_type") ? rope["rope_type"] : rope["type"];
   if (kind.is_null() || kind.is("default") || kind.is("llama3")) return {};
   if (!kind.is_string()) return fail("{}: rope_scaling: expected a type", facts.name());
-  if (family.reads_rope_factors && (kind.is("longrope") || kind.is("su"))) return {};
+  if (family.reads_rope_factors &&
+      (kind.is("longrope") || kind.is("su") || kind.is("proportional"))) {
+    return {};
+  }
   if (!kind.is("linear") && !kind.is("yarn")) {
     return fail("{}: rope_scaling: expected default, linear, yarn or llama3, found '{}'",
                 facts.name(), kind.text());

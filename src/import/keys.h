@@ -26,6 +26,9 @@ class Keys {
   void set_flag(std::string_view key, bool flag);
   void set_text(std::string_view key, std::string text);
   void set_flags(std::string_view key, const std::vector<bool>& flags);
+  void set_counts(std::string_view key, std::span<const int32_t> counts);
+  // Takes back what an architecture means otherwise.
+  void drop(std::string_view key);
   // Keeps a text for values that are views into it.
   std::string_view keep(std::string text) { return kept_.emplace_back(std::move(text)); }
 

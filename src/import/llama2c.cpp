@@ -69,7 +69,7 @@ class Cutter {
       piece.name = prepared_.keys.keep(planned.name);
       planned.size.assign(shape.rbegin(), shape.rend());
       planned.columns = piece.columns();
-      planned.parts = {{&piece, 0, piece.rows()}};
+      planned.parts = {{{&piece}, 0, piece.rows()}};
       planned.layer = name.find('#') == std::string_view::npos ? -1 : l;
       prepared_.plan.tensors.push_back(std::move(planned));
     }

@@ -10,11 +10,12 @@ namespace issun::import {
 
 namespace {
 
-constexpr std::string_view kPrefixes[] = {"model.", "language_model.", "transformer.",
+constexpr std::string_view kPrefixes[] = {"model.", "language_model.", "transformer.", "backbone.",
                                           "bert.",  "roberta.",        "distilbert."};
 // What no network needs: tables that are computed, and switches of training.
-constexpr std::string_view kNeedless[] = {".masked_bias", ".attn.bias",   ".attention.bias",
-                                          ".inv_freq",    "position_ids", "num_batches_tracked"};
+constexpr std::string_view kNeedless[] = {".masked_bias",     ".attn.bias",   ".attention.bias",
+                                          ".inv_freq",        "position_ids", "num_batches_tracked",
+                                          ".activation_scale"};
 // The parts of models that also see or hear.
 constexpr std::string_view kOtherSenses[] = {
     "vision_tower.",          "vision_model.", "visual.",     "audio_tower.",
@@ -42,19 +43,14 @@ std::string_view without_prefix(std::string_view name) {
 struct Group {
   Change change = Change::None;
   int layer = -1;
-  bool stacked = false;                       // of experts
-  std::map<int, const StoredTensor*> stored;  // by expert
-  std::vector<const StoredTensor*> all() const {
-    std::vector<const StoredTensor*> tensors;
-    for (const auto& [expert, tensor] : stored) tensors.push_back(tensor);
-    return tensors;
-  }
+  bool stacked = false;          // of experts
+  std::map<int, Scaled> stored;  // by expert
 };
 
 class Planner {
  public:
-  Planner(std::span<const TensorRule> rules, const Heads& heads, int layers)
-      : rules_(rules), heads_(heads), layers_(layers) {}
+  Planner(std::span<const TensorRule> rules, const Counts& counts)
+      : rules_(rules), counts_(counts) {}
 
   Result<void> add(const StoredTensor& tensor) {
     const std::string_view plain = without_prefix(tensor.name);
@@ -64,6 +60,10 @@ class Planner {
       return {};
     }
     const StoredName name = parse_stored_name(tensor.name);
+    if (is_ahead(name)) {
+      ++plan.ahead;
+      return {};
+    }
     bool known = false;
     for (const TensorRule& rule : rules_) {
       if (rule.from != name.pattern) continue;
@@ -92,40 +92,63 @@ class Planner {
   Plan plan;
 
  private:
+  bool is_ahead(const StoredName& name) const {
+    if (name.pattern.starts_with("mtp.")) return counts_.layers_ahead > 0;
+    return name.pattern.starts_with("layers.#.") && name.numbers[0] >= counts_.layers &&
+           name.numbers[0] < counts_.layers + counts_.layers_ahead;
+  }
+
   Result<void> add(const StoredTensor& tensor, const StoredName& name, const TensorRule& rule) {
     const int layer = name.numbers.empty() ? -1 : name.numbers[0];
-    if (layer >= layers_) {
-      return fail("{}: expected layers below {}", printable(tensor.name), layers_);
+    if (layer >= counts_.layers) {
+      return fail("{}: expected layers below {}", printable(tensor.name), counts_.layers);
     }
     const std::string_view to = rule.to;
     const bool named_whole = to.ends_with(".weight") || to.ends_with(".bias");
-    Group& group = groups_[numbered(to, layer) + (named_whole ? "" : std::string(name.ending))];
+    std::string whole = numbered(to, layer) + (named_whole ? "" : std::string(name.ending));
+    if (to.ends_with('.')) whole = numbered(to.substr(0, to.size() - 1), layer);
+    Group& group = groups_[whole];
     group.change = rule.change;
     group.layer = layer;
     group.stacked = name.numbers.size() > 1;
-    const int expert = group.stacked ? name.numbers[1] : 0;
-    if (group.stored.emplace(expert, &tensor).second) return {};
-    return fail("{}: expected one tensor of that meaning, found two", printable(tensor.name));
+    Scaled& stored = group.stored[group.stacked ? name.numbers[1] : 0];
+    const StoredTensor*& place = name.scales ? stored.scales : stored.codes;
+    if (place != nullptr) {
+      return fail("{}: expected one tensor of that meaning, found two", printable(tensor.name));
+    }
+    place = &tensor;
+    return {};
   }
 
   Result<PlannedTensor> plan_group(const std::string& name, const Group& group) const {
-    const StoredTensor& first = *group.stored.begin()->second;
+    for (const auto& [expert, stored] : group.stored) {
+      if (stored.codes == nullptr) return fail("expected numbers beside scales, found none");
+      TRY(stored.type());
+    }
+    const Scaled& first = group.stored.begin()->second;
+    std::vector<int64_t> shape = first.shape();
+    if (group.change == Change::Squeezed) std::erase(shape, 1);
     PlannedTensor planned;
     planned.name = name;
     planned.change = group.change;
     planned.layer = group.layer;
-    if (first.shape.empty() || first.shape.size() > 3) {
-      return fail("expected 1 to 3 dimensions, found {}", safetensors::describe_shape(first.shape));
+    if (std::find(shape.begin(), shape.end(), 0) != shape.end()) {
+      return fail("expected numbers, found none in {}", safetensors::describe_shape(shape));
     }
-    planned.size.assign(first.shape.rbegin(), first.shape.rend());
-    planned.columns = first.columns();
-    for (const StoredTensor* tensor : group.all()) {
-      if (tensor->shape != first.shape || tensor->type != first.type) {
+    if (shape.empty() || shape.size() > 3) {
+      return fail("expected 1 to 3 dimensions, found {}", safetensors::describe_shape(shape));
+    }
+    planned.size.assign(shape.rbegin(), shape.rend());
+    planned.columns = planned.size[0];
+    int64_t rows = 1;
+    for (size_t d = 1; d < planned.size.size(); ++d) rows *= planned.size[d];
+    for (const auto& [expert, stored] : group.stored) {
+      if (stored.codes->shape != first.codes->shape || stored.codes->type != first.codes->type) {
         return fail("expected experts of one shape and type, found {} {} beside {} {}",
-                    tensor->type->name, safetensors::describe_shape(tensor->shape),
-                    first.type->name, safetensors::describe_shape(first.shape));
+                    stored.codes->type->name, safetensors::describe_shape(stored.codes->shape),
+                    first.codes->type->name, safetensors::describe_shape(first.codes->shape));
       }
-      planned.parts.push_back({tensor, 0, tensor->rows()});
+      planned.parts.push_back({stored, 0, rows});
     }
     if (group.stacked) {
       if (group.stored.rbegin()->first + 1 != static_cast<int>(group.stored.size())) {
@@ -142,10 +165,14 @@ class Planner {
     switch (planned.change) {
       case Change::None:
       case Change::PlusOne:
+      case Change::Squeezed:
+      case Change::MinusExpOfLog:
+      case Change::ByFamily:
         return {};
       case Change::QueryHeads:
       case Change::KeyHeads:
-        planned.heads = planned.change == Change::QueryHeads ? heads_.query : heads_.key;
+        planned.heads =
+            planned.change == Change::QueryHeads ? counts_.query_heads : counts_.key_heads;
         return turn_heads(planned);
       case Change::Transposed:
         if (planned.size.size() == 1) {  // the bias beside it
@@ -160,6 +187,9 @@ class Planner {
       case Change::FirstHalf:
       case Change::SecondHalf:
         return halve(planned);
+      case Change::EvenRows:
+      case Change::OddRows:
+        return take_every_second(planned);
     }
     return {};
   }
@@ -190,9 +220,29 @@ class Planner {
     return {};
   }
 
+  static Result<void> take_every_second(PlannedTensor& planned) {
+    if (planned.name.ends_with(".bias")) {  // rows of one number
+      planned.size.insert(planned.size.begin(), 1);
+      planned.columns = 1;
+    }
+    if (planned.parts.size() != 1 || planned.size.size() < 2 || planned.size[1] % 2 != 0) {
+      return fail("expected an even number of rows to take every second of, found {}",
+                  planned.size.size() < 2 ? 1 : planned.size[1]);
+    }
+    const int64_t both = planned.size[1], odd = planned.change == Change::OddRows ? 1 : 0;
+    const Scaled stored = planned.parts[0].stored;
+    const int64_t matrices = planned.size.size() > 2 ? planned.size[2] : 1;
+    planned.parts.clear();
+    for (int64_t m = 0; m < matrices; ++m) {
+      planned.parts.push_back({stored, m * both + odd, both / 2, 2});
+    }
+    planned.size[1] = both / 2;
+    if (planned.columns == 1) planned.size.erase(planned.size.begin());
+    return {};
+  }
+
   std::span<const TensorRule> rules_;
-  const Heads heads_;
-  const int layers_;
+  const Counts counts_;
   std::map<std::string, Group> groups_;
 };
 
@@ -222,16 +272,20 @@ PlannedTensor* Plan::find(std::string_view name) {
 StoredName parse_stored_name(std::string_view name) {
   StoredName parsed;
   name = without_prefix(name);
-  // Old encoders call the gain of a norm gamma and its bias beta.
+  // Old encoders call the gain of a norm gamma and its bias beta; numbers with scales are apart.
   constexpr struct {
     std::string_view ending, meaning;
-  } kEndings[] = {
-      {".weight", ".weight"}, {".bias", ".bias"}, {".gamma", ".weight"}, {".beta", ".bias"}};
+    bool scales = false;
+  } kEndings[] = {{".weight", ".weight"},       {".bias", ".bias"},
+                  {".gamma", ".weight"},        {".beta", ".bias"},
+                  {"_bias", ".bias"},           {"_blocks", ".weight"},
+                  {"_scales", ".weight", true}, {".weight_scale_inv", ".weight", true}};
   parsed.ending = ".weight";
-  for (const auto& [ending, meaning] : kEndings) {
+  for (const auto& [ending, meaning, scales] : kEndings) {
     if (!name.ends_with(ending)) continue;
     name.remove_suffix(ending.size());
     parsed.ending = meaning;
+    parsed.scales = scales;
     break;
   }
   while (!name.empty()) {
@@ -256,8 +310,8 @@ std::string numbered(std::string_view pattern, int layer) {
 }
 
 Result<Plan> plan_tensors(const safetensors::SafetensorsSet& stored,
-                          std::span<const TensorRule> rules, const Heads& heads, int layers) {
-  Planner planner(rules, heads, layers);
+                          std::span<const TensorRule> rules, const Counts& counts) {
+  Planner planner(rules, counts);
   for (const auto& [name, tensor] : stored.tensors()) TRY(planner.add(*tensor));
   TRY(planner.finish());
   return std::move(planner.plan);

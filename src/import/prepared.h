@@ -17,9 +17,10 @@ struct Prepared {
   explicit Prepared(std::string_view architecture) : keys(architecture) {}
   Keys keys;
   Plan plan;
-  safetensors::SafetensorsSet stored;  // what the plan points into, of a directory
-  MappedFile file;                     // and of llama2.c
-  std::deque<StoredTensor> pieces;     // of the file
+  safetensors::SafetensorsSet stored;               // what the plan points into, of a directory
+  std::deque<safetensors::SafetensorsSet> modules;  // behind the pooling
+  MappedFile file;                                  // and of llama2.c
+  std::deque<StoredTensor> pieces;                  // of the file
   std::vector<std::string> notes;
 };
 

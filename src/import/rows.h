@@ -21,6 +21,10 @@ class RowReader {
   bool copies(DType type) const;
   // Bytes of rows [first, first + at most count) of one part; for tensors that copies() says so of.
   std::span<const std::byte> bytes(int64_t first, int64_t count) const;
+  // Whether rows stand there in another order of bits, which pack() brings into that of the file.
+  bool packs(DType type) const;
+  // The bytes of row r; for tensors that packs() says so of.
+  void pack(int64_t r, std::span<std::byte> out) const;
   // Row r as floats: tensor.columns of them.
   void read(int64_t r, std::span<float> out) const;
 
@@ -28,7 +32,8 @@ class RowReader {
   explicit RowReader(const PlannedTensor& tensor) : tensor_(&tensor) {}
   struct Place {
     const Part* part;
-    int64_t row;  // of the stored tensor
+    int64_t row;     // of the stored tensor
+    int64_t within;  // of the part
   };
   Place place(int64_t r) const;
   int64_t turned(int64_t r) const;

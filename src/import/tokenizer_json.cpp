@@ -122,6 +122,7 @@ class Builder {
       if (made == ids.end()) return fail("merges: '{}' is no token", printable(left + right));
       float& score = v_.scores[made->second];
       if (score == -1e6f) score = next--;
+      v_.merges.push_back(joined(left, right));
     }
     for (size_t id = 0; id < v_.tokens.size(); ++id) {
       if (is_byte(v_.tokens[id])) v_.kinds[id] = TokenKind::Byte;

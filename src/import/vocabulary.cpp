@@ -28,6 +28,22 @@ int32_t Vocabulary::find(std::string_view text) const {
   return found == tokens.end() ? -1 : static_cast<int32_t>(found - tokens.begin());
 }
 
+// The tokens between which a chat's parts stand are shown, so that a program can read them.
+Result<void> Vocabulary::keep_merges(std::string_view model_name) {
+  if (merges.empty()) {
+    return fail("tokenizer: expected a tokenizer.json with merges, found none");
+  }
+  model = model_name;
+  pre.clear();
+  std::fill(scores.begin(), scores.end(), 0.0f);
+  for (const char* text : {"<|channel>", "<channel|>", "<|tool_call>", "<tool_call|>",
+                           "<|tool_response>", "<tool_response|>", "<|\"|>"}) {
+    const int32_t id = find(text);
+    if (id >= 0) kinds[static_cast<size_t>(id)] = TokenKind::UserDefined;
+  }
+  return {};
+}
+
 void Vocabulary::pad(int64_t size) {
   for (int64_t id = static_cast<int64_t>(tokens.size()); id < size; ++id) {
     tokens.push_back(fmt::format("[PAD{}]", id));
@@ -114,7 +130,8 @@ void set_vocabulary_keys(const Vocabulary& vocabulary, Keys& keys) {
   std::vector<int32_t> kinds;
   for (const TokenKind kind : vocabulary.kinds) kinds.push_back(static_cast<int32_t>(kind));
   set("token_type", gguf::make_i32s(kinds));
-  if (vocabulary.model == "gpt2") set("merges", views(vocabulary.merges));
+  if (vocabulary.model == "gpt2" || vocabulary.model == "gemma4")
+    set("merges", views(vocabulary.merges));
   const auto flag = [&](std::string_view key, const std::optional<bool>& value) {
     if (value) set(key, gguf::make_bool(*value));
   };

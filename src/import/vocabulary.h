@@ -23,7 +23,7 @@ struct Vocabulary {
   std::vector<std::string> tokens;
   std::vector<float> scores;  // empty: the model has none
   std::vector<TokenKind> kinds;
-  std::vector<std::string> merges;
+  std::vector<std::string> merges;  // of SentencePiece's: for keep_merges() alone
   std::optional<bool> add_space_prefix, remove_extra_whitespaces, lowercase, strip_accents;
   std::optional<bool> punctuation;     // of Unigram on BERT's words: ASCII's stands by itself
   std::vector<uint8_t> charsmap;       // of the normalisation of SentencePiece
@@ -32,6 +32,8 @@ struct Vocabulary {
   std::string end_of_text;  // what the fast tokenizer puts behind every text, if anything
 
   int32_t find(std::string_view text) const;  // -1: none
+  // Makes it one whose merges count, not its scores. Error: it has none.
+  Result<void> keep_merges(std::string_view model_name);
   // Makes room for `size` tokens, named as nobody else names one.
   void pad(int64_t size);
   // Another text and kind for a token, which may lie beyond the end. Error: an id that no

@@ -2,8 +2,10 @@
 import struct
 
 SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
-TYPE_NAMES = {0: "F32", 1: "F16", 8: "Q8_0", 24: "I8", 30: "BF16"}
+TYPE_NAMES = {0: "F32", 1: "F16", 8: "Q8_0", 24: "I8", 30: "BF16",
+              39: "MXFP4"}
 VALUE_BYTES = {"F32": 4, "F16": 2, "BF16": 2, "I8": 1}
+BLOCK_BYTES = {"MXFP4": (32, 17)}  # numbers and bytes of a block
 
 
 class Tensor:
@@ -41,9 +43,11 @@ class GgufFile:
         begin = (self.at + alignment - 1) // alignment * alignment
         self.tensors = {}
         for name, size, kind, offset in table:
-            length = VALUE_BYTES.get(TYPE_NAMES.get(kind), 0)
+            numbers, length = BLOCK_BYTES.get(TYPE_NAMES.get(kind),
+                                              (1, VALUE_BYTES.get(TYPE_NAMES.get(kind), 0)))
             for n in size:
                 length *= n
+            length //= numbers
             data = self.bytes[begin + offset:begin + offset + length]
             self.tensors[name] = Tensor(name, size, kind, data)
 

@@ -90,12 +90,19 @@ COMPUTED = ("rope_freqs.weight", "rope_factors_long.weight", "rope_factors_short
 
 
 class Kind:
-    def __init__(self, class_name, *tables, turned=False, less_one=False, transposed=False):
+    """`tensor(model, tensor, pattern, layer)` may say what becomes of one: a list, or None: as the
+    tables say. `facts(model, config)` changes config.json, `files(model, folder)` adds to it.
+    `factors`: what the tensors of a name are divided by."""
+
+    def __init__(self, class_name, *tables, turned=False, less_one=False, transposed=False,
+                 tensor=None, facts=None, files=None, factors=None):
         self.class_name = class_name
         self.names = {}
         for table in tables:
             self.names.update(table)
         self.turned, self.less_one, self.transposed = turned, less_one, transposed
+        self.tensor, self.facts, self.files = tensor, facts, files
+        self.factors = factors or {}
 
 
 # Cases of the conformance data by the class that would have saved them.
@@ -162,7 +169,7 @@ def config_of(model, kind):
     if kind.class_name == "ModernBertModel":
         config["local_attention"] = config.pop("sliding_window")
         config["norm_eps"] = config["layer_norm_eps"]
-    width = own("attention.key_length") or own("embedding_length") // own("attention.head_count")
+    width = own("attention.key_length") or own("embedding_length") // (own("attention.head_count") or 1)
     if own("rope.dimension_count") not in (None, width):
         config["partial_rotary_factor"] = own("rope.dimension_count") / width
     if "tokenizer.ggml.token_type_count" in model.keys:
@@ -187,7 +194,18 @@ def config_of(model, kind):
         config["rope_scaling"] = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0,
                                   "high_freq_factor": 4.0,
                                   "original_max_position_embeddings": 256}
+    if kind.facts:
+        kind.facts(model, config)
     return config
+
+
+def key_of(model, name, otherwise=None):
+    return model.keys.get(f"{model.keys['general.architecture']}.{name}", otherwise)
+
+
+def spread(tensor, name):
+    """A convolution of each channel by itself, as frameworks store it."""
+    return [(f"{name}.weight", tensor.type, [tensor.shape[0], 1, tensor.shape[1]], tensor.data)]
 
 
 def halves_of_heads(rows, heads):
@@ -202,6 +220,7 @@ def stored_bytes(model, kind, tensor, stem):
     architecture = model.keys["general.architecture"]
     heads = model.keys[f"{architecture}.attention.head_count"]
     keys = model.keys.get(f"{architecture}.attention.head_count_kv", heads)
+    keys = max(keys) if isinstance(keys, list) else keys
     if kind.turned and stem in ("blk.#.attn_q", "blk.#.attn_k"):
         width = 4 if len(tensor.shape) == 1 else len(tensor.data) // tensor.shape[0]
         rows = [tensor.data[i:i + width] for i in range(0, len(tensor.data), width)]
@@ -210,6 +229,9 @@ def stored_bytes(model, kind, tensor, stem):
     if kind.less_one and stem.endswith("norm"):
         values = struct.unpack(f"<{len(tensor.data) // 4}f", tensor.data)
         return struct.pack(f"<{len(values)}f", *(value - 1 for value in values)), tensor.shape
+    if stem in kind.factors:
+        values = struct.unpack(f"<{len(tensor.data) // 2}e", tensor.data)
+        return struct.pack(f"<{len(values)}e", *(v / kind.factors[stem] for v in values)), tensor.shape
     matrix = len(tensor.shape) == 2 and stem.startswith("blk.")
     if kind.transposed and matrix:
         rows, columns = tensor.shape
@@ -227,7 +249,13 @@ def stored_tensors(model, kind):
             continue
         stem, _, ending = tensor.name.rpartition(".")
         numbers = re.findall(r"\d+", stem)
-        pattern = re.sub(r"\d+", "#", stem)
+        pattern = re.sub(r"(?<=blk\.)\d+", "#", stem)
+        if ending not in ("weight", "bias"):
+            pattern = f"{pattern}.{ending}"
+        special = kind.tensor and kind.tensor(model, tensor, pattern, numbers[0] if numbers else None)
+        if special is not None:
+            yield from special
+            continue
         name = kind.names[pattern].replace("#", numbers[0] if numbers else "")
         data, shape = stored_bytes(model, kind, tensor, pattern)
         if "@" not in name:
@@ -268,6 +296,8 @@ def write_model(model, kind, folder, files=1):
     folder.mkdir(exist_ok=True)
     (folder / "config.json").write_text(json.dumps(config_of(model, kind)))
     write_pooling(model, folder)
+    if kind.files:
+        kind.files(model, folder)
     tensors = list(stored_tensors(model, kind))
     if files == 1:
         write_safetensors(folder / "model.safetensors", tensors)

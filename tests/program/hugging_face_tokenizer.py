@@ -20,6 +20,10 @@ LLAMA3 = split(CASES + "|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}
 QWEN2 = split(CASES + "|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*" + TAIL)
 O200K = split("[^\\r\\n\\p{L}\\p{N}]?" + UPPER + "*" + LOWER + "+" + CASES + "?|[^\\r\\n\\p{L}\\p{N}]?" +
               UPPER + "+" + LOWER + "*" + CASES + "?|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*" + TAIL)
+TEKKEN = split("[^\\r\\n\\p{L}\\p{N}]?" + UPPER + "*" + LOWER + "+|[^\\r\\n\\p{L}\\p{N}]?" + UPPER + "+" +
+               LOWER + "*|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*" + TAIL)
+QWEN35 = split(CASES + "|[^\\r\\n\\p{L}\\p{N}]?[\\p{L}\\p{M}]+|\\p{N}| ?[^\\s\\p{L}\\p{M}\\p{N}]+[\\r\\n]*" +
+               TAIL)
 GPT2 = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True}
 DIGITS = {"type": "Sequence", "pretokenizers": [
     {"type": "Digits", "individual_digits": True},
@@ -30,9 +34,15 @@ SPLITTERS = {
     "stablelm2": (QWEN2, {"stablelm2"}), "gpt-4o": (O200K, {"gpt-4o"}), "gpt-2": (GPT2, {"gpt-2"}),
     "phi-2": (GPT2, {"gpt-2"}), "modern-bert": (GPT2, {"gpt-2"}), "olmo": (GPT2, {"gpt-2"}),
     "refact": (DIGITS, {"starcoder"}), "smollm": (DIGITS, {"smollm"}),
+    "lfm2": (LLAMA3, {"llama3"}), "falcon-h1": (LLAMA3, {"llama3"}), "glm4": (LLAMA3, {"dbrx"}),
+    "command-r": (DIGITS, {"smollm"}), "tekken": (TEKKEN, {"tekken"}),
+    "qwen35": (QWEN35, {"qwen35"}),
+    "deepseek-llm": (GPT2, {"deepseek-llm"}),  # which import is told, and does not find
 }
+WHOLE_WORDS = {"llama-bpe", "lfm2", "falcon-h1", "tekken"}  # which merges may not take apart
 # Those whose decoding cleans spaces before punctuation.
-CLEANING = {"llama-bpe", "dbrx", "stablelm2", "gpt-2", "phi-2", "modern-bert", "olmo", "refact"}
+CLEANING = {"llama-bpe", "lfm2", "falcon-h1", "glm4", "dbrx", "stablelm2", "gpt-2", "phi-2", "modern-bert", "olmo",
+            "refact"}
 
 
 def added_tokens(keys):
@@ -64,7 +74,24 @@ def byte_level(keys, folder):
         "pre_tokenizer": SPLITTERS[pre][0], "post_processor": template(keys),
         "decoder": {"type": "ByteLevel"},
         "model": {"type": "BPE", "dropout": None, "unk_token": None, "byte_fallback": False,
-                  "ignore_merges": pre == "llama-bpe", "vocab": vocabulary,
+                  "ignore_merges": pre in WHOLE_WORDS, "vocab": vocabulary,
+                  "merges": [merge.split(" ") for merge in keys["tokenizer.ggml.merges"]]}}))
+
+
+def marked_merges(keys, folder):
+    """Gemma 4: tokens of SentencePiece, merges in their order."""
+    added = added_tokens(keys)
+    apart = {entry["id"] for entry in added}
+    tokens, kinds = keys["tokenizer.ggml.tokens"], keys["tokenizer.ggml.token_type"]
+    (folder / "tokenizer.json").write_text(json.dumps({
+        "version": "1.0", "added_tokens": [dict(entry, special=True) for entry in added],
+        "normalizer": {"type": "Replace", "pattern": {"String": " "}, "content": "\u2581"},
+        "pre_tokenizer": {"type": "Split", "pattern": {"String": " "},
+                          "behavior": "MergedWithPrevious", "invert": False},
+        "post_processor": template(keys), "decoder": None,
+        "model": {"type": "BPE", "unk_token": tokens[kinds.index(UNKNOWN)], "byte_fallback": True,
+                  "vocab": {text: i for i, text in enumerate(tokens)
+                            if i not in apart or kinds[i] == UNKNOWN},
                   "merges": [merge.split(" ") for merge in keys["tokenizer.ggml.merges"]]}}))
 
 
@@ -132,7 +159,8 @@ def sentencepiece(keys, folder):
 
 def write_tokenizer(keys, folder):
     model = keys["tokenizer.ggml.model"]
-    {"gpt2": byte_level, "bert": word_piece, "llama": sentencepiece, "t5": unigram}[model](keys, folder)
+    {"gpt2": byte_level, "bert": word_piece, "llama": sentencepiece, "t5": unigram,
+     "gemma4": marked_merges}[model](keys, folder)
     tokens = keys["tokenizer.ggml.tokens"]
     config = {"clean_up_tokenization_spaces": keys.get("tokenizer.ggml.pre") in CLEANING}
     for role, key in (("bos", "bos"), ("eos", "eos"), ("unk", "unknown"), ("pad", "padding"),

@@ -37,6 +37,17 @@ constexpr KeyRule kGemma2Keys[] = {
     {"sliding_window", "attention.sliding_window"},
 };
 
+constexpr KeyRule kEmbeddingKeys[] = {
+    {"sliding_window", "attention.sliding_window", KeyRule::Count, true},
+};
+
+// The same class also saves decoders without a head.
+Result<void> more_embedding(const Facts& facts, Keys&, Plan&) {
+  if (facts.get("use_bidirectional_attention").is_true()) return {};
+  return fail("{}: use_bidirectional_attention: expected true, as EmbeddingGemma has it",
+              facts.name());
+}
+
 const Family kFamilies[] = {
     {.classes = "GemmaForCausalLM",
      .architecture = "gemma",
@@ -56,6 +67,14 @@ const Family kFamilies[] = {
      .defaults = R"({"max_position_embeddings": 131072, "num_attention_heads": 8,
                      "num_key_value_heads": 4, "head_dim": 256, "rms_norm_eps": 1e-6,
                      "global_rope_theta": 1000000.0})"},
+    {.classes = "Gemma3TextModel",
+     .architecture = "gemma-embedding",
+     .tensors = kGemma,
+     .more_tensors = kGemma2,
+     .most_tensors = kGemma3,
+     .keys = kEmbeddingKeys,
+     .has_dense = true,
+     .more = more_embedding},
 };
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Llama and those that are named and rotated like it: Mistral, Mixtral, SmolLM, Granite.
+// Llama and those that are named and rotated like it: Mistral and Ministral 3, Mixtral, SmolLM.
 #include "import/family.h"
 
 namespace issun::import {
@@ -12,27 +12,23 @@ constexpr TensorRule kMixtralExperts[] = {
     {"layers.#.block_sparse_moe.experts.#.w3", "blk.#.ffn_up_exps"},
 };
 
-constexpr TensorRule kGraniteExperts[] = {
-    {"layers.#.block_sparse_moe.router.layer", "blk.#.ffn_gate_inp"},
-    {"layers.#.block_sparse_moe.input_linear", "blk.#.ffn_gate_exps", Change::FirstHalf},
-    {"layers.#.block_sparse_moe.input_linear", "blk.#.ffn_up_exps", Change::SecondHalf},
-    {"layers.#.block_sparse_moe.output_linear", "blk.#.ffn_down_exps"},
-    {"layers.#.shared_mlp.input_linear", "blk.#.ffn_gate_shexp", Change::FirstHalf},
-    {"layers.#.shared_mlp.input_linear", "blk.#.ffn_up_shexp", Change::SecondHalf},
-    {"layers.#.shared_mlp.output_linear", "blk.#.ffn_down_shexp"},
-};
-
-constexpr KeyRule kGraniteKeys[] = {
-    {"attention_multiplier", "attention.scale", KeyRule::Number},
-    {"embedding_multiplier", "embedding_scale", KeyRule::Number},
-    {"residual_multiplier", "residual_scale", KeyRule::Number},
-    {"logits_scaling", "logit_scale", KeyRule::Number},
-    {"shared_intermediate_size", "expert_shared_feed_forward_length"},
-};
-
-Result<void> rotate_all(const Facts& facts, Keys& keys, Plan& plan) {
-  keys.set_count("rope.dimension_count", TRY(head_width(facts)));
-  return add_llama3_factors(facts, plan);
+// Mistral Small 3 rotates plainly; Ministral 3 stretches, and sharpens far positions.
+Result<void> more_mistral3(const Facts& facts, Keys& keys, Plan& plan) {
+  TRY(rotate_all(facts, keys, plan));
+  const Json& kind = facts.get("model_type");
+  if (kind.is("mistral") || kind.is("mistral3")) return {};
+  if (!kind.is("ministral3")) {
+    return fail("{}: model_type: expected mistral or ministral3 as the text's", facts.name());
+  }
+  const Json& rope = facts.get("rope_parameters|rope_scaling");
+  const Json &all = rope["mscale_all_dim"], &growth = rope["llama_4_scaling_beta"];
+  if (!keys.has("rope.scaling.type") || !all.is_number() || !growth.is_number()) {
+    return fail("{}: rope_parameters: expected yarn with mscale_all_dim and llama_4_scaling_beta",
+                facts.name());
+  }
+  keys.set_number("rope.scaling.yarn_log_multiplier", all.number());
+  keys.set_number("attention.temperature_scale", growth.number());
+  return {};
 }
 
 const Family kFamilies[] = {
@@ -43,23 +39,15 @@ const Family kFamilies[] = {
      .more_tensors = turned_rules(),
      .most_tensors = kMixtralExperts,
      .more = rotate_all},
+    {.classes = "Mistral3ForConditionalGeneration Ministral3ForCausalLM",
+     .architecture = "mistral3",
+     .tensors = decoder_rules(),
+     .more_tensors = turned_rules(),
+     .more = more_mistral3},
     {.classes = "SmolLM3ForCausalLM",
      .architecture = "smollm3",
      .tensors = decoder_rules(),
      .more_tensors = turned_rules(),
-     .more = rotate_all},
-    {.classes = "GraniteForCausalLM",
-     .architecture = "granite",
-     .tensors = decoder_rules(),
-     .more_tensors = turned_rules(),
-     .keys = kGraniteKeys,
-     .more = rotate_all},
-    {.classes = "GraniteMoeForCausalLM GraniteMoeSharedForCausalLM",
-     .architecture = "granitemoe",
-     .tensors = decoder_rules(),
-     .more_tensors = turned_rules(),
-     .most_tensors = kGraniteExperts,
-     .keys = kGraniteKeys,
      .more = rotate_all},
 };
 
