@@ -5,6 +5,7 @@
 #include "grammar/gbnf.h"
 #include "grammar/json_machine.h"
 #include "grammar/schema_compiler.h"
+#include "grammar/token_mask.h"
 
 namespace issun::grammar {
 
@@ -46,9 +47,6 @@ std::span<const uint64_t> GrammarState::allowed() {
 }
 
 void GrammarState::compute_mask(std::span<uint64_t> mask) {
-  const auto allow = [&](Token token) {
-    mask[static_cast<size_t>(token) / 64] |= uint64_t{1} << (token % 64);
-  };
   texts_.clear();
   configurations_.texts(at_, texts_);
   for (const Configurations::Text& text : texts_) {
@@ -58,9 +56,9 @@ void GrammarState::compute_mask(std::span<uint64_t> mask) {
   if (rest != Configurations::kRefused) walk(rest, mask);
   whole_.clear();
   configurations_.tokens(at_, whole_);
-  for (const Token token : whole_) allow(token);
+  for (const Token token : whole_) allow(mask, token);
   if (!can_end()) return;
-  for (const Token end : tokens_->ends()) allow(end);
+  for (const Token end : tokens_->ends()) allow(mask, end);
 }
 
 void GrammarState::walk(Configuration from, std::span<uint64_t> mask) {
@@ -75,7 +73,7 @@ void GrammarState::walk(Configuration from, std::span<uint64_t> mask) {
     }
     path_[node.depth] = next;
     for (Token token = node.token; token != tokenizer::kNoToken; token = tokens_->twin(token)) {
-      mask[static_cast<size_t>(token) / 64] |= uint64_t{1} << (token % 64);
+      allow(mask, token);
     }
     ++i;
   }

@@ -5,6 +5,7 @@
 
 #include "grammar/json_spelling.h"
 #include "grammar/prefix_walk.h"
+#include "grammar/token_mask.h"
 
 namespace issun::grammar {
 
@@ -34,10 +35,6 @@ CharSet characters_of(std::u32string_view text) {
   CharSet set;
   for (const char32_t character : text) set.add(CharSet::class_of(character));
   return set;
-}
-
-void set_bit(std::vector<uint64_t>& mask, Token token) {
-  mask[static_cast<size_t>(token) / 64] |= uint64_t{1} << (token % 64);
 }
 
 }  // namespace
@@ -77,17 +74,17 @@ void TextIndex::add_characters(std::vector<Spelled> spelled, size_t words) {
   for (const Spelled& text : spelled) {
     longest_ = std::max(longest_, text.characters.size());
     for (size_t i = 0; i < kLengths.size(); ++i) {
-      if (text.characters.size() <= kLengths[i]) set_bit(short_[i], text.token);
+      if (text.characters.size() <= kLengths[i]) allow(short_[i], text.token);
     }
-    set_bit(short_.back(), text.token);
+    allow(short_.back(), text.token);
     const CharSet characters = characters_of(text.characters);
     for (size_t i = 0; i < CharSet::kClasses; ++i) {
       if (!characters.has(i)) continue;
       having_[i].resize(words);
-      set_bit(having_[i], text.token);
+      allow(having_[i], text.token);
     }
     for (Common& common : common_) {
-      if (common.characters.holds(characters)) set_bit(common.mask, text.token);
+      if (common.characters.holds(characters)) allow(common.mask, text.token);
     }
   }
 }

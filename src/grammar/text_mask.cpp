@@ -2,16 +2,14 @@
 
 #include <algorithm>
 
+#include "grammar/token_mask.h"
+
 namespace issun::grammar {
 
 namespace {
 
 // From so many on, endings are looked at for what they have in common.
 constexpr uint32_t kManyEndings = 2;
-
-void allow(std::span<uint64_t> mask, Token token) {
-  mask[static_cast<size_t>(token) / 64] |= uint64_t{1} << (token % 64);
-}
 
 }  // namespace
 
