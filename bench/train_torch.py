@@ -331,16 +331,17 @@ class TorchAdamW:
 def main():
     with open(OPTIONS.config, encoding="utf-8") as file:
         config = json.load(file)
-    training = config["training"]
+    training, shape = config["training"], config["model"]
+    shape["vocabulary_size"] = config["tokenizer"]["vocabulary_size"]
     length, sequences = training["sequence_length"], training["batch_sequences"]
     accumulate = training.get("accumulate", 1)
-    network = Network(config["model"], length)
+    network = Network(shape, length)
     parameters = network.parameters()
     optimiser = (FlatAdamW(parameters) if OPTIONS.optimiser == "flat" else
                  TorchAdamW(parameters, foreach=OPTIONS.optimiser == "foreach"))
     times, losses = [], []
     for step in range(OPTIONS.warm_up + OPTIONS.steps):
-        data = torch.randint(config["model"]["vocabulary_size"], (accumulate, sequences, length + 1))
+        data = torch.randint(shape["vocabulary_size"], (accumulate, sequences, length + 1))
         begin, total = time.perf_counter(), 0.0
         for batch in data:
             with torch.autocast("cpu", torch.bfloat16, enabled=OPTIONS.bf16):
