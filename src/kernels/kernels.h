@@ -79,6 +79,58 @@ struct AttentionTask {
 // The bits of a row do not depend on the other rows of the call, nor on page_tokens.
 using AttentionKernel = void (*)(const AttentionTask* task, void* scratch);
 
+// Products of matrices, out (m, n) = a (m, k) . b (k, n), work on panels: a copy of one block of
+// each side in the order in which the tile kernel reads it. A line is a row of a or a column of b,
+// its depth is k. Panels of a hold gemm_rows lines, one after another along their depth; panels of
+// b hold gemm_columns lines, depth after depth. Both hold kGemmDepth words of 32 bits of each line:
+// a float, or two neighbours in depth as bf16.
+constexpr int kGemmDepth = 256;
+constexpr int kGemmStride = kGemmDepth + 16;  // words from line to line of a: else one set of L1
+enum class GemmPrecision {
+  F32,
+  BF16,  // both sides rounded to bf16 (ties to even), products and sums in F32
+};
+constexpr int kGemmPrecisions = 2;
+
+// Copies a block of one side into panels.
+struct GemmPack {
+  const void* from;                                          // the first number of the block
+  int64_t row_bytes;                                         // from row to row of `from`
+  void (*decode)(const void* row, int columns, float* out);  // decode_row; nullptr: floats
+  bool rows_are_lines;  // each row is a line along its depth; otherwise a depth of all lines
+  // Where it is decoded, lines along a row start at a multiple of 256 and are at most so many.
+  int first, lines;  // their place in the panels; for b a multiple of 16
+  int padding;       // lines of zeros after them
+  int depth;         // at most gemm_depth
+  void* panels;      // 64-byte aligned
+};
+// scratch: kScratchBytes.
+using GemmPackKernel = void (*)(const GemmPack* task, void* scratch);
+
+// out (rows, columns) = or += a . b, from the first line of a panel of each on.
+struct GemmTile {
+  const void *a, *b;  // panels
+  int rows, columns, depth;
+  bool add;
+  float* out;
+  int64_t out_stride;  // floats from row to row
+};
+using GemmTileKernel = void (*)(const GemmTile* task);
+
+// out (m, n) = or += scale * a (m, k) . b (k, n), for blocks as attention has them: any sizes, made
+// for about 64. One of the two steps of each side is 1.
+struct SmallGemm {
+  const float* a;  // element (i, p) at a[i * a_row + p * a_column]
+  int64_t a_row, a_column;
+  const float* b;  // element (p, j) at b[p * b_row + j * b_column]
+  int64_t b_row, b_column;
+  int m, n, k;
+  float* out;
+  int64_t out_stride;  // floats from row to row
+  float scale;
+  bool accumulate;
+};
+
 constexpr int kLeastTaps = 2, kMostTaps = 4;  // of a convolution
 
 // A causal convolution of each channel by itself: out[t] = bias + the sum over j of taps[j] *
@@ -134,6 +186,13 @@ struct KernelTable {
 
   // A row of any type that has kernels, as floats, exactly.
   void (*decode_row[kTypes])(const void* row, int columns, float* out);
+
+  // Products of matrices, by GemmPrecision: see GemmPack. The driver is gemm.h.
+  int gemm_rows, gemm_columns;      // lines of a panel of a, and of b
+  int gemm_depth[kGemmPrecisions];  // the most numbers of a line that a panel holds
+  GemmPackKernel gemm_pack_a[kGemmPrecisions], gemm_pack_b[kGemmPrecisions];
+  GemmTileKernel gemm_tile[kGemmPrecisions];
+  void (*small_gemm)(const SmallGemm* task, void* scratch);  // scratch: kScratchBytes
 
   AttentionKernel attention[kTypes];  // by the type of the rows in the pages: F32, F16, BF16
   int64_t (*attention_scratch_bytes)(int key_width, int value_width);

@@ -4,6 +4,7 @@
 
 #include "kernels/attention.inl"
 #include "kernels/dot_q8.inl"
+#include "kernels/gemm.inl"
 #include "kernels/panel_q8.inl"
 #include "kernels/product_f32.inl"
 #include "kernels/quantise.inl"
@@ -44,6 +45,15 @@ constexpr void enter_cache_rows(KernelTable& table) {
   table.encode_row[type] = encode_row<Format>;
 }
 
+template <class Numbers>
+constexpr void enter_gemm(KernelTable& table, GemmPrecision precision) {
+  const int p = static_cast<int>(precision);
+  table.gemm_depth[p] = kGemmDepth * Numbers::kPerWord;
+  table.gemm_pack_a[p] = gemm_pack<PanelsOfA<Numbers>>;
+  table.gemm_pack_b[p] = gemm_pack<PanelsOfB<Numbers>>;
+  table.gemm_tile[p] = gemm_tile<Numbers>;
+}
+
 constexpr KernelTable make_table(const char* name) {
   KernelTable table{};
   table.name = name;
@@ -78,6 +88,11 @@ constexpr KernelTable make_table(const char* name) {
   enter_unpacked<IQ1_M>(table);
   table.panel_rows = kPanelRows;
   table.dot_tokens = 6;
+  table.gemm_rows = kGemmRows;
+  table.gemm_columns = kGemmColumns;
+  enter_gemm<Floats>(table, GemmPrecision::F32);
+  enter_gemm<RoundedFloats>(table, GemmPrecision::BF16);
+  table.small_gemm = small_gemm;
   enter_cache_rows<F32>(table);
   enter_cache_rows<F16>(table);
   enter_cache_rows<BF16>(table);

@@ -31,6 +31,7 @@ constexpr bool kWideDot = false;
 #endif
 constexpr int kTileVectors = 1, kTileTokens = 3;
 constexpr int kDotTokens = 4, kDotStreams = 4;
+constexpr int kGemmRows = 6, kGemmVectors = 1;
 
 inline __m256i load32(const void* p, int i = 0) {
   return _mm256_loadu_si256(static_cast<const __m256i*>(p) + i);

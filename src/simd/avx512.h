@@ -26,6 +26,7 @@ struct U8x64 {
 constexpr bool kWideDot = true;
 constexpr int kTileVectors = 2, kTileTokens = 6;
 constexpr int kDotTokens = 4, kDotStreams = 4;
+constexpr int kGemmRows = 12, kGemmVectors = 2;
 
 inline __mmask16 first_lanes(int n) { return static_cast<__mmask16>((1u << n) - 1); }
 

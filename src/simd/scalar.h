@@ -32,6 +32,8 @@ constexpr int kTileVectors = 1, kTileTokens = 2;
 // by side for one token. More is faster where lanes are registers, and slow to compile where they
 // are not.
 constexpr int kDotTokens = 1, kDotStreams = 1;
+// The tile of the products of matrices of floats: rows, and vectors of columns.
+constexpr int kGemmRows = 2, kGemmVectors = 1;
 
 #define EACH(count, statement) \
   for (int i = 0; i < (count); ++i) statement;
