@@ -37,7 +37,7 @@ inline const tokenizer::Tokenizer& chat_tokenizer() {
   return tokenizer;
 }
 
-// A store of documents of these lengths with the tokens 0, 1, 2, ..., all learnt; whole or not.
+// A store of documents of these lengths with the tokens 1, 2, 3, ..., all learnt; whole or not.
 inline TokenStore counted_store(const ScratchFolder& scratch, const std::vector<int>& lengths,
                                 bool whole = false) {
   const std::string path = scratch.path("counted.tokens");
@@ -47,7 +47,7 @@ inline TokenStore counted_store(const ScratchFolder& scratch, const std::vector<
     EncodedDocument document;
     document.whole = whole;
     for (int i = 0; i < lengths[d]; ++i) {
-      document.tokens.push_back(static_cast<int32_t>(writer->tokens()) + i);
+      document.tokens.push_back(static_cast<int32_t>(writer->tokens()) + i + 1);
     }
     document.learnt.assign(document.tokens.size(), 1);
     REQUIRE(writer->add(document, d));
