@@ -95,6 +95,13 @@ Result<void> remove_old(const std::string& folder, int64_t step) {
   for (const std::string& name : TRY(list_checkpoints(folder))) {
     if (step_of(name) < step && ++earlier > 1) TRY(remove_file(within(folder, name)));
   }
+  // Halves, of a training that was killed while it wrote.
+  for (const std::string& name : TRY(list_folder(folder))) {
+    const size_t end = name.find(".part");
+    if (end != name.npos && step_of(name.substr(0, end)) >= 0) {
+      TRY(remove_file(within(folder, name)));
+    }
+  }
   return {};
 }
 

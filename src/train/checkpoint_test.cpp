@@ -1,12 +1,11 @@
 #include "train/checkpoint.h"
 
 #include <doctest/doctest.h>
-#include <signal.h>
-#include <sys/resource.h>
 
 #include <cmath>
 
 #include "base/folder.h"
+#include "little_disk.h"
 #include "scratch_folder.h"
 #include "train/training_state.h"
 
@@ -48,28 +47,6 @@ void flip(const std::string& path, size_t at) {
   REQUIRE(write_atomically(path, bytes));
 }
 
-// Files larger than `bytes` cannot be written while this lives.
-class LittleDisk {
- public:
-  explicit LittleDisk(rlim_t bytes) {
-    REQUIRE(::getrlimit(RLIMIT_FSIZE, &usual_) == 0);
-    rlimit little = usual_;
-    little.rlim_cur = bytes;
-    previous_ = ::signal(SIGXFSZ, SIG_IGN);
-    REQUIRE(::setrlimit(RLIMIT_FSIZE, &little) == 0);
-  }
-  ~LittleDisk() {
-    ::setrlimit(RLIMIT_FSIZE, &usual_);
-    ::signal(SIGXFSZ, previous_);
-  }
-  LittleDisk(const LittleDisk&) = delete;
-  LittleDisk& operator=(const LittleDisk&) = delete;
-
- private:
-  rlimit usual_{};
-  void (*previous_)(int) = nullptr;
-};
-
 }  // namespace
 
 TEST_CASE("What is saved comes back bit by bit") {
@@ -103,6 +80,8 @@ TEST_CASE("What is saved comes back bit by bit") {
 TEST_CASE("The last two generations are kept, in the order of their steps") {
   const ScratchFolder scratch;
   REQUIRE(write_atomically(scratch.path("notes.txt"), "mine"));
+  // What a training that was killed left behind.
+  REQUIRE(write_atomically(scratch.path("checkpoint-9.issun.part123"), "half"));
   for (const int64_t step : {2, 9, 10, 100}) REQUIRE(save(scratch.path(""), step));
   const std::vector<std::string> kept = {"checkpoint-100.issun", "checkpoint-10.issun"};
   CHECK(*list_checkpoints(scratch.path("")) == kept);

@@ -1,10 +1,8 @@
 #include "train/token_store.h"
 
-#include <signal.h>
-#include <sys/resource.h>
-
 #include <filesystem>
 
+#include "little_disk.h"
 #include "train/made_up_tokens.h"
 #include "train/split.h"
 
@@ -111,14 +109,10 @@ TEST_CASE("A disk that is full leaves the store that was there, and no half of a
   REQUIRE(corpus.open());
   const std::string before = *read_text(corpus.scratch.path("store"));
   REQUIRE(write_atomically(corpus.scratch.path("text/00.txt"), std::string(50'000, 'x')));
-  rlimit usual{}, little{};
-  REQUIRE(::getrlimit(RLIMIT_FSIZE, &usual) == 0);
-  little = usual, little.rlim_cur = 4096;
-  const auto previous = ::signal(SIGXFSZ, SIG_IGN);
-  REQUIRE(::setrlimit(RLIMIT_FSIZE, &little) == 0);
-  const auto store = corpus.open();
-  REQUIRE(::setrlimit(RLIMIT_FSIZE, &usual) == 0);
-  ::signal(SIGXFSZ, previous);
+  const auto store = [&] {
+    const LittleDisk disk(4096);
+    return corpus.open();
+  }();
   REQUIRE_FALSE(store);
   CHECK(store.error().message.find("cannot write: File too large") != std::string::npos);
   CHECK(*read_text(corpus.scratch.path("store")) == before);
