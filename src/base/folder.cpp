@@ -30,6 +30,29 @@ Result<std::vector<std::string>> list_folder(const std::string& path) {
   return names;
 }
 
+namespace {
+
+bool is_link(const std::string& path) {
+  struct stat facts {};
+  return ::lstat(path.c_str(), &facts) == 0 && S_ISLNK(facts.st_mode);
+}
+
+}  // namespace
+
+Result<std::vector<std::string>> files_below(const std::string& folder) {
+  std::vector<std::string> files;
+  for (const std::string& name : TRY(list_folder(folder))) {
+    if (name.starts_with('.')) continue;
+    std::string path = folder.ends_with('/') ? folder + name : folder + "/" + name;
+    if (is_file(path)) {
+      files.push_back(std::move(path));
+    } else if (is_directory(path) && !is_link(path)) {
+      for (std::string& below : TRY(files_below(path))) files.push_back(std::move(below));
+    }
+  }
+  return files;
+}
+
 Result<void> make_folder(const std::string& path) {
   if (::mkdir(path.c_str(), 0755) == 0 || (errno == EEXIST && is_directory(path))) return {};
   return fail("{}: cannot make the folder: {}", path, ::strerror(errno));

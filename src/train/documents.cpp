@@ -32,23 +32,6 @@ void add_file(const std::string& path, Sources* sources) {
   }
 }
 
-// Deeper than any collection; a link that leads back up would go on for ever.
-constexpr int kDepth = 32;
-
-Result<void> add_folder(const std::string& path, int depth, Sources* sources) {
-  if (depth > kDepth) return fail("{}: expected folders at most {} deep", path, kDepth);
-  for (const std::string& name : TRY(list_folder(path))) {
-    if (name.starts_with('.')) continue;
-    const std::string below = path.ends_with('/') ? path + name : path + "/" + name;
-    if (is_directory(below)) {
-      TRY(add_folder(below, depth + 1, sources));
-    } else if (is_file(below)) {
-      add_file(below, sources);
-    }
-  }
-  return {};
-}
-
 bool is_blank(std::string_view text) { return text.find_first_not_of(kBlanks) == text.npos; }
 
 // The next line of `rest` without its end, taken off.
@@ -158,7 +141,7 @@ Result<Sources> find_sources(const std::vector<std::string>& paths) {
   Sources sources;
   for (const std::string& path : paths) {
     if (is_directory(path)) {
-      TRY(add_folder(path, 1, &sources));
+      for (const std::string& file : TRY(files_below(path))) add_file(file, &sources);
     } else if (!is_file(path)) {
       return fail("{}: expected a file or a folder, found none", path);
     } else if (ending_of(path) == Ending::Unknown) {
