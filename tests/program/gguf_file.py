@@ -84,11 +84,21 @@ def text(value):
     return struct.pack("<Q", len(data)) + data
 
 
-def key(name, value):
-    """One key with a text or a float, as the file has it."""
+def typed(value, integer=4):
+    """The type and the bytes of a value: text, flag, float, whole number (u32; i32 in a list)."""
     if isinstance(value, str):
-        return text(name) + struct.pack("<I", 8) + text(value)
-    return text(name) + struct.pack("<If", 6, value)
+        return 8, text(value)
+    if isinstance(value, list):
+        items = [typed(item, integer=5) for item in value]
+        return 9, struct.pack("<IQ", items[0][0], len(items)) + b"".join(data for _, data in items)
+    kind = 7 if isinstance(value, bool) else integer if isinstance(value, int) else 6
+    return kind, struct.pack("<" + SCALARS[kind], value)
+
+
+def key(name, value):
+    """One key with its value, as the file has it."""
+    kind, data = typed(value)
+    return text(name) + struct.pack("<I", kind) + data
 
 
 def write_gguf(path, key_count, key_bytes, tensors):
