@@ -9,14 +9,13 @@ namespace issun::kernels {
 namespace {
 
 // Lines of the shared panels: multiples of what any table takes in a panel, and of 256, where
-// packed formats can be entered. With 256 words of each, a and b together are 4.9 MB.
-constexpr int64_t kBlockRows = 1536, kBlockColumns = 3072;
-// Rows of a tile: so many lines of a stay in the second cache while the panels of b go by.
-constexpr int64_t kTileRows = 96;
-constexpr int64_t kMostTileColumns = 512;
+// packed formats can be entered. With 512 words of each, a and b together are 4.8 MB.
+constexpr int64_t kBlockRows = 768, kBlockColumns = 1536;
+// A tile: its columns of b stay in the second cache (256 KiB) while rows of a go by.
+constexpr int64_t kTileRows = 192, kTileColumns = 128;
 constexpr int64_t kTilesPerWorker = 8;
-constexpr int64_t kPackLines = 96;  // lines that a worker packs at a time
-constexpr int kMostPieces = 16;     // products that meet in one block
+constexpr int64_t kPackLines = 96, kPackDepths = 32;  // rows that a worker packs at a time
+constexpr int kMostPieces = 16;                       // products that meet in one block
 
 bool same(const GemmOperand& a, const GemmOperand& b) {
   return a.tensor.data == b.tensor.data && a.tensor.type == b.tensor.type &&
@@ -42,9 +41,15 @@ struct Block {
   int64_t row = 0, rows = 0, k = 0, depth = 0;
 };
 
-// Where chunks of lines of one side start, and how long they are.
-int64_t pack_chunk(const GemmOperand& side, bool lines_are_rows) {
-  return side.tensor.type != DType::F32 && !lines_are_rows ? kQ8Columns : kPackLines;
+// Rows of a side's tensor in one block: a line each, or a depth of all lines.
+struct Rows {
+  bool are_lines;
+  int64_t count, chunk;
+  int64_t chunks() const { return (count + chunk - 1) / chunk; }
+};
+Rows rows_of(const GemmOperand& side, bool is_a, int64_t lines, int64_t depths) {
+  const bool are_lines = is_a != side.transposed;
+  return {are_lines, are_lines ? lines : depths, are_lines ? kPackLines : kPackDepths};
 }
 
 class Driver {
@@ -61,17 +66,12 @@ class Driver {
     Block block;
     for (const Gemm& product : products)
       for (int64_t first = 0; first < product.out.columns;) {
-        const int64_t room = kBlockColumns - block.lines;
-        if (room == 0 || block.count == kMostPieces) {
+        // A piece that is not the last one of its product ends where packed formats can be entered.
+        const int64_t room = kBlockColumns - block.lines, left = product.out.columns - first;
+        const int64_t columns = left <= room ? left : room / kQ8Columns * kQ8Columns;
+        if (columns == 0 || block.count == kMostPieces) {
           run_block(block);
           block = {};
-          continue;
-        }
-        // A piece that is not the last one of its product ends where packed formats can be entered.
-        const int64_t left = product.out.columns - first;
-        const int64_t columns = left <= room ? left : room / kQ8Columns * kQ8Columns;
-        if (columns == 0) {
-          block.lines = kBlockColumns;
           continue;
         }
         block.pieces[block.count++] = {&product, first, columns, block.lines};
@@ -99,63 +99,55 @@ class Driver {
     }
   }
 
-  // Lines [line, line + lines) of a side at the block's depth, into panels from line `at` on.
-  void pack_lines(const Block& block, const GemmOperand& side, bool is_a, int64_t line,
-                  int64_t lines, int64_t at, int64_t padding, float* panels, void* room) const {
-    GemmPack task{};
-    task.rows_are_lines = is_a != side.transposed;
-    const int64_t row = task.rows_are_lines ? line : block.k;
-    const int64_t column = task.rows_are_lines ? block.k : line;
+  // Lines [line, line + lines) of a side and its depths of the block, into panels from line `at`
+  // on: one chunk of the rows they lie in.
+  void pack_chunk(const Block& block, const GemmOperand& side, bool is_a, int64_t line,
+                  int64_t lines, int64_t at, int64_t chunk, void* room) const {
     const DType type = side.tensor.type;
+    const Rows rows = rows_of(side, is_a, lines, block.depth);
+    const int64_t skipped = chunk * rows.chunk;
+    const int64_t count = std::min(rows.chunk, rows.count - skipped);
+    const int64_t row = (rows.are_lines ? line : block.k) + skipped;
+    const int64_t panel = is_a ? table_.gemm_rows : table_.gemm_columns;
+    GemmPack task{};
+    task.rows_are_lines = rows.are_lines;
     task.row_bytes = row_stride_bytes(side);
-    task.from = side.tensor.data + row * task.row_bytes + row_bytes(type, column);
+    task.unit_bytes = row_bytes(type, kQ8Columns);
+    task.from =
+        side.tensor.data + row * task.row_bytes + row_bytes(type, rows.are_lines ? block.k : line);
     task.decode = type == DType::F32 ? nullptr : table_.decode_row[static_cast<size_t>(type)];
-    task.first = static_cast<int>(at);
-    task.lines = static_cast<int>(lines);
-    task.padding = static_cast<int>(padding);
-    task.depth = static_cast<int>(block.depth);
-    task.panels = panels;
+    task.line = static_cast<int>(rows.are_lines ? at + skipped : at);
+    task.depth = static_cast<int>(rows.are_lines ? 0 : skipped);
+    task.lines = static_cast<int>(rows.are_lines ? count : lines);
+    task.depths = static_cast<int>(rows.are_lines ? block.depth : count);
+    const bool last = !rows.are_lines || skipped + count == rows.count;
+    task.padding = static_cast<int>(last ? padded(lines, panel) - lines : 0);
+    task.panels = is_a ? scratch_.a() : scratch_.b();
     (is_a ? table_.gemm_pack_a : table_.gemm_pack_b)[precision_](&task, room);
-  }
-
-  void pack_piece(const Block& block, const Piece& piece, int64_t chunk, void* room) const {
-    const GemmOperand& b = piece.product->b;
-    const int64_t size = pack_chunk(b, b.transposed), line = chunk * size;
-    const int64_t lines = std::min(size, piece.columns - line);
-    const int64_t padding = line + lines == piece.columns
-                                ? padded(piece.columns, table_.gemm_columns) - piece.columns
-                                : 0;
-    pack_lines(block, b, false, piece.first + line, lines, piece.at + line, padding, scratch_.b(),
-               room);
-  }
-
-  void pack_rows(const Block& block, int64_t chunk, void* room) const {
-    const GemmOperand& a = block.pieces[0].product->a;
-    const int64_t size = pack_chunk(a, !a.transposed), line = chunk * size;
-    const int64_t lines = std::min(size, block.rows - line);
-    const int64_t padding =
-        line + lines == block.rows ? padded(block.rows, table_.gemm_rows) - block.rows : 0;
-    pack_lines(block, a, true, block.row + line, lines, line, padding, scratch_.a(), room);
   }
 
   // a's rows of the block, and with the first of them b's columns.
   void pack(const Block& block) {
     const GemmOperand& a = block.pieces[0].product->a;
-    const int64_t a_size = pack_chunk(a, !a.transposed);
-    int64_t ends[kMostPieces + 1] = {(block.rows + a_size - 1) / a_size};
+    int64_t ends[kMostPieces + 1] = {rows_of(a, true, block.rows, block.depth).chunks()};
     const int pieces = block.row == 0 ? block.count : 0;
     for (int i = 0; i < pieces; ++i) {
-      const GemmOperand& b = block.pieces[i].product->b;
-      const int64_t size = pack_chunk(b, b.transposed);
-      ends[i + 1] = ends[i] + (block.pieces[i].columns + size - 1) / size;
+      const Piece& piece = block.pieces[i];
+      const Rows rows = rows_of(piece.product->b, false, piece.columns, block.depth);
+      ends[i + 1] = ends[i] + rows.chunks();
     }
-    workers_.for_each(ends[pieces], 1, [&](int64_t begin, int64_t, int worker) {
-      int i = 0;
-      while (begin >= ends[i]) ++i;
-      if (i == 0)
-        pack_rows(block, begin, scratch_.of(worker));
-      else
-        pack_piece(block, block.pieces[i - 1], begin - ends[i - 1], scratch_.of(worker));
+    workers_.for_each(ends[pieces], 1, [&](int64_t begin, int64_t end, int worker) {
+      for (int64_t c = begin; c < end; ++c) {
+        int i = 0;
+        while (c >= ends[i]) ++i;
+        if (i == 0) {
+          pack_chunk(block, a, true, block.row, block.rows, 0, c, scratch_.of(worker));
+          continue;
+        }
+        const Piece& piece = block.pieces[i - 1];
+        pack_chunk(block, piece.product->b, false, piece.first, piece.columns, piece.at,
+                   c - ends[i - 1], scratch_.of(worker));
+      }
     });
   }
 
@@ -164,12 +156,14 @@ class Driver {
     const int64_t panel = table_.gemm_columns, panels = block.lines / panel;
     const int64_t bands = (block.rows + kTileRows - 1) / kTileRows;
     const int64_t parts = std::max<int64_t>(1, workers_.count() * kTilesPerWorker / bands);
-    const int64_t width = std::clamp<int64_t>(panels / parts, 1, kMostTileColumns / panel) * panel;
+    const int64_t width = std::clamp<int64_t>(panels / parts, 1, kTileColumns / panel) * panel;
     const int64_t across = (block.lines + width - 1) / width;
-    workers_.for_each(bands * across, 1, [&](int64_t begin, int64_t, int) {
-      const int64_t row = begin / across * kTileRows, line = begin % across * width;
-      multiply_tile(block, row, std::min(kTileRows, block.rows - row), line,
-                    std::min(line + width, block.lines));
+    workers_.for_each(bands * across, 1, [&](int64_t begin, int64_t end, int) {
+      for (int64_t t = begin; t < end; ++t) {
+        const int64_t row = t / across * kTileRows, line = t % across * width;
+        multiply_tile(block, row, std::min(kTileRows, block.rows - row), line,
+                      std::min(line + width, block.lines));
+      }
     });
   }
 

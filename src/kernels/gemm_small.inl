@@ -6,7 +6,7 @@
 namespace issun::kernels {
 namespace {
 
-constexpr int kSmallRows = 96;  // rows of a that share a panel of b
+constexpr int kSmallRows = 72;  // rows of a that share a panel of b
 
 struct SmallGemmScratch {
   alignas(64) float a[(kSmallRows + kGemmRows) * kGemmStride];
@@ -29,7 +29,7 @@ void pack_small(const float* from, int64_t line, int64_t step, int lines, int pa
   pack.row_bytes = (step == 1 ? line : step) * static_cast<int64_t>(sizeof(float));
   pack.lines = lines;
   pack.padding = padding;
-  pack.depth = depth;
+  pack.depths = depth;
   pack.panels = panels;
   gemm_pack<Panels>(&pack, nullptr);
 }

@@ -84,7 +84,7 @@ using AttentionKernel = void (*)(const AttentionTask* task, void* scratch);
 // its depth is k. Panels of a hold gemm_rows lines, one after another along their depth; panels of
 // b hold gemm_columns lines, depth after depth. Both hold kGemmDepth words of 32 bits of each line:
 // a float, or two neighbours in depth as bf16.
-constexpr int kGemmDepth = 256;
+constexpr int kGemmDepth = 512;
 constexpr int kGemmStride = kGemmDepth + 16;  // words from line to line of a: else one set of L1
 enum class GemmPrecision {
   F32,
@@ -92,17 +92,18 @@ enum class GemmPrecision {
 };
 constexpr int kGemmPrecisions = 2;
 
-// Copies a block of one side into panels.
+// Copies rows of one side's tensor into panels: each is a line along its depth, or one depth of all
+// lines.
 struct GemmPack {
-  const void* from;                                          // the first number of the block
-  int64_t row_bytes;                                         // from row to row of `from`
+  const void* from;                                          // the first number
+  int64_t row_bytes;                                         // from row to row
+  int64_t unit_bytes;                                        // of 256 columns
   void (*decode)(const void* row, int columns, float* out);  // decode_row; nullptr: floats
-  bool rows_are_lines;  // each row is a line along its depth; otherwise a depth of all lines
-  // Where it is decoded, lines along a row start at a multiple of 256 and are at most so many.
-  int first, lines;  // their place in the panels; for b a multiple of 16
-  int padding;       // lines of zeros after them
-  int depth;         // at most gemm_depth
-  void* panels;      // 64-byte aligned
+  bool rows_are_lines;
+  int line, depth;    // their place in the panels; multiples of 16 but for lines of a
+  int lines, depths;  // how many
+  int padding;        // lines of zeros after them
+  void* panels;       // 64-byte aligned
 };
 // scratch: kScratchBytes.
 using GemmPackKernel = void (*)(const GemmPack* task, void* scratch);
@@ -171,6 +172,15 @@ struct RecurrenceTask {
   int64_t out_stride;
 };
 
+// One step of AdamW (Loshchilov and Hutter, 2019, arXiv 1711.05101, algorithm 2, with the decay
+// times the learning rate).
+struct AdamwStep {
+  float learning_rate, beta1, beta2, epsilon;
+  float weight_decay;
+  float correction1, correction2;  // 1 - beta1^t and 1 - beta2^t in step t, which starts at 1
+  float grad_scale;                // what gradients are multiplied by first
+};
+
 struct KernelTable {
   const char* name;  // as ISSUN_ISA spells it
 
@@ -230,6 +240,27 @@ struct KernelTable {
   void (*l2_norm)(const float* x, int n, float epsilon, float factor, float* out);
   // Rows to and from the types that a cache may have; also null where there is none.
   void (*encode_row[kTypes])(const float* x, int n, void* row);
+  // Gradients of rows, from that of the output. Those of the norms are added to what is there;
+  // weight, dweight and dbias may be nullptr.
+  void (*rms_norm_backward)(const float* x, const float* weight, const float* dout, int n,
+                            float epsilon, float* dx, float* dweight);
+  void (*layer_norm_backward)(const float* x, const float* weight, const float* dout, int n,
+                              float epsilon, float* dx, float* dweight, float* dbias);
+  // Those of the gates are written. up == nullptr: no product, and no dup. dgate and dup may be any
+  // of gate, up and dout.
+  void (*silu_mul_backward)(const float* gate, const float* up, const float* dout, int64_t n,
+                            float* dgate, float* dup);
+  void (*gelu_mul_backward)(const float* gate, const float* up, const float* dout, int64_t n,
+                            float* dgate, float* dup);
+  // ln of the sum of e^x, without overflow; -infinity where n is 0 or all are -infinity.
+  float (*log_sum_exp)(const float* x, int n);
+  // out = e^(scale * x - shift); out may be x.
+  void (*exp_shifted)(const float* x, int64_t n, float scale, float shift, float* out);
+  // One pass over parameters, gradients and both moments.
+  void (*adamw)(float* params, const float* grads, float* first, float* second, int64_t n,
+                const AdamwStep* step);
+  // The sum of squares, each in F32. It is finite only if all numbers are, and none is beyond 1e19.
+  double (*sum_squares)(const float* x, int64_t n);
   float (*dot)(const float* a, const float* b, int n);
   int (*argmax)(const float* x, int n);  // the first of the largest; NaN never wins
 };

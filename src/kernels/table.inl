@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kernels/attention.inl"
+#include "kernels/backward.inl"
 #include "kernels/dot_q8.inl"
 #include "kernels/gemm.inl"
 #include "kernels/panel_q8.inl"
@@ -91,7 +92,7 @@ constexpr KernelTable make_table(const char* name) {
   table.gemm_rows = kGemmRows;
   table.gemm_columns = kGemmColumns;
   enter_gemm<Floats>(table, GemmPrecision::F32);
-  enter_gemm<RoundedFloats>(table, GemmPrecision::BF16);
+  enter_gemm<Brains>(table, GemmPrecision::BF16);
   table.small_gemm = small_gemm;
   enter_cache_rows<F32>(table);
   enter_cache_rows<F16>(table);
@@ -114,6 +115,14 @@ constexpr KernelTable make_table(const char* name) {
   table.recurrence = recurrence;
   table.step_and_decay = step_and_decay;
   table.l2_norm = l2_norm;
+  table.rms_norm_backward = rms_norm_backward;
+  table.layer_norm_backward = layer_norm_backward;
+  table.silu_mul_backward = silu_mul_backward;
+  table.gelu_mul_backward = gelu_mul_backward;
+  table.log_sum_exp = log_sum_exp;
+  table.exp_shifted = exp_shifted;
+  table.adamw = adamw;
+  table.sum_squares = sum_squares;
   table.dot = dot;
   table.argmax = argmax;
   return table;
