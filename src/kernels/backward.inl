@@ -124,6 +124,14 @@ void exp_shifted(const float* x, int64_t n, float scale, float shift, float* out
   });
 }
 
+void softmax_backward(const float* p, const float* slope, float total, int n, float* out) {
+  const F32x16 mean = splat(total);
+  for_vectors(n, [&](int64_t i, int lanes) {
+    store_some(out + i, mul(load_some(p + i, lanes), sub(load_some(slope + i, lanes), mean)),
+               lanes);
+  });
+}
+
 void adamw(float* params, const float* grads, float* first, float* second, int64_t n,
            const AdamwStep* step) {
   const F32x16 scale = splat(step->grad_scale), epsilon = splat(step->epsilon);

@@ -195,3 +195,17 @@ TEST_CASE("Sums of squares are right over long rows, and show what is not finite
       }
     }
 }
+
+TEST_CASE("The way back through a softmax agrees with double precision, in place too") {
+  std::mt19937 random(11);
+  for (const KernelTable* table : available_kernels())
+    for (const int n : {1, 5, 16, 17, 172}) {
+      const auto p = random_floats(n, random), slope = random_floats(n, random);
+      std::vector<float> out = slope;
+      table->softmax_backward(p.data(), out.data(), 0.25f, n, out.data());
+      for (size_t i = 0; i < out.size(); ++i) {
+        const double expected = double{p[i]} * (double{slope[i]} - 0.25);
+        CHECK(std::fabs(double{out[i]} - expected) <= 1e-6 * std::fabs(double{p[i]}));
+      }
+    }
+}

@@ -226,13 +226,23 @@ GemmOperand operand(const Tensor& tensor, bool transposed) {
   return {.tensor = tensor, .stride = 0, .transposed = transposed};
 }
 
+void GemmScratch::reserve(int workers) {
+  a_ = memory_.reserve<float>((kBlockRows + kTileRows) * kGemmStride);
+  b_ = memory_.reserve<float>(kBlockColumns * kGemmDepth);
+  workers_ = memory_.reserve<std::byte>(workers * kScratchBytes);
+}
+
 Result<GemmScratch> GemmScratch::create(int workers) {
   GemmScratch scratch;
-  scratch.a_ = scratch.memory_.reserve<float>((kBlockRows + kTileRows) * kGemmStride);
-  scratch.b_ = scratch.memory_.reserve<float>(kBlockColumns * kGemmDepth);
-  scratch.workers_ = scratch.memory_.reserve<std::byte>(workers * kScratchBytes);
+  scratch.reserve(workers);
   TRY(scratch.memory_.allocate());
   return scratch;
+}
+
+int64_t GemmScratch::planned_bytes(int workers) {
+  GemmScratch scratch;
+  scratch.reserve(workers);
+  return scratch.memory_.planned_bytes();
 }
 
 void gemm(const KernelTable& table, Workers& workers, const GemmScratch& scratch,

@@ -43,6 +43,7 @@ class GemmScratch {
  public:
   // Error: out of memory.
   static Result<GemmScratch> create(int workers);
+  static int64_t planned_bytes(int workers);  // that create() asks for
   float* a() const { return memory_.at<float>(a_).data(); }
   float* b() const { return memory_.at<float>(b_).data(); }
   void* of(int worker) const {
@@ -50,6 +51,7 @@ class GemmScratch {
   }
 
  private:
+  void reserve(int workers);
   Arena memory_;
   Arena::Part a_, b_, workers_;
 };

@@ -256,6 +256,9 @@ struct KernelTable {
   float (*log_sum_exp)(const float* x, int n);
   // out = e^(scale * x - shift); out may be x.
   void (*exp_shifted)(const float* x, int64_t n, float scale, float shift, float* out);
+  // From the slope of each probability of a softmax to that of its score: out = p * (slope - sum),
+  // sum being that of p * slope. out may be slope.
+  void (*softmax_backward)(const float* p, const float* slope, float sum, int n, float* out);
   // One pass over parameters, gradients and both moments.
   void (*adamw)(float* params, const float* grads, float* first, float* second, int64_t n,
                 const AdamwStep* step);

@@ -121,6 +121,7 @@ constexpr KernelTable make_table(const char* name) {
   table.gelu_mul_backward = gelu_mul_backward;
   table.log_sum_exp = log_sum_exp;
   table.exp_shifted = exp_shifted;
+  table.softmax_backward = softmax_backward;
   table.adamw = adamw;
   table.sum_squares = sum_squares;
   table.dot = dot;
