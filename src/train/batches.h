@@ -15,16 +15,19 @@
 
 namespace issun::train {
 
+constexpr int32_t kNoTarget = -1;
+
 // All of shape (sequences, length), row after row.
 struct Batch {
   int sequences = 0, length = 0;
   std::vector<int32_t> tokens;         // 0 in padding
-  std::vector<int32_t> targets;        // the token that follows; -1: no loss here
+  std::vector<int32_t> targets;        // the token that follows; kNoTarget: no loss here
   std::vector<int32_t> positions;      // from the begin of the document, or of its part here
   std::vector<int32_t> visible_begin;  // index in the sequence of the first token that this sees;
                                        // itself in padding
-  int64_t used = 0;                    // tokens that are no padding
-  int64_t learnt = 0;                  // targets that are not -1
+  int64_t rows() const { return int64_t{sequences} * length; }
+  int64_t used = 0;    // tokens that are no padding
+  int64_t learnt = 0;  // targets that are tokens
 };
 
 // Where training stands in its data: what a checkpoint keeps.
