@@ -116,6 +116,7 @@ Result<DocumentEncoder::Rendered> DocumentEncoder::render(const Document& docume
   input.messages = Value::list({all.begin(), all.begin() + static_cast<ptrdiff_t>(messages)});
   input.tools = document.tools;
   input.add_generation_prompt = ask;
+  input.enable_thinking = options_.thinking;
   input.clock = options_.clock;
   chat::name_text_ends(*tokenizer_, &input);
   chat::ChatPrompt prompt = TRY(template_->apply(input));
@@ -205,6 +206,7 @@ Result<uint64_t> DocumentEncoder::fingerprint() const {
   number(static_cast<int64_t>(options_.end_of_text));
   number(options_.special_in_text);
   number(options_.completions_through_chat);
+  number(options_.thinking ? *options_.thinking : -1);
   return hash.value();
 }
 

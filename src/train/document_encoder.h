@@ -24,6 +24,7 @@ struct DocumentEncoderOptions {
   EndOfText end_of_text = EndOfText::AsVocabulary;
   bool special_in_text = false;          // "<|endoftext|>" in a text is the token
   bool completions_through_chat = true;  // where there is a template: prompt and answer as a talk
+  std::optional<bool> thinking = {};     // enable_thinking; not set: the template's own default
   // For templates that name the date: seconds since 1970 as the clock on the wall shows them. One
   // for all documents, or a prompt would not begin the talk that goes on from it.
   int64_t clock = 0;

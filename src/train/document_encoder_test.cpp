@@ -1,5 +1,7 @@
 #include "train/document_encoder.h"
 
+#include "base/folder.h"
+#include "shared_data.h"
 #include "train/made_up_tokens.h"
 
 using namespace issun;
@@ -131,4 +133,44 @@ TEST_CASE("The fingerprint tells encoders apart that would give other tokens") {
   const auto second = *tokenizer::Tokenizer::create(other.metadata());
   CHECK(*DocumentEncoder::create(first, {})->fingerprint() !=
         *DocumentEncoder::create(second, {})->fingerprint());
+}
+
+TEST_CASE("Answers are found in every template of the conformance set, or it is refused by name") {
+  if (!have_shared("conformance/chat/templates")) return;
+  const Document talk = record(
+      R"({"messages": [{"role": "user", "content": "First Q"}, {"role": "assistant", "content":
+          "ANSWERONE"}, {"role": "user", "content": "Second Q"}, {"role": "assistant", "content":
+          "ANSWERTWO"}]})");
+  int one = 0, split = 0;
+  std::string refused;
+  const std::string folder = shared_path("conformance/chat/templates");
+  const auto names = list_folder(folder);
+  REQUIRE(names);
+  for (const std::string& name : *names) {
+    CAPTURE(name);
+    const auto encoded =
+        encoder_for({.chat_template = *read_text(folder + "/" + name)}).encode(talk);
+    if (!encoded) {
+      refused += name + ": " + encoded.error().message + "\n";
+      continue;
+    }
+    REQUIRE_FALSE(encoded->empty());
+    (encoded->size() == 1 ? one : split) += 1;
+    std::string learnt;
+    for (const EncodedDocument& sequence : *encoded) {
+      for (size_t t = 0; t < sequence.tokens.size(); ++t) {
+        if (sequence.learnt[t] != 0)
+          chat_tokenizer().append_piece(sequence.tokens[t], true, learnt);
+      }
+    }
+    // Each answer once, and nothing that was asked.
+    const size_t first = learnt.find("ANSWERONE"), second = learnt.find("ANSWERTWO");
+    CHECK(first != learnt.npos);
+    CHECK(second != learnt.npos);
+    CHECK(learnt.find("ANSWERONE", first + 1) == learnt.npos);
+    CHECK(learnt.find("ANSWERTWO", second + 1) == learnt.npos);
+    CHECK(learnt.find(" Q") == learnt.npos);
+  }
+  MESSAGE(one, " give one sequence, ", split, " one for each answer; refused:\n", refused);
+  CHECK(one + split == 28);
 }
