@@ -44,12 +44,14 @@ Result<std::vector<std::string>> names_in(const std::string& folder) {
 
 Result<std::vector<std::string>> files_below(const std::string& folder) {
   std::vector<std::string> files;
-  for (const std::string& name : TRY(names_in(folder))) {
+  const std::vector<std::string> names = TRY(names_in(folder));
+  for (const std::string& name : names) {
     std::string path = folder.ends_with('/') ? folder + name : folder + "/" + name;
     if (is_file(path)) {
       files.push_back(std::move(path));
     } else if (is_directory(path) && !is_link(path)) {
-      for (std::string& below : TRY(files_below(path))) files.push_back(std::move(below));
+      const std::vector<std::string> below = TRY(files_below(path));
+      files.insert(files.end(), below.begin(), below.end());
     }
   }
   return files;
