@@ -41,13 +41,15 @@ bool is_link(const std::string& path) {
 
 Result<std::vector<std::string>> files_below(const std::string& folder) {
   std::vector<std::string> files;
-  for (const std::string& name : TRY(list_folder(folder))) {
+  const std::vector<std::string> names = TRY(list_folder(folder));
+  for (const std::string& name : names) {
     if (name.starts_with('.')) continue;
     std::string path = folder.ends_with('/') ? folder + name : folder + "/" + name;
     if (is_file(path)) {
       files.push_back(std::move(path));
     } else if (is_directory(path) && !is_link(path)) {
-      for (std::string& below : TRY(files_below(path))) files.push_back(std::move(below));
+      const std::vector<std::string> below = TRY(files_below(path));
+      files.insert(files.end(), below.begin(), below.end());
     }
   }
   return files;

@@ -141,7 +141,8 @@ Result<Sources> find_sources(const std::vector<std::string>& paths) {
   Sources sources;
   for (const std::string& path : paths) {
     if (is_directory(path)) {
-      for (const std::string& file : TRY(files_below(path))) add_file(file, &sources);
+      const std::vector<std::string> files = TRY(files_below(path));
+      for (const std::string& file : files) add_file(file, &sources);
     } else if (!is_file(path)) {
       return fail("{}: expected a file or a folder, found none", path);
     } else if (ending_of(path) == Ending::Unknown) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <iterator>
 #include <limits>
 
 #include "base/file.h"
@@ -29,9 +30,8 @@ Result<std::vector<std::string>> files_of(const std::vector<std::string>& inputs
       continue;
     }
     const size_t before = files.size();
-    for (std::string& path : TRY(files_below(input))) {
-      if (is_text_file(path)) files.push_back(std::move(path));
-    }
+    const std::vector<std::string> below = TRY(files_below(input));
+    std::copy_if(below.begin(), below.end(), std::back_inserter(files), is_text_file);
     if (files.size() == before) {
       return fail("{}: expected .txt, .md or .jsonl files in this folder, found none",
                   visible(input));
