@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
-"""Writes the tables of src/tokenizer/unicode.cpp from UnicodeData.txt (Debian package unicode-data).
+"""Writes the tables of src/tokenizer/unicode.cpp and of src/train from the files of the Debian package unicode-data.
 
-usage: make_unicode_classess.py classes|bases|lower [UnicodeData.txt] > src/tokenizer/unicode_X.inc
+usage: make_unicode_tables.py classes|bases|lower [UnicodeData.txt] > src/tokenizer/unicode_X.inc
+       make_unicode_tables.py nfkc|compositions [UnicodeData.txt] > src/train/tokenizer_X.inc
+       make_unicode_tables.py scripts [Scripts.txt] > src/train/tokenizer_scripts.inc
 
 classes (unicode_classes.inc): each entry is (first code point << 4) | class and holds until the next entry.
 Classes are the major general categories; the numbers are those of CharClass in src/tokenizer/unicode.h.
@@ -10,6 +12,12 @@ bases (unicode_bases.inc): runs of code points and the first code point of their
 lower (unicode_lower.inc): runs of code points and their simple lower case.
 A run is {first, last, step, image of the first}: from first to last in steps, the image going along with
 the code point, or staying where step is 0.
+nfkc: code points and the text that each becomes in Normalization Form KC, where it is another; without the
+Hangul syllables, which stay.
+compositions: two code points and the one that they compose to, without Hangul.
+scripts: each entry is (first code point << 8) | script and holds until the next entry. Scripts are numbered by
+their names, but 0 is Common and what has none, 1 is Inherited, and 2 is Han, Hiragana, Katakana and the marks
+of kana, as SentencePiece sees Japanese.
 """
 import sys
 
@@ -83,6 +91,111 @@ def runs(mapping):
     return table
 
 
+class Composer:
+    """Normalization Form KC, by Unicode 15 sections 3.7, 3.11 and 3.12."""
+
+    def __init__(self, path):
+        self.parts, self.order, canonical = {}, {}, {}
+        with open(path, encoding="ascii") as lines:
+            for line in lines:
+                fields = line.split(";")
+                code = int(fields[0], 16)
+                if fields[3] != "0":
+                    self.order[code] = int(fields[3])
+                if not fields[5]:
+                    continue
+                tagged = fields[5].startswith("<")
+                self.parts[code] = [int(p, 16) for p in fields[5].split()[1 if tagged else 0:]]
+                if not tagged and len(self.parts[code]) == 2:
+                    canonical[code] = tuple(self.parts[code])
+        excluded = self.excluded(path)
+        self.pairs = {pair: code for code, pair in canonical.items()
+                      if code not in excluded and not self.order.get(code) and not self.order.get(pair[0])}
+
+    @staticmethod
+    def excluded(path):
+        with open(path.replace("UnicodeData", "CompositionExclusions"), encoding="utf-8") as lines:
+            return {int(line.split()[0], 16) for line in lines if line[0] not in "#\n"}
+
+    def decomposed(self, code):
+        return [d for p in self.parts[code] for d in self.decomposed(p)] if code in self.parts else [code]
+
+    @staticmethod
+    def syllable(left, right):
+        """What two parts of Hangul compose to, or None."""
+        if 0x1100 <= left < 0x1113 and 0x1161 <= right < 0x1176:
+            return 0xAC00 + ((left - 0x1100) * 21 + right - 0x1161) * 28
+        if 0xAC00 <= left < 0xAC00 + 19 * 21 * 28 and (left - 0xAC00) % 28 == 0 and 0x11A7 < right < 0x11C3:
+            return left + right - 0x11A7
+        return None
+
+    def normalised(self, code):
+        text = self.decomposed(code)
+        for i in range(len(text)):  # canonical order: marks sorted between characters that are none
+            j = i
+            while j > 0 and 0 < self.order.get(text[j], 0) < self.order.get(text[j - 1], 0):
+                text[j - 1], text[j] = text[j], text[j - 1]
+                j -= 1
+        out, starter, last = [], None, 0
+        for c in text:
+            order = self.order.get(c, 0)
+            syllable = self.syllable(out[-1], c) if out else None
+            if syllable:
+                out[-1] = syllable
+                continue
+            free = starter is not None and (last < order or (last == 0 and starter == len(out) - 1))
+            if free and (out[starter], c) in self.pairs:
+                out[starter] = self.pairs[out[starter], c]
+                continue
+            if order == 0:
+                starter = len(out)
+            last = order
+            out.append(c)
+        return out
+
+
+def print_nfkc(path):
+    composer = Composer(path)
+    entries = []
+    for code in sorted(composer.parts):
+        text = composer.normalised(code)
+        if text != [code]:
+            escaped = "".join(f"\\{chr(c)}" if chr(c) in '"\\?' else chr(c) for c in text)
+            entries.append(f'{{0x{code:x}, "{escaped}"}},')
+    for i in range(0, len(entries), 6):
+        print(" ".join(entries[i : i + 6]))
+
+
+def print_compositions(path):
+    entries = [f"{{0x{a:x}, 0x{b:x}, 0x{c:x}}}," for (a, b), c in sorted(Composer(path).pairs.items())]
+    for i in range(0, len(entries), 5):
+        print(" ".join(entries[i : i + 5]))
+
+
+JAPANESE = ("Han", "Hiragana", "Katakana")
+KANA_MARKS = (0x30FC, 0xFF70, 0xFF9E, 0xFF9F)  # Common to Unicode
+
+
+def print_scripts(path):
+    names = ["Common"] * END
+    with open(path, encoding="utf-8") as lines:
+        for line in lines:
+            fields = line.split("#")[0].split(";")
+            if len(fields) < 2:
+                continue
+            first, last = (fields[0].strip().split("..") * 2)[:2]
+            for code in range(int(first, 16), int(last, 16) + 1):
+                names[code] = fields[1].strip()
+    for code in KANA_MARKS:
+        names[code] = "Han"
+    others = sorted(set(names) - {"Common", "Inherited", *JAPANESE})
+    numbers = {"Common": 0, "Inherited": 1, **{n: 2 for n in JAPANESE}, **{n: 3 + i for i, n in enumerate(others)}}
+    table = [numbers[name] for name in names]
+    entries = [(c << 8) | table[c] for c in range(END) if c == 0 or table[c] != table[c - 1]]
+    for i in range(0, len(entries), 10):
+        print(" ".join(f"0x{e:x}," for e in entries[i : i + 10]))
+
+
 def print_classes(path):
     table = classes(path)
     entries = [(c << 4) | table[c] for c in range(END) if c == 0 or table[c] != table[c - 1]]
@@ -97,16 +210,16 @@ def print_runs(mapping):
 
 
 def main():
+    printers = {"classes": print_classes, "bases": lambda path: print_runs(bases(path)),
+                "lower": lambda path: print_runs(mappings(path, 13)), "nfkc": print_nfkc,
+                "compositions": print_compositions, "scripts": print_scripts}
     what = sys.argv[1] if len(sys.argv) > 1 else ""
-    path = sys.argv[2] if len(sys.argv) > 2 else "/usr/share/unicode/UnicodeData.txt"
-    if what not in ("classes", "bases", "lower"):
+    if what not in printers:
         sys.exit(__doc__)
-    print("// Generated by scripts/make_unicode_classess.py from UnicodeData.txt 15.0", end="")
+    source = "Scripts.txt" if what == "scripts" else "UnicodeData.txt"
+    print(f"// Generated by scripts/make_unicode_tables.py from {source} 15.0", end="")
     print(" (and what 15.1 added)." if what == "classes" else ".")
-    if what == "classes":
-        print_classes(path)
-    else:
-        print_runs(bases(path) if what == "bases" else mappings(path, 13))
+    printers[what](sys.argv[2] if len(sys.argv) > 2 else "/usr/share/unicode/" + source)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ void add_run(CLI::App& app, Action& action);
 void add_inspect(CLI::App& app, Action& action);
 void add_tokenize(CLI::App& app, Action& action);
 void add_detokenize(CLI::App& app, Action& action);
+void add_tokenizer(CLI::App& app, Action& action);
 void add_logits(CLI::App& app, Action& action);
 void add_verify(CLI::App& app, Action& action);
 void add_bench(CLI::App& app, Action& action);
@@ -31,6 +32,9 @@ void add_import(CLI::App& app, Action& action);
 void add_eval(CLI::App& app, Action& action);
 void add_embed(CLI::App& app, Action& action);
 void add_rerank(CLI::App& app, Action& action);
+void add_pretrain(CLI::App& app, Action& action);
+void add_tune(CLI::App& app, Action& action);
+void add_merge(CLI::App& app, Action& action);
 
 // Flags that every command has that runs a model, by the names people know.
 struct ModelFlags {

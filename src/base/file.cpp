@@ -44,6 +44,12 @@ Result<File> File::create(const std::string& path) {
   return File(path, descriptor);
 }
 
+Result<File> File::open_for_appending(const std::string& path) {
+  const int descriptor = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  if (descriptor < 0) return system_failure("cannot open for writing", path);
+  return File(path, descriptor);
+}
+
 File::File(File&& other) noexcept
     : path_(std::move(other.path_)), descriptor_(std::exchange(other.descriptor_, -1)) {}
 
@@ -92,10 +98,13 @@ Result<void> File::write(std::span<const std::byte> bytes) {
 
 Result<void> File::write(std::string_view text) { return write(std::as_bytes(std::span(text))); }
 
+Result<void> File::sync() {
+  if (::fsync(descriptor_) == 0 || errno == EINVAL || errno == EROFS) return {};
+  return system_failure("cannot write to the disk", path_);
+}
+
 Result<void> File::finish() {
-  if (::fsync(descriptor_) != 0 && errno != EINVAL && errno != EROFS) {
-    return system_failure("cannot write to the disk", path_);
-  }
+  TRY(sync());
   if (::close(std::exchange(descriptor_, -1)) != 0) return system_failure("cannot close", path_);
   return {};
 }

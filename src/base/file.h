@@ -24,6 +24,8 @@ class File {
   static Result<File> standard_input();
   // A new or emptied file.
   static Result<File> create(const std::string& path);
+  // What is written goes behind what is there; a new file where there is none.
+  static Result<File> open_for_appending(const std::string& path);
   File(File&& other) noexcept;
   File& operator=(File&& other) noexcept;
   ~File();
@@ -34,6 +36,8 @@ class File {
   Result<void> read_at(int64_t offset, std::span<std::byte> out) const;
   Result<void> write(std::span<const std::byte> bytes);
   Result<void> write(std::string_view text);
+  // To the disk itself.
+  Result<void> sync();
   // To the disk itself, then closed.
   Result<void> finish();
   int descriptor() const { return descriptor_; }

@@ -1,6 +1,7 @@
 // AlignedBuffer: memory asked for once, aligned to a cache line, never grown.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -76,9 +77,15 @@ class Arena {
     planned_ = end > INT64_MAX - kCacheLine ? INT64_MAX : round_up(end, kCacheLine);
     return part;
   }
-  int64_t planned_bytes() const { return planned_; }
+  // Parts that are never needed at once may lie upon each other: what is reserved from here on
+  // begins again where planned_bytes() once was `from`.
+  void reuse(int64_t from) {
+    most_ = planned_bytes();
+    planned_ = from;
+  }
+  int64_t planned_bytes() const { return std::max(planned_, most_); }
   Result<void> allocate() {
-    buffer_ = TRY(AlignedBuffer::create(planned_));
+    buffer_ = TRY(AlignedBuffer::create(planned_bytes()));
     return {};
   }
   template <class T>
@@ -90,6 +97,7 @@ class Arena {
  private:
   AlignedBuffer buffer_;
   int64_t planned_ = 0;
+  int64_t most_ = 0;  // planned before some of it was reused
 };
 
 }  // namespace issun

@@ -6,6 +6,8 @@
 #include <iterator>
 #include <utility>
 
+#include "chat/prompt_tokens.h"
+
 namespace issun::engine {
 
 namespace {
@@ -96,13 +98,7 @@ Result<void> Conversation::check() const {
 Result<std::vector<int32_t>> Conversation::ask(std::string_view text) {
   if (continues_text()) return model_->tokenizer.encode(text_ + std::string(text));
   const chat::ChatPrompt prompt = TRY(render(text));
-  // Most templates write the token that begins a text themselves; it stands there exactly once.
-  const tokenizer::Token bos = model_->tokenizer.bos();
-  const std::string_view begin = bos < 0 ? "" : model_->tokenizer.token_text(bos);
-  const bool said = !prompt.input.empty() && prompt.input[0].begin < begin.size();
-  const bool begun = !begin.empty() && prompt.text.starts_with(begin) && !said;
-  return model_->tokenizer.encode(
-      prompt.text, {.add_special = !begun, .parse_special = true, .literal = prompt.input});
+  return chat::encode_prompt(model_->tokenizer, prompt);
 }
 
 Result<chat::ChatPrompt> Conversation::render(std::string_view question) {
@@ -117,11 +113,7 @@ Result<chat::ChatPrompt> Conversation::render(std::string_view question) {
   input.tools = options_.tools;
   input.enable_thinking = options_.thinking;
   input.variables = options_.variables;
-  const auto text_of = [&](tokenizer::Token token) {
-    return token < 0 ? std::string() : std::string(model_->tokenizer.token_text(token));
-  };
-  input.bos_token = text_of(model_->tokenizer.bos());
-  input.eos_token = text_of(model_->tokenizer.eos());
+  chat::name_text_ends(model_->tokenizer, &input);
   chat::ChatPrompt prompt = TRY(template_->apply(input));
   note_ = prompt.changes.system_moved ? "this model's template has no place for a system text: it "
                                         "stands before the first question"

@@ -10,7 +10,7 @@ namespace issun::kernels {
 // Defined by isa/*.cpp.
 extern const KernelTable kTableScalar;
 #ifdef ISSUN_X86
-extern const KernelTable kTableAvx2, kTableAvx2Vnni, kTableAvx512;
+extern const KernelTable kTableAvx2, kTableAvx2Vnni, kTableAvx512, kTableAvx512Bf16;
 #endif
 
 namespace {
@@ -28,8 +28,10 @@ std::vector<Candidate> candidates() {
   const char* no_avx2 = cpu.avx2 ? nullptr : "AVX2, FMA and F16C";
   all.push_back({&kTableAvx2, no_avx2});
   all.push_back({&kTableAvx2Vnni, cpu.avx_vnni ? no_avx2 : "AVX-VNNI"});
-  all.push_back(
-      {&kTableAvx512, cpu.avx512 && cpu.avx512_vnni ? no_avx2 : "AVX-512 F, BW, DQ, VL and VNNI"});
+  const char* no_avx512 =
+      cpu.avx512 && cpu.avx512_vnni ? no_avx2 : "AVX-512 F, BW, DQ, VL and VNNI";
+  all.push_back({&kTableAvx512, no_avx512});
+  all.push_back({&kTableAvx512Bf16, cpu.avx512_bf16 ? no_avx512 : "AVX-512 BF16"});
 #endif
   return all;
 }

@@ -79,6 +79,59 @@ struct AttentionTask {
 // The bits of a row do not depend on the other rows of the call, nor on page_tokens.
 using AttentionKernel = void (*)(const AttentionTask* task, void* scratch);
 
+// Products of matrices, out (m, n) = a (m, k) . b (k, n), work on panels: a copy of one block of
+// each side in the order in which the tile kernel reads it. A line is a row of a or a column of b,
+// its depth is k. Panels of a hold gemm_rows lines, one after another along their depth; panels of
+// b hold gemm_columns lines, depth after depth. Both hold kGemmDepth words of 32 bits of each line:
+// a float, or two neighbours in depth as bf16.
+constexpr int kGemmDepth = 512;
+constexpr int kGemmStride = kGemmDepth + 16;  // words from line to line of a: else one set of L1
+enum class GemmPrecision {
+  F32,
+  BF16,  // both sides rounded to bf16 (ties to even), products and sums in F32
+};
+constexpr int kGemmPrecisions = 2;
+
+// Copies rows of one side's tensor into panels: each is a line along its depth, or one depth of all
+// lines.
+struct GemmPack {
+  const void* from;                                          // the first number
+  int64_t row_bytes;                                         // from row to row
+  int64_t unit_bytes;                                        // of 256 columns
+  void (*decode)(const void* row, int columns, float* out);  // decode_row; nullptr: floats
+  bool rows_are_lines;
+  int line, depth;    // their place in the panels; multiples of 16 but for lines of a
+  int lines, depths;  // how many
+  int padding;        // lines of zeros after them
+  void* panels;       // 64-byte aligned
+};
+// scratch: kScratchBytes.
+using GemmPackKernel = void (*)(const GemmPack* task, void* scratch);
+
+// out (rows, columns) = or += a . b, from the first line of a panel of each on.
+struct GemmTile {
+  const void *a, *b;  // panels
+  int rows, columns, depth;
+  bool add;
+  float* out;
+  int64_t out_stride;  // floats from row to row
+};
+using GemmTileKernel = void (*)(const GemmTile* task);
+
+// out (m, n) = or += scale * a (m, k) . b (k, n), for blocks as attention has them: any sizes, made
+// for about 64. One of the two steps of each side is 1.
+struct SmallGemm {
+  const float* a;  // element (i, p) at a[i * a_row + p * a_column]
+  int64_t a_row, a_column;
+  const float* b;  // element (p, j) at b[p * b_row + j * b_column]
+  int64_t b_row, b_column;
+  int m, n, k;
+  float* out;
+  int64_t out_stride;  // floats from row to row
+  float scale;
+  bool accumulate;
+};
+
 constexpr int kLeastTaps = 2, kMostTaps = 4;  // of a convolution
 
 // A causal convolution of each channel by itself: out[t] = bias + the sum over j of taps[j] *
@@ -119,6 +172,15 @@ struct RecurrenceTask {
   int64_t out_stride;
 };
 
+// One step of AdamW (Loshchilov and Hutter, 2019, arXiv 1711.05101, algorithm 2, with the decay
+// times the learning rate).
+struct AdamwStep {
+  float learning_rate, beta1, beta2, epsilon;
+  float weight_decay;
+  float correction1, correction2;  // 1 - beta1^t and 1 - beta2^t in step t, which starts at 1
+  float grad_scale;                // what gradients are multiplied by first
+};
+
 struct KernelTable {
   const char* name;  // as ISSUN_ISA spells it
 
@@ -134,6 +196,13 @@ struct KernelTable {
 
   // A row of any type that has kernels, as floats, exactly.
   void (*decode_row[kTypes])(const void* row, int columns, float* out);
+
+  // Products of matrices, by GemmPrecision: see GemmPack. The driver is gemm.h.
+  int gemm_rows, gemm_columns;      // lines of a panel of a, and of b
+  int gemm_depth[kGemmPrecisions];  // the most numbers of a line that a panel holds
+  GemmPackKernel gemm_pack_a[kGemmPrecisions], gemm_pack_b[kGemmPrecisions];
+  GemmTileKernel gemm_tile[kGemmPrecisions];
+  void (*small_gemm)(const SmallGemm* task, void* scratch);  // scratch: kScratchBytes
 
   AttentionKernel attention[kTypes];  // by the type of the rows in the pages: F32, F16, BF16
   int64_t (*attention_scratch_bytes)(int key_width, int value_width);
@@ -171,6 +240,30 @@ struct KernelTable {
   void (*l2_norm)(const float* x, int n, float epsilon, float factor, float* out);
   // Rows to and from the types that a cache may have; also null where there is none.
   void (*encode_row[kTypes])(const float* x, int n, void* row);
+  // Gradients of rows, from that of the output. Those of the norms are added to what is there;
+  // weight, dweight and dbias may be nullptr.
+  void (*rms_norm_backward)(const float* x, const float* weight, const float* dout, int n,
+                            float epsilon, float* dx, float* dweight);
+  void (*layer_norm_backward)(const float* x, const float* weight, const float* dout, int n,
+                              float epsilon, float* dx, float* dweight, float* dbias);
+  // Those of the gates are written. up == nullptr: no product, and no dup. dgate and dup may be any
+  // of gate, up and dout.
+  void (*silu_mul_backward)(const float* gate, const float* up, const float* dout, int64_t n,
+                            float* dgate, float* dup);
+  void (*gelu_mul_backward)(const float* gate, const float* up, const float* dout, int64_t n,
+                            float* dgate, float* dup);
+  // ln of the sum of e^x, without overflow; -infinity where n is 0 or all are -infinity.
+  float (*log_sum_exp)(const float* x, int n);
+  // out = e^(scale * x - shift); out may be x.
+  void (*exp_shifted)(const float* x, int64_t n, float scale, float shift, float* out);
+  // From the slope of each probability of a softmax to that of its score: out = p * (slope - sum),
+  // sum being that of p * slope. out may be slope.
+  void (*softmax_backward)(const float* p, const float* slope, float sum, int n, float* out);
+  // One pass over parameters, gradients and both moments.
+  void (*adamw)(float* params, const float* grads, float* first, float* second, int64_t n,
+                const AdamwStep* step);
+  // The sum of squares, each in F32. It is finite only if all numbers are, and none is beyond 1e19.
+  double (*sum_squares)(const float* x, int64_t n);
   float (*dot)(const float* a, const float* b, int n);
   int (*argmax)(const float* x, int n);  // the first of the largest; NaN never wins
 };

@@ -3,7 +3,9 @@
 #pragma once
 
 #include "kernels/attention.inl"
+#include "kernels/backward.inl"
 #include "kernels/dot_q8.inl"
+#include "kernels/gemm.inl"
 #include "kernels/panel_q8.inl"
 #include "kernels/product_f32.inl"
 #include "kernels/quantise.inl"
@@ -44,6 +46,15 @@ constexpr void enter_cache_rows(KernelTable& table) {
   table.encode_row[type] = encode_row<Format>;
 }
 
+template <class Numbers>
+constexpr void enter_gemm(KernelTable& table, GemmPrecision precision) {
+  const int p = static_cast<int>(precision);
+  table.gemm_depth[p] = kGemmDepth * Numbers::kPerWord;
+  table.gemm_pack_a[p] = gemm_pack<PanelsOfA<Numbers>>;
+  table.gemm_pack_b[p] = gemm_pack<PanelsOfB<Numbers>>;
+  table.gemm_tile[p] = gemm_tile<Numbers>;
+}
+
 constexpr KernelTable make_table(const char* name) {
   KernelTable table{};
   table.name = name;
@@ -78,6 +89,11 @@ constexpr KernelTable make_table(const char* name) {
   enter_unpacked<IQ1_M>(table);
   table.panel_rows = kPanelRows;
   table.dot_tokens = 6;
+  table.gemm_rows = kGemmRows;
+  table.gemm_columns = kGemmColumns;
+  enter_gemm<Floats>(table, GemmPrecision::F32);
+  enter_gemm<Brains>(table, GemmPrecision::BF16);
+  table.small_gemm = small_gemm;
   enter_cache_rows<F32>(table);
   enter_cache_rows<F16>(table);
   enter_cache_rows<BF16>(table);
@@ -99,6 +115,15 @@ constexpr KernelTable make_table(const char* name) {
   table.recurrence = recurrence;
   table.step_and_decay = step_and_decay;
   table.l2_norm = l2_norm;
+  table.rms_norm_backward = rms_norm_backward;
+  table.layer_norm_backward = layer_norm_backward;
+  table.silu_mul_backward = silu_mul_backward;
+  table.gelu_mul_backward = gelu_mul_backward;
+  table.log_sum_exp = log_sum_exp;
+  table.exp_shifted = exp_shifted;
+  table.softmax_backward = softmax_backward;
+  table.adamw = adamw;
+  table.sum_squares = sum_squares;
   table.dot = dot;
   table.argmax = argmax;
   return table;

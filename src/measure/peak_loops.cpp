@@ -68,7 +68,7 @@ constexpr double kChains = 12;
 
 PeakLoop f32_peak_loop([[maybe_unused]] std::string_view isa) {
 #if defined(__x86_64__)
-  if (isa == "avx512") return {"vfmadd ps, 512 bits", fma_zmm, kChains * 16 * 2};
+  if (isa.starts_with("avx512")) return {"vfmadd ps, 512 bits", fma_zmm, kChains * 16 * 2};
   if (isa.starts_with("avx2")) return {"vfmadd ps, 256 bits", fma_ymm, kChains * 8 * 2};
 #endif
   return {nullptr, nullptr, 0};
@@ -76,7 +76,7 @@ PeakLoop f32_peak_loop([[maybe_unused]] std::string_view isa) {
 
 PeakLoop int8_peak_loop([[maybe_unused]] std::string_view isa) {
 #if defined(__x86_64__)
-  if (isa == "avx512") return {"vpdpbusd, 512 bits", dot_zmm, kChains * 64 * 2};
+  if (isa.starts_with("avx512")) return {"vpdpbusd, 512 bits", dot_zmm, kChains * 64 * 2};
   if (isa == "avx2vnni") return {"vpdpbusd, 256 bits", dot_ymm, kChains * 32 * 2};
   if (isa == "avx2") return {"vpmaddubsw and vpmaddwd, 256 bits", madd_ymm, kChains * 32 * 2};
 #endif

@@ -17,33 +17,6 @@ namespace {
 
 constexpr int kTokens = 23;
 
-// Two layers, four heads that share two of keys and values, widths that no block of 32 divides.
-ModelConfig small() {
-  ModelConfig config;
-  config.embedding_length = 20;
-  config.vocabulary_size = 31;
-  config.ropes = {{.pairing = RopePairing::Halves, .dimensions = 8, .base = 100}};
-  LayerConfig layer;
-  layer.heads = 4;
-  layer.kv_heads = 2;
-  layer.key_width = layer.value_width = 8;
-  layer.attention_scale = 0.3;
-  layer.feed_forward_length = 12;
-  config.layers = {layer, layer};
-  return config;
-}
-
-ModelConfig with_experts() {
-  ModelConfig config = small();
-  for (LayerConfig& layer : config.layers) {
-    layer.feed_forward = FeedForwardKind::Mixture;
-    layer.mixture.experts = 6;
-    layer.mixture.used = 3;
-    layer.mixture.length = 10;
-  }
-  return config;
-}
-
 std::vector<int32_t> tokens(int vocabulary) {
   std::vector<int32_t> ids;
   for (int i = 0; i < kTokens; ++i) ids.push_back((i * 7 + i * i) % vocabulary);
@@ -111,31 +84,31 @@ void check_fact(const char* name, ModelConfig config, const Change& set, const C
 
 TEST_CASE("Facts of attention change the logits as the oracle says") {
   check_fact(
-      "attention scale", small(), [](ModelConfig&) {},
+      "attention scale", small_facts(), [](ModelConfig&) {},
       each_layer([](LayerConfig& l) { l.attention_scale *= 1.1; }));
   for (const int window : {1, 7, kTokens - 1}) {
-    check_fact("window", small(), each_layer([&](LayerConfig& l) { l.window = window; }),
+    check_fact("window", small_facts(), each_layer([&](LayerConfig& l) { l.window = window; }),
                each_layer([&](LayerConfig& l) { l.window = window + 1; }));
   }
   check_fact(
-      "window of one layer", small(), [](ModelConfig& c) { c.layers[1].window = 4; },
+      "window of one layer", small_facts(), [](ModelConfig& c) { c.layers[1].window = 4; },
       [](ModelConfig& c) { std::swap(c.layers[0].window, c.layers[1].window); });
-  check_fact("soft cap", small(), each_layer([](LayerConfig& l) { l.attention_softcap = 1; }),
+  check_fact("soft cap", small_facts(), each_layer([](LayerConfig& l) { l.attention_softcap = 1; }),
              each_layer([](LayerConfig& l) { l.attention_softcap = 0; }));
-  check_fact("norms of each head", small(),
+  check_fact("norms of each head", small_facts(),
              each_layer([](LayerConfig& l) { l.qk_norm = QkNorm::Head; }),
              each_layer([](LayerConfig& l) { l.qk_norm = QkNorm::None; }));
-  check_fact("norms of whole rows", small(),
+  check_fact("norms of whole rows", small_facts(),
              each_layer([](LayerConfig& l) { l.qk_norm = QkNorm::Whole; }),
              each_layer([](LayerConfig& l) { l.qk_norm = QkNorm::None; }));
   check_fact(
-      "growing queries", small(),
+      "growing queries", small_facts(),
       [](ModelConfig& c) {
         c.query_growth = 0.3;
         c.query_growth_length = 6;
       },
       [](ModelConfig& c) { c.query_growth_length = 7; });
-  check_fact("sinks", small(), each_layer([](LayerConfig& l) { l.sinks = true; }),
+  check_fact("sinks", small_facts(), each_layer([](LayerConfig& l) { l.sinks = true; }),
              each_layer([](LayerConfig& l) { l.window = kTokens - 1; }));
 }
 
@@ -147,12 +120,14 @@ TEST_CASE("Facts of reading both ways change the rows as the oracle says") {
     };
   };
   const auto nothing = [](LayerConfig&) {};
-  check_fact("both ways", small(), both_ways(nothing), [](ModelConfig& c) { c.causal = true; });
+  check_fact("both ways", small_facts(), both_ways(nothing),
+             [](ModelConfig& c) { c.causal = true; });
   for (const int window : {1, 2, 7, kTokens}) {
-    check_fact("symmetric window", small(), both_ways([&](LayerConfig& l) { l.window = window; }),
+    check_fact("symmetric window", small_facts(),
+               both_ways([&](LayerConfig& l) { l.window = window; }),
                each_layer([&](LayerConfig& l) { l.window = window + 2; }));
   }
-  check_fact("window to one side", small(), both_ways([](LayerConfig& l) { l.window = 8; }),
+  check_fact("window to one side", small_facts(), both_ways([](LayerConfig& l) { l.window = 8; }),
              [](ModelConfig& c) { c.causal = true; });
   for (const int heads : {4, 6}) {
     const auto alibi = [&](LayerConfig& l) {
@@ -160,16 +135,17 @@ TEST_CASE("Facts of reading both ways change the rows as the oracle says") {
       l.alibi = 8;
       l.rope = kNoRope;
     };
-    check_fact("ALiBi", small(), both_ways(alibi), each_layer([](LayerConfig& l) { l.alibi = 0; }));
-    check_fact("slopes of ALiBi", small(), both_ways(alibi),
+    check_fact("ALiBi", small_facts(), both_ways(alibi),
+               each_layer([](LayerConfig& l) { l.alibi = 0; }));
+    check_fact("slopes of ALiBi", small_facts(), both_ways(alibi),
                each_layer([](LayerConfig& l) { l.alibi = 7; }));
-    check_fact("ALiBi of a decoder", small(), each_layer(alibi),
+    check_fact("ALiBi of a decoder", small_facts(), each_layer(alibi),
                each_layer([](LayerConfig& l) { l.alibi = 0; }));
   }
 }
 
 TEST_CASE("A window as long as the text changes nothing, one token less does") {
-  const MadeUpModel model(small());
+  const MadeUpModel model(small_facts());
   const kernels::KernelTable& kernels = *kernels::available_kernels().back();
   const auto all = forward(model.config, model.weights, kernels);
   for (const int window : {kTokens - 1, kTokens, kTokens + 1}) {
@@ -181,19 +157,19 @@ TEST_CASE("A window as long as the text changes nothing, one token less does") {
 
 TEST_CASE("Facts of the rotation change the logits as the oracle says") {
   check_fact(
-      "pairing", small(), [](ModelConfig& c) { c.ropes[0].pairing = RopePairing::Adjacent; },
+      "pairing", small_facts(), [](ModelConfig& c) { c.ropes[0].pairing = RopePairing::Adjacent; },
       [](ModelConfig& c) { c.ropes[0].pairing = RopePairing::Halves; });
   check_fact(
-      "part of each head", small(), [](ModelConfig& c) { c.ropes[0].dimensions = 6; },
+      "part of each head", small_facts(), [](ModelConfig& c) { c.ropes[0].dimensions = 6; },
       [](ModelConfig& c) { c.ropes[0].dimensions = 4; });
   check_fact(
-      "attention factor", small(), [](ModelConfig& c) { c.ropes[0].attention_factor = 1.2; },
+      "attention factor", small_facts(), [](ModelConfig& c) { c.ropes[0].attention_factor = 1.2; },
       [](ModelConfig& c) { c.ropes[0].attention_factor = 1; });
   check_fact(
-      "no rotation in one layer", small(), [](ModelConfig& c) { c.layers[1].rope = kNoRope; },
+      "no rotation in one layer", small_facts(), [](ModelConfig& c) { c.layers[1].rope = kNoRope; },
       [](ModelConfig& c) { c.layers[1].rope = 0; });
   check_fact(
-      "a rotation for each layer", small(),
+      "a rotation for each layer", small_facts(),
       [](ModelConfig& c) {
         c.ropes.push_back(c.ropes[0]);
         c.ropes[1].base = 7;
@@ -201,7 +177,7 @@ TEST_CASE("Facts of the rotation change the logits as the oracle says") {
       },
       [](ModelConfig& c) { c.layers[1].rope = 0; });
   check_fact(
-      "learned positions", small(),
+      "learned positions", small_facts(),
       [](ModelConfig& c) {
         c.learned_positions = kTokens;
         c.ropes.clear();
@@ -212,48 +188,50 @@ TEST_CASE("Facts of the rotation change the logits as the oracle says") {
 
 TEST_CASE("Facts of norms, scales and feed-forward change the logits as the oracle says") {
   check_fact(
-      "layer norm", small(), [](ModelConfig& c) { c.norm = NormKind::Layer; },
+      "layer norm", small_facts(), [](ModelConfig& c) { c.norm = NormKind::Layer; },
       [](ModelConfig& c) { c.norm = NormKind::Rms; });
   check_fact(
-      "biases", small(), [](ModelConfig& c) { c.norm = NormKind::Layer; },
+      "biases", small_facts(), [](ModelConfig& c) { c.norm = NormKind::Layer; },
       [](ModelConfig& c) { c.norm = NormKind::Rms; }, {.biases = true});
   check_fact(
-      "RMS norms with biases", small(), [](ModelConfig&) {},
+      "RMS norms with biases", small_facts(), [](ModelConfig&) {},
       [](ModelConfig& c) { c.norm = NormKind::Layer; }, {.biases = true});
-  check_fact("norms before and after", small(),
+  check_fact("norms before and after", small_facts(),
              each_layer([](LayerConfig& l) { l.norms_after = true; }),
              [](ModelConfig& c) { c.norm_epsilon = 0.5; });
-  check_fact("norms after only", small(), each_layer([](LayerConfig& l) {
+  check_fact("norms after only", small_facts(), each_layer([](LayerConfig& l) {
                l.norms_after = true;
                l.norms_before = false;
              }),
              [](ModelConfig& c) { c.norm_epsilon = 0.5; });
-  check_fact("parallel halves", small(), each_layer([](LayerConfig& l) { l.parallel = true; }),
+  check_fact("parallel halves", small_facts(),
+             each_layer([](LayerConfig& l) { l.parallel = true; }),
              each_layer([](LayerConfig& l) { l.parallel = false; }));
   check_fact(
-      "embedding scale", small(), [](ModelConfig& c) { c.embedding_scale = 2; },
+      "embedding scale", small_facts(), [](ModelConfig& c) { c.embedding_scale = 2; },
       [](ModelConfig& c) { c.embedding_scale = 1; });
   check_fact(
-      "residual scale", small(), [](ModelConfig& c) { c.residual_scale = 0.7; },
+      "residual scale", small_facts(), [](ModelConfig& c) { c.residual_scale = 0.7; },
       [](ModelConfig& c) { c.residual_scale = 1; });
   check_fact(
-      "logit scale", small(), [](ModelConfig& c) { c.logit_scale = 0.5; },
+      "logit scale", small_facts(), [](ModelConfig& c) { c.logit_scale = 0.5; },
       [](ModelConfig& c) { c.logit_scale = 1; });
   check_fact(
-      "logit soft cap", small(), [](ModelConfig& c) { c.logit_softcap = 3; },
+      "logit soft cap", small_facts(), [](ModelConfig& c) { c.logit_softcap = 3; },
       [](ModelConfig& c) { c.logit_softcap = 0; });
-  check_fact("GELU", small(), each_layer([](LayerConfig& l) { l.activation = Activation::Gelu; }),
+  check_fact("GELU", small_facts(),
+             each_layer([](LayerConfig& l) { l.activation = Activation::Gelu; }),
              each_layer([](LayerConfig& l) { l.activation = Activation::Silu; }));
-  check_fact("clamped SiLU", small(),
+  check_fact("clamped SiLU", small_facts(),
              each_layer([](LayerConfig& l) { l.activation = Activation::ClampedSilu; }),
              each_layer([](LayerConfig& l) { l.activation = Activation::Silu; }));
-  check_fact("no gate", small(), each_layer([](LayerConfig& l) {
+  check_fact("no gate", small_facts(), each_layer([](LayerConfig& l) {
                l.feed_forward = FeedForwardKind::Plain;
                l.activation = Activation::Gelu;
              }),
              each_layer([](LayerConfig& l) { l.activation = Activation::Silu; }));
   check_fact(
-      "an output of its own", small(), [](ModelConfig&) {},
+      "an output of its own", small_facts(), [](ModelConfig&) {},
       [](ModelConfig& c) { c.logit_scale = 2; }, {.tied = false});
 }
 
@@ -262,28 +240,28 @@ TEST_CASE("Facts of a mixture of experts change the logits as the oracle says") 
     return each_layer([change](LayerConfig& layer) { change(layer.mixture); });
   };
   const Change nothing = [](ModelConfig&) {};
-  check_fact("shares that add up to 1", with_experts(), nothing,
+  check_fact("shares that add up to 1", facts_with_experts(), nothing,
              experts([](MixtureConfig& m) { m.renormalise = false; }));
-  check_fact("shares as the softmax of all gave them", with_experts(),
+  check_fact("shares as the softmax of all gave them", facts_with_experts(),
              experts([](MixtureConfig& m) { m.renormalise = false; }),
              experts([](MixtureConfig& m) { m.renormalise = true; }));
-  check_fact("sigmoid", with_experts(),
+  check_fact("sigmoid", facts_with_experts(),
              experts([](MixtureConfig& m) { m.router = Router::Sigmoid; }),
              experts([](MixtureConfig& m) { m.router = Router::Softmax; }));
-  check_fact("softmax of the chosen", with_experts(), experts([](MixtureConfig& m) {
+  check_fact("softmax of the chosen", facts_with_experts(), experts([](MixtureConfig& m) {
                m.router = Router::SoftmaxOfChosen;
                m.renormalise = false;
              }),
              experts([](MixtureConfig& m) { m.router = Router::Softmax; }), {.biases = true});
-  check_fact("no gates", with_experts(), experts([](MixtureConfig& m) { m.gated = false; }),
+  check_fact("no gates", facts_with_experts(), experts([](MixtureConfig& m) { m.gated = false; }),
              each_layer([](LayerConfig& l) { l.activation = Activation::Gelu; }), {.biases = true});
-  check_fact("scale", with_experts(), experts([](MixtureConfig& m) { m.scale = 1.5; }),
+  check_fact("scale", facts_with_experts(), experts([](MixtureConfig& m) { m.scale = 1.5; }),
              experts([](MixtureConfig& m) { m.scale = 1; }));
-  check_fact("how many", with_experts(), experts([](MixtureConfig& m) { m.used = 2; }),
+  check_fact("how many", facts_with_experts(), experts([](MixtureConfig& m) { m.used = 2; }),
              experts([](MixtureConfig& m) { m.used = 3; }));
-  check_fact("all of them", with_experts(), experts([](MixtureConfig& m) { m.used = 6; }),
+  check_fact("all of them", facts_with_experts(), experts([](MixtureConfig& m) { m.used = 6; }),
              experts([](MixtureConfig& m) { m.used = 5; }));
-  check_fact("a selection bias", with_experts(), nothing,
+  check_fact("a selection bias", facts_with_experts(), nothing,
              experts([](MixtureConfig& m) { m.used = 2; }), {.selection_bias = true});
   const auto groups = [](MixtureConfig& m) {
     m.router = Router::Sigmoid;
@@ -291,13 +269,13 @@ TEST_CASE("Facts of a mixture of experts change the logits as the oracle says") 
     m.groups = 4;
     m.groups_used = 2;
   };
-  check_fact("groups of experts", with_experts(), experts(groups),
+  check_fact("groups of experts", facts_with_experts(), experts(groups),
              experts([](MixtureConfig& m) { m.groups = 1; }), {.selection_bias = true});
-  check_fact("how many groups", with_experts(), experts(groups),
+  check_fact("how many groups", facts_with_experts(), experts(groups),
              experts([](MixtureConfig& m) { m.groups_used = 1; }), {.selection_bias = true});
-  check_fact("how large groups", with_experts(), experts(groups),
+  check_fact("how large groups", facts_with_experts(), experts(groups),
              experts([](MixtureConfig& m) { m.groups = 3; }));
-  check_fact("a shared expert", with_experts(),
+  check_fact("a shared expert", facts_with_experts(),
              experts([](MixtureConfig& m) { m.shared_length = 14; }),
              experts([](MixtureConfig& m) { m.shared_length = 0; }));
   const auto beside = [](LayerConfig& l) {
@@ -305,10 +283,10 @@ TEST_CASE("Facts of a mixture of experts change the logits as the oracle says") 
     l.mixture.shared_length = 14;
   };
   const Change apart = [](ModelConfig& c) { c.layers[1].mixture.beside_dense = false; };
-  check_fact("beside a dense half", with_experts(), each_layer(beside), apart);
-  check_fact("scales of the experts", with_experts(), each_layer(beside), apart,
+  check_fact("beside a dense half", facts_with_experts(), each_layer(beside), apart);
+  check_fact("scales of the experts", facts_with_experts(), each_layer(beside), apart,
              {.expert_scales = true});
-  check_fact("a shared expert with a gate", with_experts(), experts([](MixtureConfig& m) {
+  check_fact("a shared expert with a gate", facts_with_experts(), experts([](MixtureConfig& m) {
                m.shared_length = 14;
                m.shared_gate = true;
              }),
@@ -323,17 +301,17 @@ TEST_CASE("How a file holds the projections changes no bit") {
   };
   for (const bool biases : {false, true}) {
     const Form plain{.biases = biases};
-    CHECK(run(small(), {.fused_qkv = true, .fused_gate_up = true, .biases = biases}) ==
-          run(small(), plain));
-    const auto split = run(with_experts(), plain);
-    CHECK(run(with_experts(), {.experts = ExpertLayout::Merged, .biases = biases}) == split);
-    CHECK(run(with_experts(), {.experts = ExpertLayout::Single, .biases = biases}) == split);
+    CHECK(run(small_facts(), {.fused_qkv = true, .fused_gate_up = true, .biases = biases}) ==
+          run(small_facts(), plain));
+    const auto split = run(facts_with_experts(), plain);
+    CHECK(run(facts_with_experts(), {.experts = ExpertLayout::Merged, .biases = biases}) == split);
+    CHECK(run(facts_with_experts(), {.experts = ExpertLayout::Single, .biases = biases}) == split);
   }
-  CHECK(run(small(), {.tied = false}) != run(small(), {.tied = true}));
+  CHECK(run(small_facts(), {.tied = false}) != run(small_facts(), {.tied = true}));
 }
 
 TEST_CASE("The company in which a token visits an expert changes no bit of it") {
-  const MadeUpModel model(with_experts());
+  const MadeUpModel model(facts_with_experts());
   for (const kernels::KernelTable* kernels : kernels::available_kernels()) {
     CAPTURE(kernels->name);
     const int many = kernels->dot_tokens + 1;  // the fewest that take the kernels for many
@@ -347,7 +325,7 @@ TEST_CASE("The company in which a token visits an expert changes no bit of it") 
 }
 
 TEST_CASE("A context beyond the learned positions is refused") {
-  ModelConfig config = small();
+  ModelConfig config = small_facts();
   config.learned_positions = kTokens - 1;
   const MadeUpModel model(config);
   const auto pool = *Workers::create(1);

@@ -48,19 +48,6 @@ Result<void> check_computable(const Weights& weights, const kernels::KernelTable
   return fail("{}: cannot be computed with: {}", which, why);
 }
 
-// The file's frequency divisors for one kind of rotation. Which of two holds depends on how long
-// the context may become, not on how long it is: it must not change in the middle of a text.
-std::span<const float> factors_of(const RopeConfig& rope, const Weights& weights, int64_t context) {
-  constexpr int64_t kContextUnit = 256;  // the engine that the files were made for rounds it up
-  if (!rope.file_factors) return {};
-  const bool is_long = static_cast<double>(round_up(context, kContextUnit)) > rope.original_context;
-  const Tensor& factors = weights.rope_factors ? weights.rope_factors
-                          : is_long            ? weights.long_rope_factors
-                                               : weights.short_rope_factors;
-  if (!factors) return {};
-  return {factors.floats(), static_cast<size_t>(factors.columns())};
-}
-
 }  // namespace
 
 Result<std::unique_ptr<Forward>> Forward::create(const ModelConfig& config, const Weights& weights,
@@ -75,7 +62,8 @@ Result<std::unique_ptr<Forward>> Forward::create(const ModelConfig& config, cons
   }
   std::unique_ptr<Forward> forward(new Forward(config, weights, kernels, workers, options));
   for (const RopeConfig& rope : config.ropes) {
-    forward->ropes_.push_back(TRY(Rope::create(rope, factors_of(rope, weights, options.context))));
+    forward->ropes_.push_back(
+        TRY(Rope::create(rope, rope_factors(rope, weights, options.context))));
   }
   auto buffers = Buffers::make(config, kernels, options, workers.count(), true);
   if (!buffers) {

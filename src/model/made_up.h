@@ -17,6 +17,33 @@
 
 namespace issun::model {
 
+// Two layers, four heads that share two of keys and values, widths that no block of 32 divides.
+inline ModelConfig small_facts() {
+  ModelConfig config;
+  config.embedding_length = 20;
+  config.vocabulary_size = 31;
+  config.ropes = {{.pairing = RopePairing::Halves, .dimensions = 8, .base = 100}};
+  LayerConfig layer;
+  layer.heads = 4;
+  layer.kv_heads = 2;
+  layer.key_width = layer.value_width = 8;
+  layer.attention_scale = 0.3;
+  layer.feed_forward_length = 12;
+  config.layers = {layer, layer};
+  return config;
+}
+
+inline ModelConfig facts_with_experts() {
+  ModelConfig config = small_facts();
+  for (LayerConfig& layer : config.layers) {
+    layer.feed_forward = FeedForwardKind::Mixture;
+    layer.mixture.experts = 6;
+    layer.mixture.used = 3;
+    layer.mixture.length = 10;
+  }
+  return config;
+}
+
 // How a file may hold the same numbers.
 enum class ExpertLayout { Split, Merged, Single };
 struct Form {
@@ -44,6 +71,7 @@ class MadeUpModel {
 
   ModelConfig config;
   Weights weights;
+  const gguf::GgufFile& file() const { return *file_; }
 
  private:
   using Values = std::vector<float>;

@@ -21,6 +21,10 @@ class Reference {
 
   // (tokens, vocabulary), row after row.
   std::vector<float> logits(const std::vector<int32_t>& tokens) const {
+    const Row all = double_logits(tokens);
+    return {all.begin(), all.end()};
+  }
+  Row double_logits(const std::vector<int32_t>& tokens) const {
     std::vector<Row> rows;
     for (size_t t = 0; t < tokens.size(); ++t) {
       Row x = decode(weights_.token_embedding, tokens[t]);
@@ -31,14 +35,14 @@ class Reference {
       rows.push_back(x);
     }
     for (size_t l = 0; l < config_.layers.size(); ++l) run_layer(l, rows);
-    std::vector<float> all;
+    Row all;
     for (const Row& row : rows) {
       for (double v : multiply(weights_.output, norm(weights_.output_norm, row))) {
         v *= config_.logit_scale;
         if (config_.logit_softcap != 0) {
           v = config_.logit_softcap * std::tanh(v / config_.logit_softcap);
         }
-        all.push_back(static_cast<float>(v));
+        all.push_back(v);
       }
     }
     return all;

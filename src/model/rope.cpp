@@ -4,6 +4,9 @@
 #include <cmath>
 #include <numbers>
 
+#include "base/memory.h"
+#include "model/weights.h"
+
 namespace issun::model {
 
 namespace {
@@ -63,6 +66,18 @@ void Rope::fill(int position, float* cos, float* sin) const {
     cos[i] = static_cast<float>(std::cos(angle) * magnitude_);
     sin[i] = static_cast<float>(std::sin(angle) * magnitude_);
   }
+}
+
+std::span<const float> rope_factors(const RopeConfig& rope, const Weights& weights,
+                                    int64_t context) {
+  constexpr int64_t kContextUnit = 256;  // the engine that the files were made for rounds it up
+  if (!rope.file_factors) return {};
+  const bool is_long = static_cast<double>(round_up(context, kContextUnit)) > rope.original_context;
+  const Tensor& factors = weights.rope_factors ? weights.rope_factors
+                          : is_long            ? weights.long_rope_factors
+                                               : weights.short_rope_factors;
+  if (!factors) return {};
+  return {factors.floats(), static_cast<size_t>(factors.columns())};
 }
 
 }  // namespace issun::model

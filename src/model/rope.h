@@ -24,4 +24,12 @@ class Rope {
   double magnitude_ = 1;
 };
 
+struct Weights;
+
+// The file's frequency divisors for one kind of rotation, or none. Which of two holds depends on
+// how long the context may become, not on how long it is: it must not change in the middle of a
+// text.
+std::span<const float> rope_factors(const RopeConfig& rope, const Weights& weights,
+                                    int64_t context);
+
 }  // namespace issun::model

@@ -31,6 +31,7 @@ constexpr bool kWideDot = false;
 #endif
 constexpr int kTileVectors = 1, kTileTokens = 3;
 constexpr int kDotTokens = 4, kDotStreams = 4;
+constexpr int kGemmRows = 6, kGemmVectors = 1;
 
 inline __m256i load32(const void* p, int i = 0) {
   return _mm256_loadu_si256(static_cast<const __m256i*>(p) + i);
@@ -88,6 +89,7 @@ inline F32x16 abs(F32x16 a) {
   const __m256 sign = _mm256_set1_ps(-0.0f);
   return {_mm256_andnot_ps(sign, a.lo), _mm256_andnot_ps(sign, a.hi)};
 }
+inline F32x16 sqrt(F32x16 a) { return {_mm256_sqrt_ps(a.lo), _mm256_sqrt_ps(a.hi)}; }
 inline __m256 choose(__m256i begin, __m256i end, __m256 inside, __m256 outside) {
   return _mm256_blendv_ps(outside, inside, _mm256_castsi256_ps(_mm256_andnot_si256(begin, end)));
 }

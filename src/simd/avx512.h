@@ -26,6 +26,7 @@ struct U8x64 {
 constexpr bool kWideDot = true;
 constexpr int kTileVectors = 2, kTileTokens = 6;
 constexpr int kDotTokens = 4, kDotStreams = 4;
+constexpr int kGemmRows = 12, kGemmVectors = 2;
 
 inline __mmask16 first_lanes(int n) { return static_cast<__mmask16>((1u << n) - 1); }
 
@@ -49,6 +50,7 @@ inline F32x16 fnma(F32x16 a, F32x16 b, F32x16 c) { return {_mm512_fnmadd_ps(a.v,
 inline F32x16 max(F32x16 a, F32x16 b) { return {_mm512_max_ps(a.v, b.v)}; }
 inline F32x16 min(F32x16 a, F32x16 b) { return {_mm512_min_ps(a.v, b.v)}; }
 inline F32x16 abs(F32x16 a) { return {_mm512_abs_ps(a.v)}; }
+inline F32x16 sqrt(F32x16 a) { return {_mm512_sqrt_ps(a.v)}; }
 inline F32x16 choose_range(int begin, int end, F32x16 inside, F32x16 outside) {
   const auto mask = static_cast<__mmask16>(first_lanes(end) & ~first_lanes(begin));
   return {_mm512_mask_mov_ps(outside.v, mask, inside.v)};
@@ -246,6 +248,31 @@ inline I32x16 dot4(I32x16 c, I8x64 w, I8x64 a) {
   const __m512i signed_a = _mm512_mask_sub_epi8(a.v, negative, _mm512_setzero_si512(), a.v);
   return {_mm512_dpbusd_epi32(c.v, _mm512_abs_epi8(w.v), signed_a)};
 }
+#ifdef __AVX512BF16__
+#define ISSUN_PAIR_DOT
+struct Bf16x32 {
+  __m512i v;
+};
+inline Bf16x32 pairs(F32x16 even, F32x16 odd) {
+  uint16_t halves[2][16];
+  store_bf16(halves[0], even);
+  store_bf16(halves[1], odd);
+  const __m512i low = _mm512_cvtepu16_epi32(load32(halves[0]));
+  const __m512i high = _mm512_cvtepu16_epi32(load32(halves[1]));
+  return {_mm512_or_si512(low, _mm512_slli_epi32(high, 16))};
+}
+inline Bf16x32 load_pairs(const void* p) { return {_mm512_loadu_si512(p)}; }
+inline void store_pairs(void* p, Bf16x32 a) { _mm512_storeu_si512(p, a.v); }
+inline Bf16x32 splat_pair(const void* p) {
+  int word;
+  __builtin_memcpy(&word, p, 4);
+  return {_mm512_set1_epi32(word)};
+}
+inline F32x16 dot2(F32x16 c, Bf16x32 a, Bf16x32 b) {
+  return {_mm512_dpbf16_ps(c.v, reinterpret_cast<__m512bh>(a.v), reinterpret_cast<__m512bh>(b.v))};
+}
+#endif
+
 inline I16x32 load(const int16_t* p) { return {_mm512_loadu_si512(p)}; }
 inline I16x32 splat2(const int16_t* p) {
   int word;

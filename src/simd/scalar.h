@@ -32,6 +32,8 @@ constexpr int kTileVectors = 1, kTileTokens = 2;
 // by side for one token. More is faster where lanes are registers, and slow to compile where they
 // are not.
 constexpr int kDotTokens = 1, kDotStreams = 1;
+// The tile of the products of matrices of floats: rows, and vectors of columns.
+constexpr int kGemmRows = 2, kGemmVectors = 1;
 
 #define EACH(count, statement) \
   for (int i = 0; i < (count); ++i) statement;
@@ -92,6 +94,10 @@ inline F32x16 min(F32x16 a, F32x16 b) {
 }
 inline F32x16 abs(F32x16 a) {
   EACH(16, a.v[i] = __builtin_fabsf(a.v[i]))
+  return a;
+}
+inline F32x16 sqrt(F32x16 a) {
+  EACH(16, a.v[i] = __builtin_sqrtf(a.v[i]))
   return a;
 }
 // Lane i where i is in [begin, end), else the other.
@@ -387,6 +393,44 @@ inline I32x16 dot4(I32x16 c, I8x64 w, I8x64 a) {
   EACH(64, c.v[i / 4] += w.v[i] * a.v[i])
   return c;
 }
+// Pairs of bf16, as words: `pairs` rounds to the nearest, ties to even; NaN stays NaN. Only where
+// ISSUN_PAIR_DOT is defined: others do better with floats that were rounded to bf16.
+#define ISSUN_PAIR_DOT
+struct Bf16x32 {
+  uint16_t v[32];
+};
+inline Bf16x32 pairs(F32x16 even, F32x16 odd) {
+  uint16_t e[16], o[16];
+  store_bf16(e, even);
+  store_bf16(o, odd);
+  Bf16x32 r;
+  EACH(16, (r.v[2 * i] = e[i], r.v[2 * i + 1] = o[i]))
+  return r;
+}
+inline Bf16x32 load_pairs(const void* p) {
+  Bf16x32 r;
+  __builtin_memcpy(&r, p, 64);
+  return r;
+}
+inline void store_pairs(void* p, Bf16x32 a) { __builtin_memcpy(p, &a, 64); }
+// The same pair in every lane.
+inline Bf16x32 splat_pair(const void* p) {
+  uint16_t pair[2];
+  __builtin_memcpy(pair, p, 4);
+  Bf16x32 r;
+  EACH(32, r.v[i] = pair[i % 2])
+  return r;
+}
+// c[i] + the products of the two bf16 of lane i, in either order, rounded after each or once;
+// subnormal numbers may count as zero.
+inline F32x16 dot2(F32x16 c, Bf16x32 a, Bf16x32 b) {
+  const auto wide = [](uint16_t h) {
+    return __builtin_bit_cast(float, static_cast<uint32_t>(h) << 16);
+  };
+  EACH(32, c.v[i / 2] += wide(a.v[i]) * wide(b.v[i]))
+  return c;
+}
+
 // c[i] + the products of the two 16-bit integers of lane i.
 inline I16x32 load(const int16_t* p) {
   I16x32 r;

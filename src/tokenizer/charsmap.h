@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "base/utf8.h"
 #include "tokenizer/prefix_tree.h"
 
 namespace issun::tokenizer {
@@ -28,6 +29,24 @@ class Charsmap {
     std::string_view replacement;
   };
   Match longest_at(std::string_view text, size_t at) const;
+
+  // Calls append(part) for the parts of what the map makes of a text: replacements, characters as
+  // they are, and U+FFFD for malformed bytes.
+  template <class Append>
+  void replace(std::string_view text, Append&& append) const {
+    for (size_t at = 0; at < text.size();) {
+      if (const Match match = longest_at(text, at); match.bytes > 0) {
+        append(match.replacement);
+        at += match.bytes;
+        continue;
+      }
+      const Utf8Char c = decode_utf8(text, at);
+      const bool valid = c.state == Utf8::Valid;
+      const size_t bytes = valid ? static_cast<size_t>(c.bytes) : 1;
+      append(valid ? text.substr(at, bytes) : "\uFFFD");
+      at += bytes;
+    }
+  }
 
  private:
   std::string replacements_;

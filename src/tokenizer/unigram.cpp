@@ -110,18 +110,7 @@ std::string Unigram::normalised(std::string_view text) const {
       out += c;
     }
   };
-  for (size_t at = 0; at < text.size();) {
-    if (const auto match = charsmap_.longest_at(text, at); match.bytes > 0) {
-      append(match.replacement);
-      at += match.bytes;
-      continue;
-    }
-    const Utf8Char c = decode_utf8(text, at);
-    const bool valid = c.state == Utf8::Valid;
-    const size_t bytes = valid ? static_cast<size_t>(c.bytes) : 1;
-    append(valid ? text.substr(at, bytes) : "\uFFFD");
-    at += bytes;
-  }
+  charsmap_.replace(text, append);
   return out;
 }
 

@@ -23,6 +23,7 @@ ISA_FLAGS = {
     "avx2": {"avx2", "fma", "f16c"},
     "avx2vnni": {"avx2", "fma", "f16c", "avx_vnni"},
     "avx512": {"avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512_vnni"},
+    "avx512bf16": {"avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512_vnni", "avx512_bf16"},
 }
 
 

@@ -1,0 +1,124 @@
+#include "apps/training_report.h"
+
+#include "apps/console.h"
+#include "base/clock.h"
+#include "base/terminal.h"
+#include "measure/machine.h"
+
+namespace issun::apps {
+
+namespace {
+
+constexpr double kQuietSeconds = 10;  // between lines where stderr is no terminal
+
+std::string megabytes(int64_t bytes) {
+  return fmt::format("{:.0f} MB", static_cast<double>(bytes) * 1e-6);
+}
+
+std::string millions(int64_t count) {
+  const double number = static_cast<double>(count);
+  return number < 1e6 ? fmt::format("{:.0f}k", number * 1e-3)
+                      : fmt::format("{:.2f}M", number * 1e-6);
+}
+
+void show_line(const std::string& line) {
+  if (stderr_is_terminal()) {
+    show_progress(line);
+  } else {
+    say(line);
+  }
+}
+
+}  // namespace
+
+TrainingReport::TrainingReport(Workers& workers, const kernels::KernelTable& kernels)
+    : isa_(kernels.name),
+      threads_(workers.count()),
+      progress_(stderr_is_terminal(), kQuietSeconds, show_line) {
+  const auto peaks = measure::machine_peaks(workers, kernels, measure::Effort::Quick);
+  if (peaks) peak_operations_ = peaks->f32_operations_per_second;
+}
+
+train::SessionReports TrainingReport::reports() {
+  train::SessionReports reports;
+  reports.run.progress = [this](const train::RunProgress& p) { tell_progress(p); };
+  reports.run.note = [](const std::string& sentence) { say(sentence); };
+  reports.reading = [](int64_t documents, int64_t tokens) {
+    show_progress(fmt::format("{} documents, {} tokens", documents, tokens));
+  };
+  reports.plan = [this](const train::SessionPlan& plan) { tell_plan(plan); };
+  return reports;
+}
+
+void TrainingReport::tell_plan(const train::SessionPlan& plan) {
+  plan_ = plan;
+  const bool bf16 = plan.precision == kernels::GemmPrecision::BF16;
+  say(fmt::format("{} parameters; {} tokens to learn from, {} to check with",
+                  millions(plan.parameters), millions(plan.tokens), millions(plan.valid_tokens)));
+  say(fmt::format(
+      "{} steps of {} tokens ({:.1f} times over the data), {} threads, {}, products in {}",
+      plan.steps, plan.step_tokens,
+      static_cast<double>(plan.steps) * static_cast<double>(plan.step_tokens) /
+          static_cast<double>(std::max<int64_t>(1, plan.tokens)),
+      threads_, isa_, bf16 ? "bf16" : "f32"));
+  say(fmt::format(
+      "memory: {} for parameters, gradients and moments, {} for activations{}; {} are free",
+      megabytes(plan.parameter_bytes), megabytes(plan.network_bytes),
+      plan.recompute ? " (layers are run again)" : "", megabytes(plan.available_bytes)));
+}
+
+void TrainingReport::tell_progress(const train::RunProgress& p) {
+  const double now = seconds_now();
+  if (p.valid_loss) {
+    hide_progress();
+    say(fmt::format("step {}: loss {:.4f}, on the held-out part {:.4f}", p.step, p.loss,
+                    *p.valid_loss));
+  }
+  train::ProgressFacts facts{
+      .step = p.step, .steps = p.steps, .loss = p.loss, .tokens_per_second = p.tokens_per_second};
+  if (peak_operations_ > 0) facts.peak_share = p.floating_operations_per_second / peak_operations_;
+  facts.seconds_left = left_.after(p.step, p.steps, now);
+  progress_.update(facts, now);
+}
+
+Json TrainingReport::figures(const train::RunResult& run) const {
+  const auto number = [](const std::optional<double>& value) {
+    return value ? Json(*value) : Json();
+  };
+  Json json{{"finished", run.finished},
+            {"steps", run.steps},
+            {"tokens", run.tokens},
+            {"train_loss", run.train_loss},
+            {"valid_loss", number(run.valid_loss)},
+            {"best_valid_loss", number(run.best_loss)},
+            {"seconds", run.seconds},
+            {"tokens_per_second_median", run.tokens_per_second},
+            {"skipped_steps", run.skipped_steps},
+            {"spikes", run.spikes},
+            {"parameters", plan_.parameters},
+            {"parameter_bytes", plan_.parameter_bytes},
+            {"activation_bytes", plan_.network_bytes},
+            {"recompute", plan_.recompute},
+            {"threads", threads_},
+            {"isa", isa_},
+            {"peak_rss_bytes", peak_memory_bytes()}};
+  if (peak_operations_ > 0) {
+    json["peak_share"] = run.tokens_per_second * plan_.token_operations / peak_operations_;
+  }
+  return json;
+}
+
+std::string TrainingReport::summary(const train::RunResult& run) const {
+  std::string text = fmt::format("{} after {} steps, {} tokens, {} of training: loss {:.4f}",
+                                 run.finished ? "done" : "stopped", run.steps, millions(run.tokens),
+                                 train::duration(run.seconds), run.train_loss);
+  if (run.valid_loss) text += fmt::format(", on the held-out part {:.4f}", *run.valid_loss);
+  text += fmt::format("; {:.0f} tokens/s", run.tokens_per_second);
+  if (peak_operations_ > 0) {
+    text += fmt::format(" ({:.0f} % of peak)",
+                        100 * run.tokens_per_second * plan_.token_operations / peak_operations_);
+  }
+  return text;
+}
+
+}  // namespace issun::apps

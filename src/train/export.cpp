@@ -1,0 +1,114 @@
+#include "train/export.h"
+
+#include <cmath>
+#include <vector>
+
+#include "base/quote.h"
+#include "gguf/value.h"
+#include "gguf/writer.h"
+#include "tensor/codec.h"
+
+namespace issun::train {
+
+namespace {
+
+const Parameter* find(const Parameters& parameters, std::string_view name) {
+  for (const Parameter& p : parameters.list()) {
+    if (p.name == name) return &p;
+  }
+  return nullptr;
+}
+
+std::span<const int64_t> sizes(const std::array<int64_t, 4>& size) {
+  size_t dimensions = 4;
+  while (dimensions > 1 && size[dimensions - 1] == 1) --dimensions;
+  return {size.data(), dimensions};
+}
+
+DType type_of(const Parameter& p, DType matrices) {
+  const bool whole_blocks = p.size[0] % facts(matrices).block == 0;
+  return p.decays && whole_blocks ? matrices : DType::F32;
+}
+
+// general.file_type as GGUF numbers it for files whose matrices are of one type; -1: it has none.
+int file_type_of(DType type) {
+  switch (type) {
+    case DType::F32:
+      return 0;
+    case DType::F16:
+      return 1;
+    case DType::Q4_0:
+      return 2;
+    case DType::Q4_1:
+      return 3;
+    case DType::Q8_0:
+      return 7;
+    case DType::Q5_0:
+      return 8;
+    case DType::Q5_1:
+      return 9;
+    case DType::BF16:
+      return 32;
+    default:
+      return -1;
+  }
+}
+
+Result<void> append(const Parameters& parameters, const Parameter& p, DType type,
+                    gguf::GgufWriter& writer) {
+  const std::span<const float> values = parameters.values_of(p);
+  const size_t columns = static_cast<size_t>(p.size[0]);
+  std::vector<std::byte> row(static_cast<size_t>(row_bytes(type, p.size[0])));
+  for (size_t first = 0; first < values.size(); first += columns) {
+    for (size_t i = first; i < first + columns; ++i) {
+      if (std::isfinite(values[i])) continue;
+      return fail("{}: row {}: expected numbers, found {}", printable(p.name), first / columns,
+                  static_cast<double>(values[i]));
+    }
+    encode_row(type, values.data() + first, p.size[0], row.data());
+    TRY(writer.append(row));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<void> write_network(const gguf::GgufFile& source, const Parameters& parameters, DType type,
+                           const std::string& path) {
+  if (!can_encode(type)) return fail("{}: expected a type that can be written", name(type));
+  gguf::GgufWriter writer = TRY(gguf::GgufWriter::create(path));
+  if (file_type_of(type) >= 0) {
+    TRY(writer.set("general.file_type", gguf::make_u32(static_cast<uint32_t>(file_type_of(type)))));
+  }
+  TRY(writer.copy(source.metadata()));
+  for (const Tensor& tensor : source.tensors()) {
+    const Parameter* p = find(parameters, tensor.name);
+    const DType written = p != nullptr ? type_of(*p, type) : tensor.type;
+    TRY(writer.add_tensor(tensor.name, written, sizes(tensor.size)));
+  }
+  for (const Tensor& tensor : source.tensors()) {
+    if (const Parameter* p = find(parameters, tensor.name)) {
+      TRY(append(parameters, *p, type_of(*p, type), writer));
+    } else {
+      TRY(writer.append({tensor.data, static_cast<size_t>(tensor.bytes())}));
+    }
+  }
+  return writer.finish();
+}
+
+Result<void> write_adapters(const gguf::GgufFile& base, const Parameters& parameters, double alpha,
+                            const std::string& path) {
+  const auto architecture = TRY(base.metadata().require<std::string_view>("general.architecture"));
+  gguf::GgufWriter writer = TRY(gguf::GgufWriter::create(path));
+  TRY(writer.set("general.type", gguf::make_string("adapter")));
+  TRY(writer.set("general.architecture", gguf::make_string(architecture)));
+  TRY(writer.set("adapter.type", gguf::make_string("lora")));
+  TRY(writer.set("adapter.lora.alpha", gguf::make_f32(static_cast<float>(alpha))));
+  for (const Parameter& p : parameters.list()) {
+    TRY(writer.add_tensor(p.name, DType::F32, std::span(p.size).first(2)));
+  }
+  for (const Parameter& p : parameters.list()) TRY(append(parameters, p, DType::F32, writer));
+  return writer.finish();
+}
+
+}  // namespace issun::train

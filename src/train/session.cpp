@@ -1,0 +1,187 @@
+#include "train/session.h"
+
+#include <fmt/format.h>
+
+#include <string_view>
+
+#include "base/folder.h"
+#include "base/temporary.h"
+#include "train/split.h"
+
+namespace issun::train {
+
+namespace {
+
+// Of what is free, as much as training may plan for.
+constexpr double kShareOfMemory = 0.9;
+
+bool has_bf16(const kernels::KernelTable& kernels) {
+  return std::string_view(kernels.name).find("bf16") != std::string_view::npos;
+}
+
+// Floating-point operations of a token: two for each multiplication, forward, to what was read, and
+// to the matrix where that is trained.
+double operations_of(const model::Model& model, const Parameters& parameters, int length) {
+  const bool matrices = parameters.gradient(model.weights.output.weight) != nullptr;
+  double attention = 0;
+  for (const model::LayerConfig& layer : model.config.layers) {
+    const double seen = layer.window != 0 ? std::min(layer.window, length) : length;
+    const double causal = model.config.causal ? 0.5 : 1;
+    attention += layer.heads * double(layer.key_width + layer.value_width) * seen * causal;
+  }
+  return (matrices ? 6 : 4) * static_cast<double>(model.weights.products_per_token(true)) +
+         6 * attention;
+}
+
+std::string gigabytes(int64_t bytes) {
+  return fmt::format("{:.2f} GB", static_cast<double>(bytes) * 1e-9);
+}
+
+class Session {
+ public:
+  Session(const model::Model& model, Parameters& parameters, const kernels::KernelTable& kernels,
+          Workers& workers, SessionOptions options, const SessionReports& reports)
+      : model_(model),
+        parameters_(parameters),
+        kernels_(kernels),
+        workers_(workers),
+        options_(std::move(options)),
+        reports_(reports) {}
+
+  Result<RunResult> run() {
+    TRY(make_folder(options_.folder));
+    if (options_.restart) TRY(forget_checkpoints(options_.folder));
+    TRY(read_data());
+    TRY(fill_steps(options_.config, train_->sequences()));
+    TRY(plan());
+    const auto network = TRY(Network::create(model_.config, model_.weights, parameters_, kernels_,
+                                             workers_, network_options_));
+    Run run({.config = options_.config,
+             .parameters = &parameters_,
+             .network = network.get(),
+             .kernels = &kernels_,
+             .workers = &workers_,
+             .train = &*train_,
+             .valid = valid_ ? &*valid_ : nullptr,
+             .data_hash = store_->source_hash() ^ store_->encoder_hash(),
+             .identity = identity(),
+             .folder = options_.folder,
+             .token_operations = plan_.token_operations},
+            reports_.run);
+    TRY(run.resume());
+    return run.go(options_.until);
+  }
+
+ private:
+  Result<void> read_data() {
+    encoder_ = TRY(DocumentEncoder::create(model_.tokenizer, options_.encoder));
+    TokenStoreReport report;
+    store_ = TRY(open_or_build(
+        options_.folder + "/tokens.issun", *encoder_,
+        {.sources = options_.data, .documents = options_.documents, .progress = reports_.reading},
+        workers_, &report));
+    if (!report.skipped.empty()) {
+      note(fmt::format("{} files that are neither .txt, .md nor .jsonl were left out, such as {}",
+                       report.skipped.size(), report.skipped[0]));
+    }
+    const TrainingConfig& config = options_.config;
+    DocumentSides sides =
+        TRY(split_documents(*store_, {.valid_share = config.valid_share, .seed = config.seed}));
+    if (!sides.note.empty()) note(sides.note);
+    const BatchOptions batches{
+        .length = config.sequence_length, .seed = config.seed, .long_talk = options_.long_talk};
+    train_ = TRY(Batches::create(*store_, std::move(sides.train), batches));
+    const PackingReport& packed = train_->report();
+    if (packed.truncated + packed.skipped > 0) {
+      note(fmt::format("{} talks were cut at {} tokens, {} left out: {} tokens are lost",
+                       packed.truncated, config.sequence_length, packed.skipped,
+                       packed.lost_tokens));
+    }
+    if (!sides.valid.empty()) {
+      valid_ = TRY(Batches::create(*store_, std::move(sides.valid), batches));
+    }
+    return {};
+  }
+
+  // Memory before the first step: whether layers are kept or run again, and whether it is there.
+  Result<void> plan() {
+    const TrainingConfig& config = options_.config;
+    network_options_ = {
+        .sequences = config.batch_sequences,
+        .length = config.sequence_length,
+        .recompute = config.recompute == Recompute::On,
+        .balance = config.balance / config.accumulate,
+        .precision = config.precision.value_or(has_bf16(kernels_) ? kernels::GemmPrecision::BF16
+                                                                  : kernels::GemmPrecision::F32)};
+    const auto bytes = [&] {
+      return Network::planned_bytes(model_.config, model_.weights, network_options_,
+                                    workers_.count());
+    };
+    plan_.network_bytes = TRY(bytes());
+    plan_.parameter_bytes = parameters_.bytes();
+    plan_.available_bytes = available_memory_bytes();
+    const double free = kShareOfMemory * static_cast<double>(plan_.available_bytes);
+    const auto fits = [&] {
+      return plan_.available_bytes == 0 || static_cast<double>(plan_.network_bytes) <= free;
+    };
+    if (config.recompute == Recompute::Auto && !fits()) {
+      network_options_.recompute = true;
+      plan_.network_bytes = TRY(bytes());
+    }
+    plan_.recompute = network_options_.recompute;
+    plan_.precision = network_options_.precision;
+    plan_.parameters = parameters_.count();
+    plan_.tokens = train_->tokens();
+    plan_.valid_tokens = valid_ ? valid_->tokens() : 0;
+    plan_.sequences = train_->sequences();
+    plan_.steps = config.schedule.steps;
+    plan_.step_tokens = config.step_tokens();
+    plan_.token_operations = operations_of(model_, parameters_, config.sequence_length);
+    if (!fits()) {
+      return fail(
+          "{} sequences of {} tokens: expected at most {} of memory for activations, found "
+          "a need of {}: fewer batch_sequences (and more accumulate) need less",
+          config.batch_sequences, config.sequence_length, gigabytes(static_cast<int64_t>(free)),
+          gigabytes(plan_.network_bytes));
+    }
+    if (reports_.plan) reports_.plan(plan_);
+    return {};
+  }
+
+  std::string identity() const {
+    return fmt::format("{}; {}; {}", options_.identity, fingerprint(options_.config),
+                       plan_.precision == kernels::GemmPrecision::BF16 ? "bf16" : "f32");
+  }
+  void note(const std::string& sentence) const {
+    if (reports_.run.note) reports_.run.note(sentence);
+  }
+
+  const model::Model& model_;
+  Parameters& parameters_;
+  const kernels::KernelTable& kernels_;
+  Workers& workers_;
+  SessionOptions options_;
+  const SessionReports& reports_;
+  std::optional<DocumentEncoder> encoder_;
+  std::optional<TokenStore> store_;
+  std::optional<Batches> train_, valid_;
+  NetworkOptions network_options_;
+  SessionPlan plan_;
+};
+
+}  // namespace
+
+Result<RunResult> run_session(const model::Model& model, Parameters& parameters,
+                              const kernels::KernelTable& kernels, Workers& workers,
+                              SessionOptions options, const SessionReports& reports) {
+  return Session(model, parameters, kernels, workers, std::move(options), reports).run();
+}
+
+Result<void> forget_checkpoints(const std::string& folder) {
+  for (const std::string& name : TRY(list_checkpoints(folder))) {
+    TRY(remove_file(folder + "/" + name));
+  }
+  return {};
+}
+
+}  // namespace issun::train

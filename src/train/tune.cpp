@@ -1,0 +1,64 @@
+#include "train/tune.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/folder.h"
+#include "train/export.h"
+
+namespace issun::train {
+
+namespace {
+
+constexpr int kLongestByDefault = 512;
+
+std::string identity_of(const TuneOptions& options, const model::Model& model) {
+  std::string what = "all weights";
+  if (const auto& adapters = options.adapters) {
+    what = fmt::format("adapters of rank {} alpha {:.9g} seed {} on", adapters->rank,
+                       adapters->alpha, adapters->seed);
+    for (const std::string& target : adapters->targets) what += " " + target;
+  }
+  return fmt::format("{} of {}, {} bytes", what, model.config.architecture,
+                     model.file.data_bytes());
+}
+
+}  // namespace
+
+Result<TuneReport> tune(const TuneOptions& options, const kernels::KernelTable& kernels,
+                        Workers& workers, const SessionReports& reports) {
+  const auto model = TRY(model::Model::open(options.model));
+  TRY(check_trainable(model->config));
+  TRY(make_folder(options.folder));
+  Parameters parameters =
+      options.adapters ? TRY(Parameters::adapters(model->file, model->weights, *options.adapters))
+                       : TRY(Parameters::whole(model->file, model->weights, kernels));
+  SessionOptions session{
+      .config = options.training,
+      .data = options.data,
+      .documents = options.documents,
+      .encoder = {.chat_template = options.chat_template.value_or(model->chat_template)},
+      .long_talk = options.long_talk,
+      .folder = options.folder,
+      .restart = options.restart,
+      .until = options.until,
+      .identity = identity_of(options, *model)};
+  if (session.config.sequence_length == 0) {
+    session.config.sequence_length =
+        static_cast<int>(std::min<int64_t>(model->config.context_length, kLongestByDefault));
+  }
+  TuneReport report;
+  report.run = TRY(run_session(*model, parameters, kernels, workers, std::move(session), reports));
+  TRY(model->file.still_whole());
+  if (!report.run.finished) return report;
+  report.file = options.folder + (options.adapters ? "/adapter.gguf" : "/model.gguf");
+  if (options.adapters) {
+    TRY(write_adapters(model->file, parameters, options.adapters->alpha, report.file));
+  } else {
+    TRY(write_network(model->file, parameters, options.type.value_or(DType::F16), report.file));
+  }
+  return report;
+}
+
+}  // namespace issun::train

@@ -1,0 +1,34 @@
+// A model that is there taught something more: all of its weights, or adapters beside them while
+// they stay as they are, quantised or not.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "train/session.h"
+
+namespace issun::train {
+
+struct TuneOptions {
+  std::string model;              // a GGUF file
+  std::vector<std::string> data;  // texts, talks, prompts with answers
+  std::string folder;
+  std::optional<AdapterOptions> adapters = AdapterOptions{};  // none: all weights
+  TrainingConfig training;  // sequence_length 0: what the model was trained for, at most 512
+  DocumentOptions documents = {};
+  std::optional<std::string> chat_template;  // instead of the file's
+  LongTalk long_talk = LongTalk::Refuse;
+  std::optional<DType> type = {};  // of a whole model's matrices; none: F16
+  bool restart = false;
+  int64_t until = INT64_MAX;
+};
+
+struct TuneReport {
+  RunResult run;
+  std::string file;  // adapter.gguf or model.gguf in the folder; empty while not finished
+};
+
+Result<TuneReport> tune(const TuneOptions& options, const kernels::KernelTable& kernels,
+                        Workers& workers, const SessionReports& reports);
+
+}  // namespace issun::train
