@@ -74,8 +74,11 @@ void TrainingReport::tell_progress(const train::RunProgress& p) {
     say(fmt::format("step {}: loss {:.4f}, on the held-out part {:.4f}", p.step, p.loss,
                     *p.valid_loss));
   }
-  train::ProgressFacts facts{
-      .step = p.step, .steps = p.steps, .loss = p.loss, .tokens_per_second = p.tokens_per_second};
+  train::ProgressFacts facts;
+  facts.step = p.step;
+  facts.steps = p.steps;
+  facts.loss = p.loss;
+  facts.tokens_per_second = p.tokens_per_second;
   if (peak_operations_ > 0) facts.peak_share = p.floating_operations_per_second / peak_operations_;
   facts.seconds_left = left_.after(p.step, p.steps, now);
   progress_.update(facts, now);

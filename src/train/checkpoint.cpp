@@ -92,20 +92,24 @@ std::string within(const std::string& folder, const std::string& name) {
 // past and stay.
 Result<void> remove_old(const std::string& folder, int64_t step) {
   int earlier = 0;
-  for (const std::string& name : TRY(list_checkpoints(folder))) {
+  const std::vector<std::string> kept = TRY(list_checkpoints(folder));
+  for (const std::string& name : kept) {
     if (step_of(name) < step && ++earlier > 1) TRY(remove_file(within(folder, name)));
-  }
-  // Halves, of a training that was killed while it wrote.
-  for (const std::string& name : TRY(list_folder(folder))) {
-    const size_t end = name.find(".part");
-    if (end != name.npos && step_of(name.substr(0, end)) >= 0) {
-      TRY(remove_file(within(folder, name)));
-    }
   }
   return {};
 }
 
 }  // namespace
+
+Result<void> remove_halves(const std::string& folder) {
+  const std::vector<std::string> names = TRY(list_folder(folder));
+  for (const std::string& name : names) {
+    const size_t end = name.rfind(".part");
+    if (end == name.npos || name.find_first_not_of("0123456789", end + 5) != name.npos) continue;
+    TRY(remove_file(within(folder, name)));
+  }
+  return {};
+}
 
 Result<void> save_checkpoint(const std::string& folder, const TrainingState& state,
                              std::span<const Section> sections) {

@@ -66,6 +66,10 @@ class Checkpoint {
 Result<void> save_checkpoint(const std::string& folder, const TrainingState& state,
                              std::span<const Section> sections);
 
+// Removes what was half written when an earlier run was killed (AtomicFile, base/file.h). Of a
+// folder that no other process writes to.
+Result<void> remove_halves(const std::string& folder);
+
 // The names of the checkpoints in a folder, the newest first; none where there is no folder.
 Result<std::vector<std::string>> list_checkpoints(const std::string& folder);
 

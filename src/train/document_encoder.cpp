@@ -199,7 +199,8 @@ Result<uint64_t> DocumentEncoder::fingerprint() const {
     number(static_cast<int64_t>(tokenizer_->kind(token)));
     if (probe.size() < kProbeBytes) tokenizer_->append_piece(size - 1 - token, false, probe);
   }
-  for (const Token token : TRY(tokenizer_->encode(probe))) number(token);
+  const auto tokens = TRY(tokenizer_->encode(probe));
+  for (const Token token : tokens) number(token);
   for (const Token token : {tokenizer_->bos(), tokenizer_->eos()}) number(token);
   for (const Token token : tokenizer_->ends()) number(token);
   text(options_.chat_template);

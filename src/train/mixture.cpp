@@ -36,6 +36,35 @@ void route(const Pass& pass, int l, const Matrix<float>& in) {
   }
 }
 
+// A token's probabilities, which add up to 1, from the scores as choose_experts() leaves them.
+void probabilities(const Pass& pass, const model::MixtureConfig& config,
+                   std::span<const float> scores, std::span<float> out) {
+  std::copy(scores.begin(), scores.end(), out.begin());
+  if (config.router == model::Router::SoftmaxOfChosen) {
+    pass.kernels.softmax(out.data(), static_cast<int>(out.size()));
+  }
+  if (config.router == model::Router::Sigmoid) {
+    float sum = 0;
+    for (const float p : scores) sum += p;
+    for (float& p : out) p /= sum;
+  }
+}
+
+// The mean probability of each expert. In double precision and in the order of the rows.
+void find_means(const Pass& pass, int l) {
+  const model::MixtureConfig& config = pass.layer(l).mixture;
+  const MixtureTape& tape = pass.tape(l).mixture;
+  const size_t experts = static_cast<size_t>(config.experts);
+  const Matrix<float> scores = view(tape.scores, pass.rows(), config.experts);
+  std::fill(tape.means.begin(), tape.means.end(), 0.0);
+  float shares[kMostExperts];
+  for (int64_t t = 0; t < pass.rows(); ++t) {
+    probabilities(pass, config, {scores.row(t), experts}, {shares, experts});
+    for (size_t e = 0; e < experts; ++e) tape.means[e] += double{shares[e]};
+  }
+  for (double& mean : tape.means) mean /= static_cast<double>(pass.rows());
+}
+
 // What the tokens give to their slots.
 void fill_slots(const Pass& pass, int l, const Matrix<float>& in) {
   const int64_t used = pass.layer(l).mixture.used;
@@ -112,20 +141,6 @@ void route_back(const model::MixtureConfig& config, std::span<const int32_t> cho
   }
 }
 
-// A token's probabilities, which add up to 1, from the scores as choose_experts() leaves them.
-void probabilities(const Pass& pass, const model::MixtureConfig& config,
-                   std::span<const float> scores, std::span<float> out) {
-  std::copy(scores.begin(), scores.end(), out.begin());
-  if (config.router == model::Router::SoftmaxOfChosen) {
-    pass.kernels.softmax(out.data(), static_cast<int>(out.size()));
-  }
-  if (config.router == model::Router::Sigmoid) {
-    float sum = 0;
-    for (const float p : scores) sum += p;
-    for (float& p : out) p /= sum;
-  }
-}
-
 // Adds the slope of the balance loss, in which each probability counts by the load of its expert.
 void add_balance_slope(const Pass& pass, int l, std::span<const double> loads, double factor) {
   const model::MixtureConfig& config = pass.layer(l).mixture;
@@ -184,6 +199,7 @@ void mixture(const Pass& pass, int l, const Matrix<float>& in, const Matrix<floa
   const int64_t used = layer.mixture.used;
   const Inside slots = inside(pass, l, in.rows * used);
   route(pass, l, in);
+  find_means(pass, l);
   fill_slots(pass, l, in);
   each_expert(pass, l, [&](const model::FeedForwardWeights& weights, int64_t first, int64_t count) {
     const Matrix<float> rows = some(slots.in, first, count), up = some(slots.up, first, count);
@@ -249,20 +265,13 @@ void mixture_back(const Pass& pass, int l, const Matrix<float>& in, const Matrix
 double balance_loss(const Pass& pass, int l, std::span<double> loads) {
   const model::MixtureConfig& config = pass.layer(l).mixture;
   const MixtureTape& tape = pass.tape(l).mixture;
-  const size_t experts = static_cast<size_t>(config.experts);
-  const Matrix<float> scores = view(tape.scores, pass.rows(), config.experts);
-  double sums[kMostExperts] = {}, loss = 0;
-  float shares[kMostExperts];
-  for (int64_t t = 0; t < pass.rows(); ++t) {
-    probabilities(pass, config, {scores.row(t), experts}, {shares, experts});
-    for (size_t e = 0; e < experts; ++e) sums[e] += shares[e];
-  }
-  const double rows = static_cast<double>(pass.rows());
-  for (size_t e = 0; e < experts; ++e) {
-    const int64_t visits = tape.ends[e] - (e == 0 ? 0 : tape.ends[e - 1]);
-    const double load = static_cast<double>(visits) / (rows * config.used);
+  const double visits = static_cast<double>(pass.rows()) * config.used;
+  double loss = 0;
+  for (size_t e = 0; e < tape.ends.size(); ++e) {
+    const int64_t own = tape.ends[e] - (e == 0 ? 0 : tape.ends[e - 1]);
+    const double load = static_cast<double>(own) / visits;
     if (!loads.empty()) loads[e] = load;
-    loss += load * sums[e] / rows;
+    loss += load * tape.means[e];
   }
   return loss * config.experts;
 }

@@ -122,6 +122,8 @@ TEST_CASE("gradients agree with differences of the loss in double precision") {
   check_gradients("recomputed", model::small_facts(), kNothing, {}, {.recompute = true});
   check_gradients("fused", model::small_facts(), kNothing,
                   {.fused_qkv = true, .fused_gate_up = true});
+  check_gradients("fused, with biases", model::small_facts(), kNothing,
+                  {.fused_qkv = true, .fused_gate_up = true, .biases = true});
   check_gradients("adjacent rope, part of a head", model::small_facts(), [](ModelConfig& c) {
     c.ropes[0].pairing = model::RopePairing::Adjacent;
     c.ropes[0].dimensions = 6;

@@ -120,9 +120,11 @@ Result<Parameters> Parameters::whole(const gguf::GgufFile& file, model::Weights&
     for (size_t i = 0; i < seen.size() && view; ++i) {
       const Tensor& tensor = *seen[i];
       if (view.data < tensor.data || view.data >= tensor.data + tensor.bytes()) continue;
-      const int64_t row = (view.data - tensor.data) / tensor.row_bytes();
+      // A view begins with a row, or, in a vector of plain floats, anywhere.
+      const int64_t bytes = view.data - tensor.data, row = bytes / tensor.row_bytes();
+      const int64_t within = bytes % tensor.row_bytes() / (facts(tensor.type).bytes);
       view.data = reinterpret_cast<const std::byte*>(
-          parameters.values().data() + parameters.list_[i].first + row * tensor.columns());
+          parameters.values().data() + parameters.list_[i].first + row * tensor.columns() + within);
       view.type = DType::F32;
       break;
     }

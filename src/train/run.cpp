@@ -165,8 +165,10 @@ Result<void> Run::save() {
   for (const NamedBytes& part : sections_of(*parts_.parameters)) {
     sections.push_back({part.name, std::as_bytes(part.floats)});
   }
-  TRY(save_checkpoint(parts_.folder, state_, sections));
+  // The curve first: rows beyond a checkpoint are dropped when a run goes on, missing ones are not
+  // made again.
   TRY(curve_->flush());
+  TRY(save_checkpoint(parts_.folder, state_, sections));
   return write_atomically(parts_.folder + "/curve.svg", curve_svg(curve_->rows(), "training"));
 }
 

@@ -50,6 +50,7 @@ class Session {
 
   Result<RunResult> run() {
     TRY(make_folder(options_.folder));
+    TRY(remove_halves(options_.folder));
     if (options_.restart) TRY(forget_checkpoints(options_.folder));
     TRY(read_data());
     TRY(fill_steps(options_.config, train_->sequences()));
@@ -178,7 +179,8 @@ Result<RunResult> run_session(const model::Model& model, Parameters& parameters,
 }
 
 Result<void> forget_checkpoints(const std::string& folder) {
-  for (const std::string& name : TRY(list_checkpoints(folder))) {
+  const std::vector<std::string> names = TRY(list_checkpoints(folder));
+  for (const std::string& name : names) {
     TRY(remove_file(folder + "/" + name));
   }
   return {};

@@ -66,7 +66,6 @@ void plan_layer(model::Layout& layout, LayerTape& tape, const model::LayerConfig
     layout.add(&tape.mixture.chosen, visits);
     layout.add(&tape.mixture.shares, visits);
     layout.add(&tape.mixture.slots, visits);
-    layout.add(&tape.mixture.ends, mixture.experts);
     if (mixture.gated) layout.add(&tape.mixture.gate, visits * mixture.length);
     layout.add(&tape.mixture.up, visits * mixture.length);
     layout.add(&tape.mixture.out, visits * width);
@@ -108,7 +107,11 @@ Result<std::unique_ptr<Rooms>> make_rooms(const model::ModelConfig& config,
   const int64_t length = std::max(rows * w.dense, slots * w.expert_length);
 
   rooms.layers.resize(config.layers.size());
-  for (LayerTape& tape : rooms.layers) layout.add(&tape.in, residual);
+  for (size_t l = 0; l < config.layers.size(); ++l) {  // what stays even where layers run again
+    layout.add(&rooms.layers[l].in, residual);
+    layout.add(&rooms.layers[l].mixture.ends, config.layers[l].mixture.experts);
+    layout.add(&rooms.layers[l].mixture.means, config.layers[l].mixture.experts);
+  }
   for (std::span<float>* each :
        {&rooms.residual, &rooms.hidden, &rooms.normed, &rooms.branch, &rooms.d_residual,
         &rooms.d_hidden, &rooms.d_normed, &rooms.d_branch}) {

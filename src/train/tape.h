@@ -31,6 +31,7 @@ struct MixtureTape {
   std::span<float> shares;    // (N, used)
   std::span<int32_t> slots;   // (N, used)
   std::span<int64_t> ends;    // (experts)
+  std::span<double> means;    // (experts): of the rows' probabilities
   std::span<float> gate, up;  // (slots, length)
   std::span<float> out;       // (slots, embedding), before shares
 };
