@@ -120,9 +120,11 @@ Result<Parameters> Parameters::whole(const gguf::GgufFile& file, model::Weights&
     for (size_t i = 0; i < seen.size() && view; ++i) {
       const Tensor& tensor = *seen[i];
       if (view.data < tensor.data || view.data >= tensor.data + tensor.bytes()) continue;
-      const int64_t row = (view.data - tensor.data) / tensor.row_bytes();
+      const int64_t bytes = view.data - tensor.data, row = bytes / tensor.row_bytes();
+      // Only in rows of floats does a view begin amid one: the biases of a fused matrix.
+      const int64_t column = bytes % tensor.row_bytes() / static_cast<int64_t>(sizeof(float));
       view.data = reinterpret_cast<const std::byte*>(
-          parameters.values().data() + parameters.list_[i].first + row * tensor.columns());
+          parameters.values().data() + parameters.list_[i].first + row * tensor.columns() + column);
       view.type = DType::F32;
       break;
     }
