@@ -51,6 +51,17 @@ void plan_attention(model::Layout& layout, AttentionTape& tape, const model::Lay
   layout.add(&tape.log_sums, rows * layer.heads);
 }
 
+// What a layer keeps in any case: its input, and what its balance loss is made of.
+void plan_kept(model::Layout& layout, LayerTape& tape, const model::LayerConfig& layer,
+               int64_t rows, int64_t width) {
+  layout.add(&tape.in, rows * width);
+  if (layer.feed_forward == model::FeedForwardKind::Mixture) {
+    layout.add(&tape.mixture.scores, rows * layer.mixture.experts);
+    layout.add(&tape.mixture.ends, layer.mixture.experts);
+  }
+}
+
+// What the backward pass of a layer reads besides.
 void plan_layer(model::Layout& layout, LayerTape& tape, const model::LayerConfig& layer,
                 int64_t rows, int64_t width) {
   layout.add(&tape.middle, rows * width);
@@ -62,11 +73,9 @@ void plan_layer(model::Layout& layout, LayerTape& tape, const model::LayerConfig
   if (layer.feed_forward == model::FeedForwardKind::Mixture) {
     const model::MixtureConfig& mixture = layer.mixture;
     const int64_t visits = rows * mixture.used;
-    layout.add(&tape.mixture.scores, rows * mixture.experts);
     layout.add(&tape.mixture.chosen, visits);
     layout.add(&tape.mixture.shares, visits);
     layout.add(&tape.mixture.slots, visits);
-    layout.add(&tape.mixture.ends, mixture.experts);
     if (mixture.gated) layout.add(&tape.mixture.gate, visits * mixture.length);
     layout.add(&tape.mixture.up, visits * mixture.length);
     layout.add(&tape.mixture.out, visits * width);
@@ -108,7 +117,9 @@ Result<std::unique_ptr<Rooms>> make_rooms(const model::ModelConfig& config,
   const int64_t length = std::max(rows * w.dense, slots * w.expert_length);
 
   rooms.layers.resize(config.layers.size());
-  for (LayerTape& tape : rooms.layers) layout.add(&tape.in, residual);
+  for (size_t l = 0; l < config.layers.size(); ++l) {
+    plan_kept(layout, rooms.layers[l], config.layers[l], rows, width);
+  }
   for (std::span<float>* each :
        {&rooms.residual, &rooms.hidden, &rooms.normed, &rooms.branch, &rooms.d_residual,
         &rooms.d_hidden, &rooms.d_normed, &rooms.d_branch}) {
