@@ -63,7 +63,7 @@ double distance(std::span<const float> a, std::span<const float> b) {
 // Each tensor within `tolerance` of the file's, by their norms.
 void check_near(const char* what, const Parameters& parameters, std::span<const float> found,
                 const gguf::GgufFile& expected, double tolerance) {
-  CAPTURE(what);
+  CAPTURE(std::string(what));
   REQUIRE(parameters.list().size() == expected.tensors().size());
   for (const Parameter& p : parameters.list()) {
     CAPTURE(p.name);
@@ -182,7 +182,7 @@ class Run {
 
   void check_losses(const Json& step) {
     const auto near = [&](const char* key, double found) {
-      CAPTURE(key);
+      CAPTURE(std::string(key));
       CHECK(found == doctest::Approx(number(step, key)).epsilon(kLoss));
     };
     if (json_["loss"].is("contrastive")) {
@@ -238,7 +238,7 @@ class Run {
 
 void check_case(const std::string& name, const How& how) {
   CAPTURE(name);
-  CAPTURE(how.kernels->name);
+  CAPTURE(std::string(how.kernels->name));
   CAPTURE(how.recompute);
   Run run(name, how);
   const std::vector<float> before = run.values();
