@@ -14,7 +14,7 @@ namespace {
 constexpr size_t kMostSeeds = 1000000;
 constexpr int kStepsBetween = 2;
 constexpr double kStaying = 0.75;
-constexpr double kLeastExpected = 0.5;  // a piece that is expected less often goes at once
+constexpr double kLeastExpected = 0.5;  // a piece that is expected less often does not help
 
 class PieceLearner {
  public:
@@ -26,11 +26,8 @@ class PieceLearner {
   ScoredPieces learn() {
     improve();
     while (model_.size() > options_.pieces) {
-      const int staying = static_cast<int>(kStaying * model_.size());
-      const int before = model_.size();
-      prune(std::max(options_.pieces, staying));
+      prune(std::max(options_.pieces, static_cast<int>(kStaying * model_.size())));
       improve();
-      if (model_.size() == before) break;
     }
     ScoredPieces pieces;
     for (int p = 0; p < model_.size(); ++p) {
@@ -66,10 +63,11 @@ class PieceLearner {
     return count * (std::log(count / sum) - otherwise);
   }
 
-  void prune(int staying) {
+  // What each piece's loss is; below 0 for those that do not help: never the likeliest choice.
+  std::vector<double> losses() {
     const std::vector<int64_t> counts = model_.best_counts(workers_);
     const auto sum = static_cast<double>(std::accumulate(counts.begin(), counts.end(), int64_t{0}));
-    std::vector<double> losses(counts.size(), -1);  // below 0: goes whatever the others are
+    std::vector<double> losses(counts.size(), -1);
     workers_.for_each(model_.size(), 1024, [&](int64_t begin, int64_t end, int) {
       std::vector<int32_t> others;
       for (int p = std::max(static_cast<int>(begin), model_.characters()); p < end; ++p) {
@@ -79,18 +77,24 @@ class PieceLearner {
         losses[index] = std::max(0.0, loss_of(p, counts, sum, others));
       }
     });
-    std::vector<int> order;
-    for (int p = model_.characters(); p < model_.size(); ++p) {
-      if (losses[static_cast<size_t>(p)] >= 0) order.push_back(p);
-    }
-    std::stable_sort(order.begin(), order.end(), [&](int a, int b) {
-      return losses[static_cast<size_t>(a)] > losses[static_cast<size_t>(b)];
+    return losses;
+  }
+
+  // Leaves at most so many, and those that do not help only where there would be too few.
+  void prune(int staying) {
+    const std::vector<double> loss = losses();
+    std::vector<int> order(static_cast<size_t>(model_.size() - model_.characters()));
+    std::iota(order.begin(), order.end(), model_.characters());
+    std::stable_sort(order.begin(), order.end(), [&](int first, int second) {
+      const auto a = static_cast<size_t>(first), b = static_cast<size_t>(second);
+      return loss[a] != loss[b] ? loss[a] > loss[b] : expected_[a] > expected_[b];
     });
-    std::vector<bool> kept(counts.size(), false);
-    const size_t most = static_cast<size_t>(std::max(0, staying - model_.characters()));
-    for (size_t i = 0; i < std::min(order.size(), most); ++i) {
-      kept[static_cast<size_t>(order[i])] = true;
-    }
+    const auto helpful = std::count_if(loss.begin(), loss.end(), [](double l) { return l >= 0; });
+    const auto count = std::clamp<int64_t>(helpful, options_.pieces - model_.characters(),
+                                           staying - model_.characters());
+    std::vector<bool> kept(loss.size(), false);
+    for (int64_t i = 0; i < count; ++i)
+      kept[static_cast<size_t>(order[static_cast<size_t>(i)])] = true;
     model_.keep(kept);
   }
 

@@ -25,8 +25,8 @@ using ScoredPieces = std::vector<std::pair<std::string, float>>;
 
 // Kudo 2018, section 3.2, as SentencePiece does it: of the million best substrings, two steps of
 // expectation and maximisation, then the three quarters stay whose loss would cost the most
-// likelihood; and so on down to `pieces`. All characters stay. Fewer come out where the text has no
-// further pieces that help.
+// likelihood; and so on down to `pieces`. All characters stay. Fewer come out only where there are
+// not so many substrings.
 ScoredPieces learn_pieces(const PieceText& text, const UnigramOptions& options, Workers& workers);
 
 }  // namespace issun::train

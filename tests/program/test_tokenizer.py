@@ -102,10 +102,13 @@ class Train(ProgramTest):
             self.refuse_training(kind, 0, status=2, naming=("--vocab-size",))
 
     def test_the_size_that_was_possible_is_possible(self):
-        done = program.issun("tokenizer", "train", "--type", "bpe", "--vocab-size", 5000, "--out",
-                             self.folder / "x", self.texts)
-        size = int(done.err.decode().split("at most ")[1].split(",")[0])
-        self.train("bpe", size=size)
+        for kind in TYPES:
+            with self.subTest(kind=kind):
+                done = program.issun("tokenizer", "train", "--type", kind, "--vocab-size", 5000,
+                                     "--out", self.folder / "x", self.texts)
+                size = int(done.err.decode().split("at most ")[1].split(",")[0])
+                self.train(kind, size=size)
+                self.train(kind, size=size - 20)
 
     def test_texts_that_cannot_be_read_are_named(self):
         bad = self.folder / "bad.txt"
