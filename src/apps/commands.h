@@ -67,6 +67,9 @@ inline std::string expect_text(const std::string& text) {
   return text.empty() ? "expected a text that is not empty" : "";
 }
 
+// Error: what would be written is the file that is read.
+Result<void> expect_another_file(const std::string& out, const std::string& in);
+
 // "1,2,3". Error: what is no whole number.
 Result<std::vector<int32_t>> parse_tokens(const std::string& text);
 

@@ -17,6 +17,9 @@ struct MergeFlags {
 };
 
 Result<int> run_merge(const MergeFlags& flags) {
+  for (const std::string& input : {flags.model, flags.adapter}) {
+    TRY(expect_another_file(flags.out, input));
+  }
   const auto model = TRY(model::Model::open(flags.model));
   TRY(model::add_adapter(*model, TRY(gguf::GgufFile::open(flags.adapter)), flags.adapter,
                          static_cast<float>(flags.scale)));

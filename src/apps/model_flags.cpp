@@ -2,6 +2,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstdlib>
+#include <filesystem>
 
 #include "apps/commands.h"
 #include "apps/default_model.h"
@@ -133,6 +134,12 @@ Result<std::vector<int32_t>> parse_tokens(const std::string& text) {
     at = next == end ? end : next + 1;
   }
   return tokens;
+}
+
+Result<void> expect_another_file(const std::string& out, const std::string& in) {
+  std::error_code none;
+  if (!std::filesystem::equivalent(out, in, none)) return {};
+  return fail("{}: expected another file to write than the one that is read", out);
 }
 
 }  // namespace issun::apps

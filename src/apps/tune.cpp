@@ -48,6 +48,8 @@ Result<train::TuneOptions> options_of(const TuneFlags& flags) {
   if (flags.recompute == "on") training.recompute = train::Recompute::On;
   if (flags.recompute == "off") training.recompute = train::Recompute::Off;
   if (training.steps != 0) training.epochs = 0;
+  TRY(expect_another_file(options.folder + (flags.full ? "/model.gguf" : "/adapter.gguf"),
+                          options.model));
   return options;
 }
 
@@ -186,7 +188,8 @@ void add_tune(CLI::App& app, Action& action) {
   command->add_flag("--restart", options.restart, "forget what the folder has of an earlier run");
   command->add_option("--until", options.until, "stop at this step, with a checkpoint")
       ->check(CLI::Range(int64_t{1}, INT64_MAX));
-  command->add_option("-t,--threads", flags->threads, "threads; 0 or -1: one for each core");
+  command->add_option("-t,--threads", flags->threads, "threads; 0 or -1: one for each core")
+      ->check(CLI::Range(-1, 1024));
   command->add_flag("--json", flags->json, "report as JSON");
   command->callback([flags, &action] { action = [flags] { return run_tune(*flags); }; });
 }

@@ -14,6 +14,11 @@ void attention(const Pass& pass, int l, const Matrix<float>& in, const Matrix<fl
 void attention_back(const Pass& pass, int l, const Matrix<float>& in, const Matrix<float>& d_out,
                     const Matrix<float>& d_in);
 
+// tape.attended and the sums of its softmaxes, from its queries, keys and values.
+void attend(const Pass& pass, int l);
+// rooms.d_query, and what is added to d_key and d_value, from d_attended.
+void attend_back(const Pass& pass, int l);
+
 void plan_attention_room(model::Layout& layout, AttentionRoom& room);
 
 }  // namespace issun::train

@@ -101,11 +101,26 @@ Result<void> remove_old(const std::string& folder, int64_t step) {
 
 }  // namespace
 
+namespace {
+
+// The files that training writes to its folder; others are not touched.
+bool is_of_a_run(std::string_view name) {
+  constexpr std::string_view kNames[] = {"tokens.issun", "tokenizer.gguf", "tokenizer.txt",
+                                         "initial.gguf", "model.gguf",     "adapter.gguf",
+                                         "curve.csv",    "curve.svg"};
+  return std::find(std::begin(kNames), std::end(kNames), name) != std::end(kNames) ||
+         step_of(std::string(name)) >= 0;
+}
+
+}  // namespace
+
 Result<void> remove_halves(const std::string& folder) {
   const std::vector<std::string> names = TRY(list_folder(folder));
   for (const std::string& name : names) {
     const size_t end = name.rfind(".part");
-    if (end == name.npos || name.find_first_not_of("0123456789", end + 5) != name.npos) continue;
+    if (end == name.npos || end + 5 == name.size()) continue;
+    if (name.find_first_not_of("0123456789", end + 5) != name.npos) continue;
+    if (!is_of_a_run(std::string_view(name).substr(0, end))) continue;
     TRY(remove_file(within(folder, name)));
   }
   return {};

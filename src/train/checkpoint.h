@@ -28,7 +28,7 @@ struct TrainingState {
   uint64_t seed = 0;
   double seconds = 0;               // of training so far
   std::optional<double> best_loss;  // the lowest validation loss
-  uint64_t data_hash = 0;           // TokenStore::source_hash
+  uint64_t data_hash = 0;           // of the token store: its sources and its encoder
   std::string config;  // whatever must be the same to go on; compared as text by the trainer
 };
 
@@ -66,8 +66,8 @@ class Checkpoint {
 Result<void> save_checkpoint(const std::string& folder, const TrainingState& state,
                              std::span<const Section> sections);
 
-// Removes what was half written when an earlier run was killed (AtomicFile, base/file.h). Of a
-// folder that no other process writes to.
+// Removes what was half written when an earlier run was killed (AtomicFile, base/file.h): of the
+// files of training alone, and of a folder that no other run writes to.
 Result<void> remove_halves(const std::string& folder);
 
 // The names of the checkpoints in a folder, the newest first; none where there is no folder.

@@ -101,7 +101,9 @@ Result<EncodedDocument> DocumentEncoder::encode_completion(const Document& docum
   const std::vector<Token> prompt = TRY(tokenizer_->encode(asked, options));
   std::vector<Token> tokens = TRY(tokenizer_->encode(asked + document.answer, options));
   const Token eos = tokenizer_->eos();
-  if (eos != tokenizer::kNoToken && tokens.back() != eos) tokens.push_back(eos);
+  if (eos != tokenizer::kNoToken && (tokens.empty() || tokens.back() != eos)) {
+    tokens.push_back(eos);
+  }
   const size_t begin = common_tokens(prompt, tokens);
   EncodedDocument encoded = nothing_learnt(std::move(tokens));
   learn(begin, encoded.tokens.size(), &encoded);

@@ -30,28 +30,11 @@ DType type_of(const Parameter& p, DType matrices) {
   return p.decays && whole_blocks ? matrices : DType::F32;
 }
 
-// general.file_type as GGUF numbers it for files whose matrices are of one type; -1: it has none.
-int file_type_of(DType type) {
-  switch (type) {
-    case DType::F32:
-      return 0;
-    case DType::F16:
-      return 1;
-    case DType::Q4_0:
-      return 2;
-    case DType::Q4_1:
-      return 3;
-    case DType::Q8_0:
-      return 7;
-    case DType::Q5_0:
-      return 8;
-    case DType::Q5_1:
-      return 9;
-    case DType::BF16:
-      return 32;
-    default:
-      return -1;
-  }
+// general.file_type as GGUF numbers it for files whose matrices are of one type.
+uint32_t file_type_of(DType type) {
+  if (type == DType::F32) return 0;
+  if (type == DType::F16) return 1;
+  return type == DType::Q8_0 ? 7 : 32;  // or BF16
 }
 
 Result<void> append(const Parameters& parameters, const Parameter& p, DType type,
@@ -75,11 +58,11 @@ Result<void> append(const Parameters& parameters, const Parameter& p, DType type
 
 Result<void> write_network(const gguf::GgufFile& source, const Parameters& parameters, DType type,
                            const std::string& path) {
-  if (!can_encode(type)) return fail("{}: expected a type that can be written", name(type));
-  gguf::GgufWriter writer = TRY(gguf::GgufWriter::create(path));
-  if (file_type_of(type) >= 0) {
-    TRY(writer.set("general.file_type", gguf::make_u32(static_cast<uint32_t>(file_type_of(type)))));
+  if (type != DType::F32 && type != DType::F16 && type != DType::BF16 && type != DType::Q8_0) {
+    return fail("expected F32, F16, BF16 or Q8_0 to write, found {}", name(type));
   }
+  gguf::GgufWriter writer = TRY(gguf::GgufWriter::create(path));
+  TRY(writer.set("general.file_type", gguf::make_u32(file_type_of(type))));
   TRY(writer.copy(source.metadata()));
   for (const Tensor& tensor : source.tensors()) {
     const Parameter* p = find(parameters, tensor.name);

@@ -9,9 +9,9 @@
 namespace issun::train {
 
 // Writes the network with the numbers of `parameters` in place of those of `source`, whose keys are
-// kept. Matrices become `type` where their rows are whole blocks of it, and F32 otherwise; vectors
-// stay F32; tensors that were not trained stay as they are. Error: a type that cannot be written;
-// a number that is none, by tensor and row; the disk.
+// kept. Matrices become `type` (F32, F16, BF16 or Q8_0) where their rows are whole blocks of it,
+// and F32 otherwise; vectors stay F32; tensors that were not trained stay as they are. Error: a
+// type that cannot be written; a number that is none, by tensor and row; the disk.
 Result<void> write_network(const gguf::GgufFile& source, const Parameters& parameters, DType type,
                            const std::string& path);
 

@@ -89,7 +89,6 @@ Result<void> write_facts(const FreshNetwork& n, int64_t vocabulary, gguf::GgufWr
   TRY(count("vocab_size", vocabulary));
   TRY(number("rope.freq_base", n.rope_base));
   TRY(number("attention.layer_norm_rms_epsilon", n.norm_epsilon));
-  if (!n.causal) TRY(writer.set(key("attention.causal"), gguf::make_bool(false)));
   if (n.experts == 0) return {};
   TRY(count("expert_count", n.experts));
   TRY(count("expert_used_count", n.experts_used));
@@ -161,7 +160,6 @@ Result<FreshNetwork> read_fresh_network(const Json& json) {
   n.rope_base = TRY(reader.number("rope_base", 2, 1e12, n.rope_base));
   n.norm_epsilon = TRY(reader.number("norm_epsilon", 1e-12, 1, n.norm_epsilon));
   n.tied_output = TRY(reader.flag("tied_output", n.tied_output));
-  n.causal = TRY(reader.flag("causal", n.causal));
   if (mixture) {
     n.experts = TRY(reader.count("experts", 2, 1024));
     n.experts_used = TRY(reader.count("experts_used", 1, n.experts));

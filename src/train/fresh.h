@@ -21,7 +21,6 @@ struct FreshNetwork {
   int experts = 0, experts_used = 0;
   double rope_base = 10000, norm_epsilon = 1e-5;
   bool tied_output = true;
-  bool causal = true;  // false: tokens see both ways, for embedders
 };
 
 // From the "model" object of a configuration. Error: a key that is missing, unknown, of another

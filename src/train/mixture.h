@@ -16,7 +16,8 @@ void mixture_back(const Pass& pass, int l, const Matrix<float>& in, const Matrix
 
 // experts * the sum over experts of (its share of the visits) * (its mean probability): 1 when all
 // are equally busy. Fedus et al., 2021, "Switch Transformers", equations 4 to 6, here with several
-// experts a token. Writes the share of visits of each expert to `loads` if that is not empty.
+// experts a token; all rows count, padding too. Writes the share of visits of each expert to
+// `loads` if that is not empty.
 double balance_loss(const Pass& pass, int l, std::span<double> loads);
 
 }  // namespace issun::train

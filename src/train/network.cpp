@@ -36,6 +36,12 @@ Result<void> check(const model::ModelConfig& config, const model::Weights& weigh
     return fail("a batch: expected at least one sequence of at least one token, found {} of {}",
                 options.sequences, options.length);
   }
+  int used = 1;
+  for (const model::LayerConfig& layer : config.layers) used = std::max(used, layer.mixture.used);
+  if (static_cast<double>(options.sequences) * options.length * used > INT32_MAX) {
+    return fail("a batch: expected at most {} tokens, found {} sequences of {}", INT32_MAX / used,
+                options.sequences, options.length);
+  }
   if (config.learned_positions != 0 && options.length > config.learned_positions) {
     return fail(
         "sequences: expected up to {} tokens, for which this model has learned positions, "

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <random>
 
+#include "base/quote.h"
+#include "base/temporary.h"
 #include "kernels/linear.h"
 #include "train/mixture.h"
 
@@ -64,6 +66,13 @@ Parameter& Parameters::add(std::string_view name, const std::array<int64_t, 4>& 
 
 Result<void> Parameters::allocate() {
   const int64_t bytes = floats_ * static_cast<int64_t>(sizeof(float));
+  const int64_t available = available_memory_bytes();
+  if (available != 0 && saturating_mul(bytes, 4) > available) {
+    return fail(
+        "{} trainable numbers: expected {} MB of free memory for them, their gradients and two "
+        "moments, found {} MB",
+        count(), saturating_mul(bytes, 4) / 1000000, available / 1000000);
+  }
   for (AlignedBuffer* buffer : {&values_, &gradients_, &first_, &second_}) {
     auto memory = AlignedBuffer::create(bytes);
     if (!memory) return fail("{} trainable numbers: {}", count(), memory.error().message);
@@ -136,6 +145,7 @@ Result<Parameters> Parameters::adapters(const gguf::GgufFile& file, model::Weigh
                                         const AdapterOptions& options) {
   Parameters parameters;
   std::vector<model::Linear*> matrices;
+  std::vector<std::string> idle = options.targets;  // that no matrix has matched yet
   Result<void> sound;
   weights.each_adaptable([&](model::Linear& linear) {
     if (!linear.weight || !is_target(options, linear.weight.name)) return;
@@ -145,14 +155,23 @@ Result<Parameters> Parameters::adapters(const gguf::GgufFile& file, model::Weigh
       return;
     }
     matrices.push_back(&linear);
+    std::erase_if(idle, [&](const std::string& part) {
+      return linear.weight.name.find(part) != std::string_view::npos;
+    });
     for (const char* suffix : {".lora_a", ".lora_b"}) {
       const bool a = suffix[6] == 'a';
       parameters.names_.push_back(std::string(linear.weight.name) + suffix);
-      parameters.add(parameters.names_.back(), {a ? linear.weight.columns() : options.rank,
-                                                a ? options.rank : linear.weight.rows(), 1, 1});
+      Parameter& added =
+          parameters.add(parameters.names_.back(), {a ? linear.weight.columns() : options.rank,
+                                                    a ? options.rank : linear.weight.rows(), 1, 1});
+      added.decays = true;  // of one row, too
     }
   });
   TRY(sound);
+  if (!idle.empty() || std::count(options.targets.begin(), options.targets.end(), "") > 0) {
+    return fail("targets: expected parts of names of matrices that can be adapted, found {}",
+                idle.empty() ? "an empty one" : printable(idle[0]));
+  }
   if (matrices.empty()) return fail("adapters: expected targets that name matrices, found none");
   TRY(parameters.allocate());
   std::mt19937_64 random(options.seed);

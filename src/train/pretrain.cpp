@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/folder.h"
-#include "gguf/content_hash.h"
+#include "train/checkpoint.h"
 #include "train/config_reader.h"
 #include "train/export.h"
 #include "train/fresh.h"
@@ -21,7 +21,6 @@ struct Config {
   TokenizerOptions new_tokenizer;  // one that is learnt from the data first
   DocumentOptions documents;
   DType type = DType::F16;  // of the matrices of the file that is written
-  uint64_t text_hash = 0;
 };
 
 Result<TokenizerOptions> read_tokenizer(const Json& json) {
@@ -43,7 +42,6 @@ Result<Config> read_config(const std::string& path) {
   const Json json = TRY(Json::parse(text));
   ConfigReader reader(json, "configuration");
   Config config;
-  config.text_hash = gguf::content_hash(std::as_bytes(std::span(text)));
   const Json* model = TRY(reader.object("model"));
   const Json* training = TRY(reader.object("training"));
   if (model == nullptr || training == nullptr) {
@@ -73,7 +71,10 @@ Result<Config> read_config(const std::string& path) {
     ConfigReader part(*output, "output");
     const std::string type = TRY(part.text("type", "f16"));
     const auto known = dtype_from_name(type);
-    if (!known) return fail("output.type: expected a number format such as f16, found {}", type);
+    if (known != DType::F32 && known != DType::F16 && known != DType::BF16 &&
+        known != DType::Q8_0) {
+      return fail("output.type: expected f32, f16, bf16 or q8_0, found {}", type);
+    }
     config.type = *known;
     TRY(part.all_known());
   }
@@ -81,30 +82,58 @@ Result<Config> read_config(const std::string& path) {
   return config;
 }
 
+constexpr int64_t kTokenizerSample = 256 << 20;  // bytes of text that a vocabulary is learnt from
+
+// What a vocabulary is learnt from and how, as text: another text is another vocabulary.
+Result<std::string> recipe_of(const TokenizerOptions& options,
+                              const std::vector<std::string>& data) {
+  std::string recipe =
+      fmt::format("{} {} {}\n", options.type == TokenizerType::Bpe ? "bpe" : "unigram",
+                  options.vocabulary_size, options.pre);
+  const Sources sources = TRY(find_sources(data));
+  for (const SourceFile& source : sources.files) {
+    const File file = TRY(File::open_for_reading(source.path));
+    recipe += fmt::format("{} {}\n", source.path, TRY(file.size()));
+  }
+  return recipe;
+}
+
 // The file that has the vocabulary: given, kept from before, or learnt now.
 Result<std::string> vocabulary_file(const Config& config, const PretrainOptions& options,
                                     Workers& workers, const SessionReports& reports) {
   if (!config.tokenizer.empty()) return config.tokenizer;
   const std::string path = options.folder + "/tokenizer.gguf";
-  if (is_file(path) && !options.restart) return path;
+  const std::string recipe = TRY(recipe_of(config.new_tokenizer, options.data));
+  const std::string recipe_path = options.folder + "/tokenizer.txt";
+  if (is_file(path) && is_file(recipe_path) && !options.restart) {
+    if (TRY(read_text(recipe_path)) == recipe) return path;
+    if (!TRY(list_checkpoints(options.folder)).empty()) {
+      return fail(
+          "{}: expected the tokenizer that was learnt from this data in this way, found "
+          "another, which the checkpoints were made with",
+          path);
+    }
+  }
   TextOptions text_options;
   text_options.inputs = options.data;
+  text_options.sample_bytes = kTokenizerSample;
   TrainingText text = TRY(TrainingText::open(text_options, workers));
   TokenizerOptions tokenizer = config.new_tokenizer;
   tokenizer.progress = [&](std::string_view what) {
     if (reports.run.note) reports.run.note(std::string(what));
   };
   TRY(write_vocabulary(TRY(train_tokenizer(text, tokenizer, workers)), path));
+  TRY(write_atomically(recipe_path, recipe));
   return path;
 }
 
 // What of the configuration makes the network.
 std::string identity_of(const Config& config) {
   const FreshNetwork& n = config.network;
-  return fmt::format("{} {}x{} heads {}/{}x{} ffn {} experts {}/{} rope {:.9g} epsilon {:.9g}{}{}",
+  return fmt::format("{} {}x{} heads {}/{}x{} ffn {} experts {}/{} rope {:.9g} epsilon {:.9g}{}",
                      n.architecture, n.layers, n.embedding_length, n.heads, n.kv_heads,
                      n.head_width, n.feed_forward_length, n.experts_used, n.experts, n.rope_base,
-                     n.norm_epsilon, n.tied_output ? " tied" : "", n.causal ? "" : " both ways");
+                     n.norm_epsilon, n.tied_output ? " tied" : "");
 }
 
 }  // namespace

@@ -10,7 +10,7 @@
 namespace issun::train {
 
 struct PretrainOptions {
-  std::string config;             // the path of a JSON file with "model" and "training"
+  std::string config;             // the path of a JSON file with "model", "tokenizer", "training"
   std::vector<std::string> data;  // files and folders
   std::string folder;             // where everything goes
   bool restart = false;

@@ -89,10 +89,13 @@ Run::StepSums Run::take_step() {
     sums.loss.cross_entropy += loss.cross_entropy;
     sums.loss.rows += loss.rows;
     sums.loss.hits += loss.hits;
-    state_.tokens += batch.used;
+    sums.used += batch.used;
   }
+  state_.tokens += sums.used;
   sums.unsound = {};
-  if (!std::isfinite(sums.loss.cross_entropy)) {
+  if (learnt == 0) {
+    // Padding and prompts alone: there is nothing to go down.
+  } else if (!std::isfinite(sums.loss.cross_entropy)) {
     std::fill(parts_.parameters->gradients().begin(), parts_.parameters->gradients().end(), 0.0f);
   } else {
     // The names of the tensors are gone with the gradients: they are asked for where one is bad.
@@ -108,6 +111,7 @@ Run::StepSums Run::take_step() {
 
 // Tells bad steps and spikes. Error: too many bad steps in a row.
 Result<void> Run::judge(const StepSums& sums) {
+  if (sums.loss.rows == 0) return {};
   const double loss =
       sums.loss.cross_entropy / static_cast<double>(std::max<int64_t>(1, sums.loss.rows));
   if (!std::isfinite(loss) || !sums.report.taken) {
@@ -161,6 +165,7 @@ std::optional<double> Run::validate() {
 }
 
 Result<void> Run::save() {
+  if (parts_.still_whole) TRY(parts_.still_whole());
   std::vector<Section> sections;
   for (const NamedBytes& part : sections_of(*parts_.parameters)) {
     sections.push_back({part.name, std::as_bytes(part.floats)});
@@ -178,7 +183,7 @@ Result<void> Run::look(const StepSums& sums, double step_seconds, bool last) {
   const int64_t step = state_.step;
   RunProgress progress{.step = step, .steps = config.schedule.steps};
   progress.loss = smooth_loss_.value_or(NAN);
-  progress.tokens_per_second = static_cast<double>(config.step_tokens()) / step_seconds;
+  progress.tokens_per_second = static_cast<double>(sums.used) / step_seconds;
   progress.floating_operations_per_second = progress.tokens_per_second * parts_.token_operations;
   speeds_.push_back(progress.tokens_per_second);
   if (step % config.valid_every == 0 || last) {
@@ -217,7 +222,14 @@ Result<RunResult> Run::go(int64_t until) {
   result_.finished = state_.step >= parts_.config.schedule.steps;
   result_.steps = state_.step;
   result_.tokens = state_.tokens;
-  result_.train_loss = smooth_loss_.value_or(0);
+  // Where nothing was left to do, what was done last.
+  if (!smooth_loss_ && !curve_->rows().empty()) {
+    const CurveRow& last = curve_->rows().back();
+    smooth_loss_ = last.train_loss;
+    result_.valid_loss = last.valid_loss;
+    speeds_.push_back(last.tokens_per_second);
+  }
+  result_.train_loss = smooth_loss_.value_or(NAN);
   result_.best_loss = state_.best_loss;
   result_.seconds = state_.seconds;
   if (!speeds_.empty()) {

@@ -42,6 +42,8 @@ struct RunParts {
   std::string identity;         // what has to be the same to go on
   std::string folder;           // for checkpoints and the curve
   double token_operations = 0;  // floating-point ones of a token, forward and backward
+  // Error: a file that is read from all the while became shorter. Asked before each checkpoint.
+  std::function<Result<void>()> still_whole = {};
 };
 
 struct RunResult {
@@ -71,7 +73,7 @@ class Run {
  private:
   struct StepSums {
     LossSums loss;
-    double balance = 0;
+    int64_t used = 0;  // tokens that are no padding
     StepReport report;
     std::string_view unsound;  // the first tensor with a gradient that is no number
   };

@@ -49,6 +49,11 @@ class Session {
         reports_(reports) {}
 
   Result<RunResult> run() {
+    if (!model_.config.causal) {
+      return fail(
+          "expected a network that sees only what came before, so that the next token can be "
+          "learnt; found one that sees both ways");
+    }
     TRY(make_folder(options_.folder));
     TRY(remove_halves(options_.folder));
     if (options_.restart) TRY(forget_checkpoints(options_.folder));
@@ -67,7 +72,11 @@ class Session {
              .data_hash = store_->source_hash() ^ store_->encoder_hash(),
              .identity = identity(),
              .folder = options_.folder,
-             .token_operations = plan_.token_operations},
+             .token_operations = plan_.token_operations,
+             .still_whole = [this]() -> Result<void> {
+               TRY(store_->still_whole());
+               return model_.file.still_whole();
+             }},
             reports_.run);
     TRY(run.resume());
     return run.go(options_.until);
@@ -81,6 +90,7 @@ class Session {
         options_.folder + "/tokens.issun", *encoder_,
         {.sources = options_.data, .documents = options_.documents, .progress = reports_.reading},
         workers_, &report));
+    if (!report.rebuilt.empty()) note("the tokens were made again: " + report.rebuilt);
     if (!report.skipped.empty()) {
       note(fmt::format("{} files that are neither .txt, .md nor .jsonl were left out, such as {}",
                        report.skipped.size(), report.skipped[0]));
@@ -98,10 +108,30 @@ class Session {
                        packed.truncated, config.sequence_length, packed.skipped,
                        packed.lost_tokens));
     }
+    if (packed.truncated > 0) TRY(check_learnt());
     if (!sides.valid.empty()) {
-      valid_ = TRY(Batches::create(*store_, std::move(sides.valid), batches));
+      auto valid = Batches::create(*store_, std::move(sides.valid), batches);
+      if (!valid && options_.long_talk != LongTalk::Skip) return fail("{}", valid.error().message);
+      if (valid) {
+        valid_ = std::move(*valid);
+      } else {
+        note("nothing is held out: all that would be is too long");
+      }
     }
     return {};
+  }
+
+  // Talks that were cut may have lost all of their answers.
+  Result<void> check_learnt() const {
+    Batch batch;
+    for (int64_t first = 0; first < train_->sequences(); first += 64) {
+      train_->read(first, 64, &batch);
+      if (batch.learnt > 0) return {};
+    }
+    return fail(
+        "expected answers within the first {} tokens of talks, found none: a greater sequence "
+        "length is needed",
+        options_.config.sequence_length);
   }
 
   // Memory before the first step: whether layers are kept or run again, and whether it is there.
@@ -122,8 +152,11 @@ class Session {
     plan_.parameter_bytes = parameters_.bytes();
     plan_.available_bytes = available_memory_bytes();
     const double free = kShareOfMemory * static_cast<double>(plan_.available_bytes);
+    // Of the parameters only the values are in memory yet; gradients and moments are still to come.
     const auto fits = [&] {
-      return plan_.available_bytes == 0 || static_cast<double>(plan_.network_bytes) <= free;
+      const double needed = static_cast<double>(plan_.network_bytes) +
+                            0.75 * static_cast<double>(plan_.parameter_bytes);
+      return plan_.available_bytes == 0 || needed <= free;
     };
     if (config.recompute == Recompute::Auto && !fits()) {
       network_options_.recompute = true;
@@ -140,17 +173,20 @@ class Session {
     plan_.token_operations = operations_of(model_, parameters_, config.sequence_length);
     if (!fits()) {
       return fail(
-          "{} sequences of {} tokens: expected at most {} of memory for activations, found "
-          "a need of {}: fewer batch_sequences (and more accumulate) need less",
+          "{} sequences of {} tokens: expected at most {} of memory, found a need of {} for "
+          "activations beside {} for parameters: fewer sequences at once, and more accumulated, "
+          "need less{}",
           config.batch_sequences, config.sequence_length, gigabytes(static_cast<int64_t>(free)),
-          gigabytes(plan_.network_bytes));
+          gigabytes(plan_.network_bytes), gigabytes(plan_.parameter_bytes),
+          plan_.recompute ? "" : "; so do layers that are run again (recompute)");
     }
     if (reports_.plan) reports_.plan(plan_);
     return {};
   }
 
   std::string identity() const {
-    return fmt::format("{}; {}; {}", options_.identity, fingerprint(options_.config),
+    return fmt::format("{}; {}; long talks {}; {}", options_.identity, fingerprint(options_.config),
+                       static_cast<int>(options_.long_talk),
                        plan_.precision == kernels::GemmPrecision::BF16 ? "bf16" : "f32");
   }
   void note(const std::string& sentence) const {

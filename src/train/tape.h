@@ -51,7 +51,6 @@ constexpr int kPartialSums = 16;
 struct AttentionRoom {              // of one worker
   std::span<float> scores, slopes;  // (query rows, key rows)
   std::span<float> largest, sums;   // (query rows)
-  std::span<float> query_gradient;  // (query rows, key_width)
   std::span<float> ones;            // (key rows)
   std::span<std::byte> scratch;
 };

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/folder.h"
+#include "gguf/content_hash.h"
 #include "train/export.h"
 
 namespace issun::train {
@@ -20,8 +21,17 @@ std::string identity_of(const TuneOptions& options, const model::Model& model) {
                        adapters->alpha, adapters->seed);
     for (const std::string& target : adapters->targets) what += " " + target;
   }
-  return fmt::format("{} of {}, {} bytes", what, model.config.architecture,
-                     model.file.data_bytes());
+  // The begin of every tensor: enough to know the model again, and read at once.
+  constexpr int64_t kBytes = 64 << 10;
+  uint64_t content = 0;
+  for (const Tensor& tensor : model.file.tensors()) {
+    const uint64_t link[2] = {
+        content,
+        gguf::content_hash({tensor.data, static_cast<size_t>(std::min(tensor.bytes(), kBytes))})};
+    content = gguf::content_hash(std::as_bytes(std::span(link)));
+  }
+  return fmt::format("{} of {}, {} bytes, {:016x}", what, model.config.architecture,
+                     model.file.data_bytes(), content);
 }
 
 }  // namespace
@@ -30,6 +40,11 @@ Result<TuneReport> tune(const TuneOptions& options, const kernels::KernelTable& 
                         Workers& workers, const SessionReports& reports) {
   const auto model = TRY(model::Model::open(options.model));
   TRY(check_trainable(model->config));
+  if (options.training.sequence_length > model->config.context_length) {
+    return fail(
+        "sequences: expected at most the {} tokens that the model was trained for, found {}",
+        model->config.context_length, options.training.sequence_length);
+  }
   TRY(make_folder(options.folder));
   Parameters parameters =
       options.adapters ? TRY(Parameters::adapters(model->file, model->weights, *options.adapters))
