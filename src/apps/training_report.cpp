@@ -43,6 +43,7 @@ train::SessionReports TrainingReport::reports() {
   train::SessionReports reports;
   reports.run.progress = [this](const train::RunProgress& p) { tell_progress(p); };
   reports.run.note = [](const std::string& sentence) { say(sentence); };
+  reports.waiting = [](const std::string& what) { show_progress(what); };
   reports.reading = [](int64_t documents, int64_t tokens) {
     show_progress(fmt::format("{} documents, {} tokens", documents, tokens));
   };

@@ -120,7 +120,7 @@ Result<std::string> vocabulary_file(const Config& config, const PretrainOptions&
   TrainingText text = TRY(TrainingText::open(text_options, workers));
   TokenizerOptions tokenizer = config.new_tokenizer;
   tokenizer.progress = [&](std::string_view what) {
-    if (reports.run.note) reports.run.note(std::string(what));
+    if (reports.waiting) reports.waiting("tokenizer: " + std::string(what));
   };
   TRY(write_vocabulary(TRY(train_tokenizer(text, tokenizer, workers)), path));
   TRY(write_atomically(recipe_path, recipe));

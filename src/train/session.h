@@ -37,6 +37,7 @@ struct SessionPlan {
 
 struct SessionReports {
   RunReports run;
+  std::function<void(const std::string&)> waiting = {};  // for what, before the run
   std::function<void(int64_t documents, int64_t tokens)> reading = {};
   std::function<void(const SessionPlan&)> plan = {};
 };
