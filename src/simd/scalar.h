@@ -54,7 +54,7 @@ inline void store(float* p, F32x16 a) { __builtin_memcpy(p, &a, 64); }
 // The first n lanes, 0 <= n <= 16; the others are zero, or left alone.
 inline F32x16 load_first(const float* p, int n) {
   F32x16 r = zero_f32();
-  EACH(n, r.v[i] = p[i])
+  __builtin_memcpy(r.v, p, static_cast<unsigned>(n) * 4);  // of any alignment
   return r;
 }
 inline void store_first(float* p, F32x16 a, int n) { EACH(n, p[i] = a.v[i]) }
