@@ -19,6 +19,12 @@ constexpr size_t kGathered = 1 << 20;
 GgufWriter::GgufWriter(std::string path, AtomicFile file, int64_t alignment)
     : path_(std::move(path)), file_(std::move(file)), alignment_(alignment) {}
 
+std::span<const int64_t> without_trailing_ones(const std::array<int64_t, 4>& size) {
+  size_t dimensions = size.size();
+  while (dimensions > 1 && size[dimensions - 1] == 1) --dimensions;
+  return std::span(size).first(dimensions);
+}
+
 Result<GgufWriter> GgufWriter::create(const std::string& path, int64_t alignment) {
   if (const Result<void> sound = check_alignment(alignment); !sound) {
     return fail("{}: {}", path, sound.error().message);

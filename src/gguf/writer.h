@@ -2,6 +2,7 @@
 // that order. The file appears under its name whole or not at all, as AtomicFile has it.
 #pragma once
 
+#include <array>
 #include <set>
 #include <span>
 #include <string>
@@ -14,6 +15,9 @@
 #include "tensor/dtype.h"
 
 namespace issun::gguf {
+
+// The sizes of a tensor as a file has them: without the ones at the end.
+std::span<const int64_t> without_trailing_ones(const std::array<int64_t, 4>& size);
 
 class GgufWriter {
  public:

@@ -4,9 +4,9 @@
 #include <cmath>
 
 #include "base/quote.h"
-#include "gguf/value.h"
 #include "import/family.h"
 #include "import/rows.h"
+#include "model/adapter.h"
 #include "tensor/codec.h"
 
 namespace issun::import {
@@ -118,10 +118,7 @@ Result<void> import_adapter(const std::string& directory, const model::Model& mo
     tensors.push_back(std::move(*planned));
   }
   gguf::GgufWriter writer = TRY(gguf::GgufWriter::create(out));
-  TRY(writer.set("general.type", gguf::make_string("adapter")));
-  TRY(writer.set("general.architecture", gguf::make_string(architecture)));
-  TRY(writer.set("adapter.type", gguf::make_string("lora")));
-  TRY(writer.set("adapter.lora.alpha", gguf::make_f32(static_cast<float>(alpha))));
+  TRY(model::write_adapter_keys(architecture, alpha, writer));
   for (const PlannedTensor& tensor : tensors) {
     TRY(writer.add_tensor(tensor.name, DType::F32, tensor.size));
   }

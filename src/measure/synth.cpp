@@ -49,7 +49,8 @@ class Synthesis {
     TRY(write_keys(shape_, file_type_, writer));
     TRY(write_keys(TRY(make_vocabulary(shape_.vocabulary)), writer));
     for (size_t i = 0; i < tensors_.size(); ++i) {
-      TRY(writer.add_tensor(tensors_[i].name, types_[i], sizes(tensors_[i])));
+      TRY(writer.add_tensor(tensors_[i].name, types_[i],
+                            gguf::without_trailing_ones(tensors_[i].size)));
     }
     for (size_t i = 0; i < tensors_.size(); ++i) TRY(write_tensor(tensors_[i], types_[i], writer));
     TRY(writer.finish());
@@ -59,12 +60,6 @@ class Synthesis {
  private:
   static int64_t rows(const PlannedTensor& tensor) {
     return tensor.size[1] * tensor.size[2] * tensor.size[3];
-  }
-  // Without the trailing ones.
-  static std::span<const int64_t> sizes(const PlannedTensor& tensor) {
-    size_t dimensions = tensor.size.size();
-    while (dimensions > 1 && tensor.size[dimensions - 1] == 1) --dimensions;
-    return {tensor.size.data(), dimensions};
   }
 
   void count() {

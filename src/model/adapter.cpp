@@ -5,6 +5,7 @@
 #include <map>
 
 #include "base/quote.h"
+#include "gguf/value.h"
 
 namespace issun::model {
 
@@ -148,6 +149,14 @@ Result<void> add_adapter(Model& model, gguf::GgufFile file, std::string_view nam
   }
   model.adapters.push_back(std::move(file));
   return {};
+}
+
+Result<void> write_adapter_keys(std::string_view architecture, double alpha,
+                                gguf::GgufWriter& writer) {
+  TRY(writer.set("general.type", gguf::make_string("adapter")));
+  TRY(writer.set("general.architecture", gguf::make_string(architecture)));
+  TRY(writer.set("adapter.type", gguf::make_string("lora")));
+  return writer.set("adapter.lora.alpha", gguf::make_f32(static_cast<float>(alpha)));
 }
 
 }  // namespace issun::model

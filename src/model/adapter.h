@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "gguf/reader.h"
+#include "gguf/writer.h"
 #include "model/model.h"
 
 namespace issun::model {
@@ -14,5 +15,9 @@ namespace issun::model {
 // stands in error messages. Error, with the model as it was: another architecture, a tensor that
 // the model lacks or whose shape differs, and what cannot be added to: embeddings, norms, experts.
 Result<void> add_adapter(Model& model, gguf::GgufFile file, std::string_view name, float scale);
+
+// What a file says of itself that add_adapter() takes.
+Result<void> write_adapter_keys(std::string_view architecture, double alpha,
+                                gguf::GgufWriter& writer);
 
 }  // namespace issun::model

@@ -6,6 +6,7 @@
 #include "base/quote.h"
 #include "gguf/value.h"
 #include "gguf/writer.h"
+#include "model/adapter.h"
 #include "tensor/codec.h"
 
 namespace issun::train {
@@ -17,12 +18,6 @@ const Parameter* find(const Parameters& parameters, std::string_view name) {
     if (p.name == name) return &p;
   }
   return nullptr;
-}
-
-std::span<const int64_t> sizes(const std::array<int64_t, 4>& size) {
-  size_t dimensions = 4;
-  while (dimensions > 1 && size[dimensions - 1] == 1) --dimensions;
-  return {size.data(), dimensions};
 }
 
 DType type_of(const Parameter& p, DType matrices) {
@@ -67,7 +62,7 @@ Result<void> write_network(const gguf::GgufFile& source, const Parameters& param
   for (const Tensor& tensor : source.tensors()) {
     const Parameter* p = find(parameters, tensor.name);
     const DType written = p != nullptr ? type_of(*p, type) : tensor.type;
-    TRY(writer.add_tensor(tensor.name, written, sizes(tensor.size)));
+    TRY(writer.add_tensor(tensor.name, written, gguf::without_trailing_ones(tensor.size)));
   }
   for (const Tensor& tensor : source.tensors()) {
     if (const Parameter* p = find(parameters, tensor.name)) {
@@ -83,10 +78,7 @@ Result<void> write_adapters(const gguf::GgufFile& base, const Parameters& parame
                             const std::string& path) {
   const auto architecture = TRY(base.metadata().require<std::string_view>("general.architecture"));
   gguf::GgufWriter writer = TRY(gguf::GgufWriter::create(path));
-  TRY(writer.set("general.type", gguf::make_string("adapter")));
-  TRY(writer.set("general.architecture", gguf::make_string(architecture)));
-  TRY(writer.set("adapter.type", gguf::make_string("lora")));
-  TRY(writer.set("adapter.lora.alpha", gguf::make_f32(static_cast<float>(alpha))));
+  TRY(model::write_adapter_keys(architecture, alpha, writer));
   for (const Parameter& p : parameters.list()) {
     TRY(writer.add_tensor(p.name, DType::F32, std::span(p.size).first(2)));
   }

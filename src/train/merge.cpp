@@ -28,11 +28,9 @@ class Merge {
     int64_t all = 0, done = 0;
     for (const Tensor& tensor : model_.file.tensors()) {
       const auto target = targets_.find(tensor.name);
-      size_t dimensions = 4;
-      while (dimensions > 1 && tensor.size[dimensions - 1] == 1) --dimensions;
       TRY(writer.add_tensor(tensor.name,
                             target == targets_.end() ? tensor.type : target->second.type,
-                            std::span(tensor.size).first(dimensions)));
+                            gguf::without_trailing_ones(tensor.size)));
       all += tensor.rows();
     }
     for (const Tensor& tensor : model_.file.tensors()) {

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <utility>
 
 #include "model/layer/mixture.h"
 #include "train/feed_forward.h"
@@ -26,14 +25,8 @@ void route(const Pass& pass, int l, const Matrix<float>& in) {
     model::choose_experts(config, bias, {scores.row(t), static_cast<size_t>(config.experts)},
                           tape.chosen.subspan(first, used), tape.shares.subspan(first, used));
   });
-  const size_t visits = static_cast<size_t>(in.rows) * used;
-  std::fill(tape.ends.begin(), tape.ends.end(), 0);
-  for (size_t v = 0; v < visits; ++v) ++tape.ends[static_cast<size_t>(tape.chosen[v])];
-  int64_t begin = 0;
-  for (int64_t& count : tape.ends) begin += std::exchange(count, begin);
-  for (size_t v = 0; v < visits; ++v) {
-    tape.slots[v] = static_cast<int32_t>(tape.ends[static_cast<size_t>(tape.chosen[v])]++);
-  }
+  model::assign_slots(tape.chosen.first(static_cast<size_t>(in.rows) * used), tape.ends,
+                      tape.slots);
 }
 
 // A token's probabilities, which add up to 1, from the scores as choose_experts() leaves them.

@@ -69,18 +69,6 @@ void route(const Pass& pass, int l, Matrix<float> in) {
   });
 }
 
-// Gives each visit a slot, so that the visits to one expert lie together.
-void assign_slots(const MixtureRoom& room, size_t visits, size_t experts) {
-  const std::span<int64_t> next = room.ends.first(experts);
-  std::fill(next.begin(), next.end(), 0);
-  for (size_t v = 0; v < visits; ++v) ++next[static_cast<size_t>(room.chosen[v])];
-  int64_t begin = 0;
-  for (int64_t& count : next) begin += std::exchange(count, begin);
-  for (size_t v = 0; v < visits; ++v) {
-    room.slots[v] = static_cast<int32_t>(next[static_cast<size_t>(room.chosen[v])]++);
-  }
-}
-
 // (slots, columns) -> (slots, rows of a matrix), each slot by the matrix of its expert.
 struct ExpertProduct {
   Linear FeedForwardWeights::*linear;
@@ -139,6 +127,17 @@ void add_shared(const Pass& pass, int l, const Matrix<float>& in, const Matrix<f
 
 }  // namespace
 
+void assign_slots(std::span<const int32_t> chosen, std::span<int64_t> ends,
+                  std::span<int32_t> slots) {
+  std::fill(ends.begin(), ends.end(), 0);
+  for (const int32_t expert : chosen) ++ends[static_cast<size_t>(expert)];
+  int64_t begin = 0;
+  for (int64_t& count : ends) begin += std::exchange(count, begin);
+  for (size_t v = 0; v < chosen.size(); ++v) {
+    slots[v] = static_cast<int32_t>(ends[static_cast<size_t>(chosen[v])]++);
+  }
+}
+
 void mixture(const Pass& pass, int l, const Matrix<float>& in, const Matrix<float>& out) {
   const LayerConfig& layer = pass.layer(l);
   const MixtureWeights& weights = pass.layer_weights(l).mixture;
@@ -147,7 +146,8 @@ void mixture(const Pass& pass, int l, const Matrix<float>& in, const Matrix<floa
   const bool beside = layer.mixture.beside_dense;
   const Matrix<float> read = beside ? view(pass.buffers.residual, in.rows, in.columns) : in;
   route(pass, l, read);
-  assign_slots(room, static_cast<size_t>(visits), weights.experts.size());
+  assign_slots(room.chosen.first(static_cast<size_t>(visits)),
+               room.ends.first(weights.experts.size()), room.slots);
 
   const Matrix<float> rows = view(room.rows, visits, in.columns);
   const Matrix<float> up = view(room.up, visits, layer.mixture.length);

@@ -29,6 +29,11 @@ struct MixtureRoom {
 // (rows, embedding) -> (rows, embedding)
 void mixture(const Pass& pass, int l, const Matrix<float>& in, const Matrix<float>& out);
 
+// Gives each visit a slot, so that the visits to one expert lie together; ends (experts): where
+// the slots of each end.
+void assign_slots(std::span<const int32_t> chosen, std::span<int64_t> ends,
+                  std::span<int32_t> slots);
+
 // The experts of one token and their shares, from its scores, which it may change. A tie goes to
 // the expert that stands first. bias (experts, or nullptr) moves the choice alone.
 void choose_experts(const MixtureConfig& config, const float* bias, std::span<float> scores,
