@@ -47,13 +47,43 @@ Block block_of(const Pass& pass, const model::LayerConfig& layer, int64_t sequen
   return block;
 }
 
+// A matrix inside another: where it begins, and the ways down and to the right, one of which is 1.
+struct Side {
+  const float* data;
+  int64_t row, column;
+};
+Side turned(const Side& side) { return {side.data, side.column, side.row}; }
+
 struct Heads {  // of a tape: where row t of a head begins, and the way to the next
   const float* data;
   int64_t stride;
   const float* row(int64_t t) const { return data + t * stride; }
+  Side from(int64_t t) const { return {row(t), stride, 1}; }
 };
 Heads head_of(std::span<const float> rows, int heads, int width, int head) {
   return {rows.data() + int64_t{head} * width, int64_t{heads} * width};
+}
+
+// (query rows, key rows) of a room.
+Side block_in(std::span<const float> room) { return {room.data(), kKeyRows, 1}; }
+
+// out = scale * a b, or += where `accumulate`; `depth` columns of a are as many rows of b.
+void multiply(const Pass& pass, const Side& a, const Side& b, int depth, double scale,
+              const Matrix<float>& out, bool accumulate, const AttentionRoom& room) {
+  const kernels::SmallGemm task{.a = a.data,
+                                .a_row = a.row,
+                                .a_column = a.column,
+                                .b = b.data,
+                                .b_row = b.row,
+                                .b_column = b.column,
+                                .m = static_cast<int>(out.rows),
+                                .n = static_cast<int>(out.columns),
+                                .k = depth,
+                                .out = out.data,
+                                .out_stride = out.stride,
+                                .scale = static_cast<float>(scale),
+                                .accumulate = accumulate};
+  pass.kernels.small_gemm(&task, room.scratch.data());
 }
 
 // scores (count, keys) = scale * queries . keys of [begin, begin + keys)
@@ -61,20 +91,9 @@ void make_scores(const Pass& pass, const model::LayerConfig& layer, const Attent
                  const Block& block, int begin, int keys, AttentionRoom& room) {
   const Heads query = head_of(tape.query, layer.heads, layer.key_width, block.head);
   const Heads key = head_of(tape.key, layer.kv_heads, layer.key_width, block.kv_head);
-  const kernels::SmallGemm task{.a = query.row(block.sequence_row + block.first),
-                                .a_row = query.stride,
-                                .a_column = 1,
-                                .b = key.row(block.sequence_row + begin),
-                                .b_row = 1,
-                                .b_column = key.stride,
-                                .m = block.count,
-                                .n = keys,
-                                .k = layer.key_width,
-                                .out = room.scores.data(),
-                                .out_stride = kKeyRows,
-                                .scale = static_cast<float>(layer.attention_scale),
-                                .accumulate = false};
-  pass.kernels.small_gemm(&task, room.scratch.data());
+  multiply(pass, query.from(block.sequence_row + block.first),
+           turned(key.from(block.sequence_row + begin)), layer.key_width, layer.attention_scale,
+           {room.scores.data(), block.count, keys, kKeyRows}, false, room);
 }
 
 // The part of a row of scores that its query sees.
@@ -134,26 +153,31 @@ void attend_block(const Pass& pass, int l, const Block& block, AttentionRoom& ro
     const int keys = std::min(kKeyRows, block.keys_end - begin);
     make_scores(pass, layer, tape, block, begin, keys, room);
     take_exponents(pass, layer, block, begin, keys, out, room);
-    const kernels::SmallGemm task{.a = room.scores.data(),
-                                  .a_row = kKeyRows,
-                                  .a_column = 1,
-                                  .b = value.row(block.sequence_row + begin),
-                                  .b_row = value.stride,
-                                  .b_column = 1,
-                                  .m = block.count,
-                                  .n = layer.value_width,
-                                  .k = keys,
-                                  .out = out.data,
-                                  .out_stride = out.stride,
-                                  .scale = 1,
-                                  .accumulate = true};
-    pass.kernels.small_gemm(&task, room.scratch.data());
+    multiply(pass, block_in(room.scores), value.from(block.sequence_row + begin), keys, 1, out,
+             true, room);
   }
   for (int i = 0; i < block.count; ++i) {
     const float sum = room.sums[static_cast<size_t>(i)];
     pass.kernels.scale(out.row(i), 1 / sum, out.columns, out.row(i));
     tape.log_sums[static_cast<size_t>((row + i) * layer.heads + block.head)] =
         room.largest[static_cast<size_t>(i)] + std::log(sum);
+  }
+}
+
+// scores -> probabilities, from the sums that the forward pass divided by.
+void make_probabilities(const Pass& pass, int l, const Block& block, int begin, int keys,
+                        AttentionRoom& room) {
+  const model::LayerConfig& layer = pass.layer(l);
+  const AttentionTape& tape = pass.tape(l).attention;
+  make_scores(pass, layer, tape, block, begin, keys, room);
+  const int64_t row = block.sequence_row + block.first;
+  for (int i = 0; i < block.count; ++i) {
+    float* probabilities = room.scores.data() + int64_t{i} * kKeyRows;
+    const Seen seen = seen_of(pass, layer, block, i, begin, keys);
+    clear_unseen(probabilities, seen, keys);
+    const float log_sum = tape.log_sums[static_cast<size_t>((row + i) * layer.heads + block.head)];
+    pass.kernels.exp_shifted(probabilities + seen.begin, seen.end - seen.begin, 1, log_sum,
+                             probabilities + seen.begin);
   }
 }
 
@@ -170,10 +194,8 @@ void attend_block_back(const Pass& pass, int l, const Block& block, AttentionRoo
   const Heads value = head_of(tape.value, layer.kv_heads, value_width, block.kv_head);
   const Heads attended = head_of(tape.attended, layer.heads, value_width, block.head);
   const Heads d_out = head_of(rooms.d_attended, layer.heads, value_width, block.head);
-  float* const d_query = rooms.d_query.data() + row * query.stride + block.head * width;
-  float* const d_key = rooms.d_key.data() + block.kv_head * width;
-  float* const d_value = rooms.d_value.data() + block.kv_head * value_width;
-  const float scale = static_cast<float>(layer.attention_scale);
+  const Matrix<float> d_query{rooms.d_query.data() + row * query.stride + block.head * width,
+                              block.count, width, query.stride};
   // Of each query: the sum over keys of probability times its gradient.
   for (int i = 0; i < block.count; ++i) {
     room.sums[static_cast<size_t>(i)] =
@@ -182,81 +204,25 @@ void attend_block_back(const Pass& pass, int l, const Block& block, AttentionRoo
   for (int begin = block.keys_begin; begin < block.keys_end; begin += kKeyRows) {
     const int keys = std::min(kKeyRows, block.keys_end - begin);
     const int64_t key_row = block.sequence_row + begin;
-    make_scores(pass, layer, tape, block, begin, keys, room);
+    const Matrix<float> d_key{rooms.d_key.data() + key_row * key.stride + block.kv_head * width,
+                              keys, width, key.stride};
+    const Matrix<float> d_value{
+        rooms.d_value.data() + key_row * value.stride + block.kv_head * value_width, keys,
+        value_width, value.stride};
+    const Matrix<float> slopes{room.slopes.data(), block.count, keys, kKeyRows};
+    make_probabilities(pass, l, block, begin, keys, room);
+    multiply(pass, turned(block_in(room.scores)), d_out.from(row), block.count, 1, d_value, true,
+             room);
+    multiply(pass, d_out.from(row), turned(value.from(key_row)), value_width, 1, slopes, false,
+             room);
     for (int i = 0; i < block.count; ++i) {
-      float* probabilities = room.scores.data() + int64_t{i} * kKeyRows;
-      const Seen seen = seen_of(pass, layer, block, i, begin, keys);
-      clear_unseen(probabilities, seen, keys);
-      const float log_sum =
-          tape.log_sums[static_cast<size_t>((row + i) * layer.heads + block.head)];
-      k.exp_shifted(probabilities + seen.begin, seen.end - seen.begin, 1, log_sum,
-                    probabilities + seen.begin);
+      k.softmax_backward(room.scores.data() + int64_t{i} * kKeyRows, slopes.row(i),
+                         room.sums[static_cast<size_t>(i)], keys, slopes.row(i));
     }
-    kernels::SmallGemm task{};
-    // d_value += probabilities^T d_out
-    task = {.a = room.scores.data(),
-            .a_row = 1,
-            .a_column = kKeyRows,
-            .b = d_out.row(row),
-            .b_row = d_out.stride,
-            .b_column = 1,
-            .m = keys,
-            .n = value_width,
-            .k = block.count,
-            .out = d_value + key_row * value.stride,
-            .out_stride = value.stride,
-            .scale = 1,
-            .accumulate = true};
-    k.small_gemm(&task, room.scratch.data());
-    // slopes = d_out values^T, then probabilities * (slopes - sums)
-    task = {.a = d_out.row(row),
-            .a_row = d_out.stride,
-            .a_column = 1,
-            .b = value.row(key_row),
-            .b_row = 1,
-            .b_column = value.stride,
-            .m = block.count,
-            .n = keys,
-            .k = value_width,
-            .out = room.slopes.data(),
-            .out_stride = kKeyRows,
-            .scale = 1,
-            .accumulate = false};
-    k.small_gemm(&task, room.scratch.data());
-    for (int i = 0; i < block.count; ++i) {
-      k.softmax_backward(
-          room.scores.data() + int64_t{i} * kKeyRows, room.slopes.data() + int64_t{i} * kKeyRows,
-          room.sums[static_cast<size_t>(i)], keys, room.slopes.data() + int64_t{i} * kKeyRows);
-    }
-    // d_query += scale * slopes keys; d_key += scale * slopes^T queries
-    task = {.a = room.slopes.data(),
-            .a_row = kKeyRows,
-            .a_column = 1,
-            .b = key.row(key_row),
-            .b_row = key.stride,
-            .b_column = 1,
-            .m = block.count,
-            .n = width,
-            .k = keys,
-            .out = d_query,
-            .out_stride = query.stride,
-            .scale = scale,
-            .accumulate = begin != block.keys_begin};
-    k.small_gemm(&task, room.scratch.data());
-    task = {.a = room.slopes.data(),
-            .a_row = 1,
-            .a_column = kKeyRows,
-            .b = query.row(row),
-            .b_row = query.stride,
-            .b_column = 1,
-            .m = keys,
-            .n = width,
-            .k = block.count,
-            .out = d_key + key_row * key.stride,
-            .out_stride = key.stride,
-            .scale = scale,
-            .accumulate = true};
-    k.small_gemm(&task, room.scratch.data());
+    multiply(pass, block_in(room.slopes), key.from(key_row), keys, layer.attention_scale, d_query,
+             begin != block.keys_begin, room);
+    multiply(pass, turned(block_in(room.slopes)), query.from(row), block.count,
+             layer.attention_scale, d_key, true, room);
   }
 }
 
