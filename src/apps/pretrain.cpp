@@ -1,9 +1,6 @@
 #include "train/pretrain.h"
 
-#include "apps/commands.h"
 #include "apps/training_report.h"
-#include "base/quote.h"
-#include "base/streams.h"
 #include "base/terminal.h"
 
 namespace issun::apps {
@@ -12,30 +9,16 @@ namespace {
 
 struct PretrainFlags {
   train::PretrainOptions options;
-  int threads = 0;
-  bool json = false;
+  RunFlags run;
 };
 
 Result<int> run_pretrain(const PretrainFlags& flags) {
   const kernels::KernelTable& kernels = *TRY(kernels::choose_kernels());
-  const auto workers =
-      TRY(Workers::create(flags.threads > 0 ? flags.threads : default_thread_count()));
+  const auto workers = TRY(flags.run.workers());
   TrainingReport report(*workers, kernels);
   const Interrupts interrupts;
   const auto done = TRY(train::pretrain(flags.options, kernels, *workers, report.reports()));
-  hide_progress();
-  if (flags.json) {
-    Json json = report.figures(done.run);
-    json["model"] = done.model.empty() ? Json() : Json(done.model);
-    write_out(dump(json) + "\n");
-    return kDone;
-  }
-  write_out(report.summary(done.run) + "\n");
-  write_out(done.model.empty()
-                ? fmt::format("go on with the same command; {} holds what it needs\n",
-                              visible(flags.options.folder))
-                : fmt::format("{}\n", visible(done.model)));
-  return kDone;
+  return report.finish(done.run, "model", done.model, flags.options.folder, flags.run.json);
 }
 
 }  // namespace
@@ -54,15 +37,7 @@ void add_pretrain(CLI::App& app, Action& action) {
                    "files (.txt, .md, .jsonl) and folders of them to learn from")
       ->required()
       ->check(expect_text);
-  command->add_option("--out", options.folder, "folder for checkpoints, curve and model")
-      ->required()
-      ->check(expect_text);
-  command->add_flag("--restart", options.restart, "forget what the folder has of an earlier run");
-  command->add_option("--until", options.until, "stop at this step, with a checkpoint")
-      ->check(CLI::Range(int64_t{1}, INT64_MAX));
-  command->add_option("-t,--threads", flags->threads, "threads; 0 or -1: one for each core")
-      ->check(CLI::Range(-1, 1024));
-  command->add_flag("--json", flags->json, "report as JSON");
+  flags->run.add(*command, options.folder, options.restart, options.until);
   command->callback([flags, &action] { action = [flags] { return run_pretrain(*flags); }; });
 }
 

@@ -2,6 +2,8 @@
 
 #include "apps/console.h"
 #include "base/clock.h"
+#include "base/quote.h"
+#include "base/streams.h"
 #include "base/terminal.h"
 #include "measure/machine.h"
 
@@ -31,13 +33,26 @@ void show_line(const std::string& line) {
 
 }  // namespace
 
-TrainingReport::TrainingReport(Workers& workers, const kernels::KernelTable& kernels)
-    : isa_(kernels.name),
-      threads_(workers.count()),
-      progress_(stderr_is_terminal(), kQuietSeconds, show_line) {
-  const auto peaks = measure::machine_peaks(workers, kernels, measure::Effort::Quick);
-  if (peaks) peak_operations_ = peaks->f32_operations_per_second;
+void RunFlags::add(CLI::App& command, std::string& folder, bool& restart, int64_t& until) {
+  command.add_option("--out", folder, "folder for checkpoints, curve and the result")
+      ->required()
+      ->check(expect_text);
+  command.add_flag("--restart", restart, "forget what the folder has of an earlier run");
+  command.add_option("--until", until, "stop at this step, with a checkpoint")
+      ->check(CLI::Range(int64_t{1}, INT64_MAX));
+  command.add_option("-t,--threads", threads, "threads; 0 or -1: one for each core")
+      ->check(CLI::Range(-1, 1024));
+  command.add_flag("--json", json, "report as JSON");
 }
+
+Result<std::unique_ptr<Workers>> RunFlags::workers() const {
+  return Workers::create(threads > 0 ? threads : default_thread_count());
+}
+
+TrainingReport::TrainingReport(Workers& workers, const kernels::KernelTable& kernels)
+    : workers_(workers),
+      kernels_(kernels),
+      progress_(stderr_is_terminal(), kQuietSeconds, show_line) {}
 
 train::SessionReports TrainingReport::reports() {
   train::SessionReports reports;
@@ -53,6 +68,9 @@ train::SessionReports TrainingReport::reports() {
 
 void TrainingReport::tell_plan(const train::SessionPlan& plan) {
   plan_ = plan;
+  // Measured now that a run is about to begin, so that its speed can be told as a share of it.
+  const auto peaks = measure::machine_peaks(workers_, kernels_, measure::Effort::Quick);
+  if (peaks) peak_operations_ = peaks->f32_operations_per_second;
   const bool bf16 = plan.precision == kernels::GemmPrecision::BF16;
   say(fmt::format("{} parameters; {} tokens to learn from, {} to check with",
                   millions(plan.parameters), millions(plan.tokens), millions(plan.valid_tokens)));
@@ -61,7 +79,7 @@ void TrainingReport::tell_plan(const train::SessionPlan& plan) {
       plan.steps, plan.step_tokens,
       static_cast<double>(plan.steps) * static_cast<double>(plan.step_tokens) /
           static_cast<double>(std::max<int64_t>(1, plan.tokens)),
-      threads_, isa_, bf16 ? "bf16" : "f32"));
+      workers_.count(), kernels_.name, bf16 ? "bf16" : "f32"));
   say(fmt::format(
       "memory: {} for parameters, gradients and moments, {} for activations{}; {} are free",
       megabytes(plan.parameter_bytes), megabytes(plan.network_bytes),
@@ -103,8 +121,8 @@ Json TrainingReport::figures(const train::RunResult& run) const {
             {"parameter_bytes", plan_.parameter_bytes},
             {"activation_bytes", plan_.network_bytes},
             {"recompute", plan_.recompute},
-            {"threads", threads_},
-            {"isa", isa_},
+            {"threads", workers_.count()},
+            {"isa", kernels_.name},
             {"peak_rss_bytes", peak_memory_bytes()}};
   if (peak_operations_ > 0) {
     json["peak_share"] = run.tokens_per_second * plan_.token_operations / peak_operations_;
@@ -123,6 +141,22 @@ std::string TrainingReport::summary(const train::RunResult& run) const {
                         100 * run.tokens_per_second * plan_.token_operations / peak_operations_);
   }
   return text;
+}
+
+int TrainingReport::finish(const train::RunResult& run, const char* key, const std::string& file,
+                           const std::string& folder, bool json) const {
+  hide_progress();
+  if (json) {
+    Json all = figures(run);
+    all[key] = file.empty() ? Json() : Json(file);
+    write_out(dump(all) + "\n");
+    return kDone;
+  }
+  write_out(summary(run) + "\n");
+  write_out(file.empty() ? fmt::format("go on with the same command; {} holds what it needs\n",
+                                       visible(folder))
+                         : fmt::format("{}\n", visible(file)));
+  return kDone;
 }
 
 }  // namespace issun::apps

@@ -5,31 +5,43 @@
 #include <optional>
 #include <string>
 
+#include "apps/commands.h"
 #include "apps/json.h"
 #include "train/progress.h"
 #include "train/session.h"
 
 namespace issun::apps {
 
+// Flags of every command that trains in a folder.
+struct RunFlags {
+  int threads = 0;
+  bool json = false;
+  // --out, --restart, --until, -t, --json
+  void add(CLI::App& command, std::string& folder, bool& restart, int64_t& until);
+  Result<std::unique_ptr<Workers>> workers() const;
+};
+
 class TrainingReport {
  public:
-  // Measures what the machine can do at most, so that a speed can be told as a share of it.
+  // Both must outlive it.
   TrainingReport(Workers& workers, const kernels::KernelTable& kernels);
 
   // The plan and notes as sentences, the progress as a line, all on stderr.
   train::SessionReports reports();
-  // The figures of a run, finished or not.
-  Json figures(const train::RunResult& run) const;
-  // The same as a sentence.
-  std::string summary(const train::RunResult& run) const;
+  // To standard output: how the run went and the file it made, as `key` of the JSON; or, where it
+  // is not finished, that the folder holds what it needs.
+  int finish(const train::RunResult& run, const char* key, const std::string& file,
+             const std::string& folder, bool json) const;
 
  private:
+  Json figures(const train::RunResult& run) const;
+  std::string summary(const train::RunResult& run) const;
   void tell_plan(const train::SessionPlan& plan);
   void tell_progress(const train::RunProgress& progress);
 
+  Workers& workers_;
+  const kernels::KernelTable& kernels_;
   double peak_operations_ = 0;  // per second; 0: not known
-  std::string isa_;
-  int threads_;
   train::SessionPlan plan_;
   train::TimeLeft left_;
   train::Progress progress_;

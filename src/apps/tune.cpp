@@ -1,9 +1,6 @@
 #include "train/tune.h"
 
-#include "apps/commands.h"
 #include "apps/training_report.h"
-#include "base/quote.h"
-#include "base/streams.h"
 #include "base/terminal.h"
 
 namespace issun::apps {
@@ -15,8 +12,8 @@ struct TuneFlags {
   train::AdapterOptions adapters;
   std::string targets, schedule = "cosine", split = "file", long_talks = "refuse", type = "f16";
   std::string template_file, precision = "auto", recompute = "auto";
-  bool full = false, json = false;
-  int threads = 0;
+  bool full = false;
+  RunFlags run;
 };
 
 std::vector<std::string> parts_of(const std::string& list) {
@@ -56,23 +53,11 @@ Result<train::TuneOptions> options_of(const TuneFlags& flags) {
 Result<int> run_tune(const TuneFlags& flags) {
   const train::TuneOptions options = TRY(options_of(flags));
   const kernels::KernelTable& kernels = *TRY(kernels::choose_kernels());
-  const auto workers =
-      TRY(Workers::create(flags.threads > 0 ? flags.threads : default_thread_count()));
+  const auto workers = TRY(flags.run.workers());
   TrainingReport report(*workers, kernels);
   const Interrupts interrupts;
   const auto done = TRY(train::tune(options, kernels, *workers, report.reports()));
-  hide_progress();
-  if (flags.json) {
-    Json json = report.figures(done.run);
-    json["file"] = done.file.empty() ? Json() : Json(done.file);
-    write_out(dump(json) + "\n");
-    return kDone;
-  }
-  write_out(report.summary(done.run) + "\n");
-  write_out(done.file.empty() ? fmt::format("go on with the same command; {} holds what it needs\n",
-                                            visible(options.folder))
-                              : fmt::format("{}\n", visible(done.file)));
-  return kDone;
+  return report.finish(done.run, "file", done.file, options.folder, flags.run.json);
 }
 
 void add_adapter_flags(CLI::App& command, TuneFlags& flags) {
@@ -172,9 +157,6 @@ void add_tune(CLI::App& app, Action& action) {
                    "instruction and output, text")
       ->required()
       ->check(expect_text);
-  command->add_option("--out", options.folder, "folder for checkpoints, curve and the result")
-      ->required()
-      ->check(expect_text);
   add_adapter_flags(*command, *flags);
   add_training_flags(*command, *flags);
   command->add_option("--split", flags->split, "texts to documents: file, blank-lines or lines")
@@ -185,12 +167,7 @@ void add_tune(CLI::App& app, Action& action) {
       ->capture_default_str();
   command->add_option("--chat-template-file", flags->template_file,
                       "Jinja file, instead of the model's own template");
-  command->add_flag("--restart", options.restart, "forget what the folder has of an earlier run");
-  command->add_option("--until", options.until, "stop at this step, with a checkpoint")
-      ->check(CLI::Range(int64_t{1}, INT64_MAX));
-  command->add_option("-t,--threads", flags->threads, "threads; 0 or -1: one for each core")
-      ->check(CLI::Range(-1, 1024));
-  command->add_flag("--json", flags->json, "report as JSON");
+  flags->run.add(*command, options.folder, options.restart, options.until);
   command->callback([flags, &action] { action = [flags] { return run_tune(*flags); }; });
 }
 
