@@ -99,17 +99,13 @@ Result<void> remove_old(const std::string& folder, int64_t step) {
   return {};
 }
 
-}  // namespace
-
-namespace {
-
 // The files that training writes to its folder; others are not touched.
 bool is_of_a_run(std::string_view name) {
   constexpr std::string_view kNames[] = {"tokens.issun", "tokenizer.gguf", "tokenizer.txt",
                                          "initial.gguf", "model.gguf",     "adapter.gguf",
                                          "curve.csv",    "curve.svg"};
   return std::find(std::begin(kNames), std::end(kNames), name) != std::end(kNames) ||
-         step_of(std::string(name)) >= 0;
+         step_of(name) >= 0;
 }
 
 }  // namespace

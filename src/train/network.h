@@ -42,7 +42,6 @@ class Network {
                                                  const kernels::KernelTable& kernels,
                                                  Workers& workers, const NetworkOptions& options);
 
-  const NetworkOptions& options() const { return options_; }
   int64_t bytes() const;  // of activations and scratch
 
   // The rows after the last norm, (rows, embedding). `batch` stays in use until backward().

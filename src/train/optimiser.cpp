@@ -36,11 +36,11 @@ double Optimiser::gradient_norm() const {
   return std::sqrt(sum);
 }
 
-StepReport Optimiser::step(double learning_rate, const std::function<void()>& unsound) {
+StepReport Optimiser::step(double learning_rate) {
   StepReport report;
   report.gradient_norm = gradient_norm();
   report.taken = std::isfinite(report.gradient_norm);
-  if (!report.taken && unsound) unsound();
+  if (!report.taken) report.unsound = first_unsound_gradient(parameters_, kernels_);
   report.clipped = options_.clip != 0 && report.gradient_norm > options_.clip;
   if (report.taken) {
     ++taken;

@@ -1,7 +1,7 @@
 // From gradients to new weights: AdamW with clipping, and what it does with numbers that are none.
 #pragma once
 
-#include <functional>
+#include <string_view>
 
 #include "base/threads.h"
 #include "kernels/kernels.h"
@@ -22,6 +22,7 @@ struct StepReport {
   bool clipped = false;
   // Whether the weights were changed. They are not where a gradient is infinite or no number.
   bool taken = false;
+  std::string_view unsound;  // then the first tensor with such a gradient
 };
 
 class Optimiser {
@@ -30,9 +31,8 @@ class Optimiser {
             const AdamwOptions& options)
       : parameters_(parameters), kernels_(kernels), workers_(workers), options_(options) {}
 
-  // One step down the gradients, which are zero afterwards. `unsound` is called before that where
-  // one of them is infinite or no number.
-  StepReport step(double learning_rate, const std::function<void()>& unsound = {});
+  // One step down the gradients, which are zero afterwards.
+  StepReport step(double learning_rate);
 
   // Steps taken so far, which the correction of the moments' bias depends on; set when resuming.
   int64_t taken = 0;

@@ -92,16 +92,12 @@ Run::StepSums Run::take_step() {
     sums.used += batch.used;
   }
   state_.tokens += sums.used;
-  sums.unsound = {};
   if (learnt == 0) {
     // Padding and prompts alone: there is nothing to go down.
   } else if (!std::isfinite(sums.loss.cross_entropy)) {
     std::fill(parts_.parameters->gradients().begin(), parts_.parameters->gradients().end(), 0.0f);
   } else {
-    // The names of the tensors are gone with the gradients: they are asked for where one is bad.
-    sums.report = optimiser_.step(learning_rate(config.schedule, state_.step), [&] {
-      sums.unsound = first_unsound_gradient(*parts_.parameters, *parts_.kernels);
-    });
+    sums.report = optimiser_.step(learning_rate(config.schedule, state_.step));
   }
   state_.data = next;
   ++state_.step;
@@ -115,9 +111,9 @@ Result<void> Run::judge(const StepSums& sums) {
   const double loss =
       sums.loss.cross_entropy / static_cast<double>(std::max<int64_t>(1, sums.loss.rows));
   if (!std::isfinite(loss) || !sums.report.taken) {
-    const std::string what = std::isfinite(loss)
-                                 ? fmt::format("a gradient that is no number in {}", sums.unsound)
-                                 : "a loss that is no number";
+    const std::string what =
+        std::isfinite(loss) ? fmt::format("a gradient that is no number in {}", sums.report.unsound)
+                            : "a loss that is no number";
     ++result_.skipped_steps;
     if (++bad_steps_ >= kMostBadSteps) {
       return fail(

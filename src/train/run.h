@@ -75,7 +75,6 @@ class Run {
     LossSums loss;
     int64_t used = 0;  // tokens that are no padding
     StepReport report;
-    std::string_view unsound;  // the first tensor with a gradient that is no number
   };
   StepSums take_step();
   Result<void> judge(const StepSums& sums);

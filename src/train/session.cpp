@@ -167,7 +167,6 @@ class Session {
     plan_.parameters = parameters_.count();
     plan_.tokens = train_->tokens();
     plan_.valid_tokens = valid_ ? valid_->tokens() : 0;
-    plan_.sequences = train_->sequences();
     plan_.steps = config.schedule.steps;
     plan_.step_tokens = config.step_tokens();
     plan_.token_operations = operations_of(model_, parameters_, config.sequence_length);

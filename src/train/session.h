@@ -30,7 +30,6 @@ struct SessionPlan {
   bool recompute = false;
   kernels::GemmPrecision precision = kernels::GemmPrecision::F32;
   int64_t tokens = 0, valid_tokens = 0;  // of the data
-  int64_t sequences = 0;                 // an epoch
   int64_t steps = 0, step_tokens = 0;
   double token_operations = 0;  // floating-point ones, forward and backward
 };

@@ -57,7 +57,6 @@ class Builder {
                       });
     for (size_t i = 0; i < encoded.size(); ++i) {
       if (!encoded[i]) return fail("{}: {}", waiting_[i].origin, encoded[i].error().message);
-      split_talks_ += encoded[i]->size() > 1;
       for (const EncodedDocument& one : *encoded[i]) TRY(writer_.add(one, waiting_[i].content));
     }
     documents_ += static_cast<int64_t>(waiting_.size());
@@ -68,7 +67,6 @@ class Builder {
   }
 
   TokenFileWriter& writer() { return writer_; }
-  int64_t split_talks() const { return split_talks_; }
 
  private:
   static constexpr size_t kBatchBytes = 4 << 20;
@@ -78,12 +76,12 @@ class Builder {
   TokenFileWriter writer_;
   std::vector<Document> waiting_;
   size_t bytes_ = 0;
-  int64_t documents_ = 0, split_talks_ = 0;
+  int64_t documents_ = 0;
 };
 
 Result<void> build(const std::string& path, const DocumentEncoder& encoder,
                    const TokenStoreOptions& options, const Sources& sources, Workers& workers,
-                   uint64_t source_hash, TokenStoreReport* report) {
+                   uint64_t source_hash) {
   const int vocabulary = encoder.tokenizer().vocabulary_size();
   Builder builder(encoder, options, workers, TRY(TokenFileWriter::create(path, vocabulary)));
   TRY(read_documents(sources, options.documents,
@@ -93,7 +91,6 @@ Result<void> build(const std::string& path, const DocumentEncoder& encoder,
     return fail("{}: expected tokens to learn from, found none", sources.files[0].path);
   }
   TRY(builder.writer().finish(TRY(encoder.fingerprint()), source_hash));
-  report->split_talks = builder.split_talks();
   return {};
 }
 
@@ -121,7 +118,7 @@ Result<TokenStore> open_or_build(const std::string& path, const DocumentEncoder&
       return found;
     }
   }
-  TRY(build(path, encoder, options, sources, workers, source_hash, report));
+  TRY(build(path, encoder, options, sources, workers, source_hash));
   return TokenStore::open(path, vocabulary);
 }
 

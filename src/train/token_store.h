@@ -73,7 +73,6 @@ struct TokenStoreReport {
   std::string rebuilt;               // why a file that was there did not serve; empty: none was
   int64_t files = 0;                 // read
   std::vector<std::string> skipped;  // files in folders whose ending is unknown
-  int64_t split_talks = 0;           // became one sequence for each answer; 0 when reused
 };
 
 // The store at `path` where it was made of the same sources in the same way, or else a new one in

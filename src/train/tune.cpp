@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "base/folder.h"
-#include "gguf/content_hash.h"
+#include "train/block_hash.h"
 #include "train/export.h"
 
 namespace issun::train {
@@ -23,15 +23,12 @@ std::string identity_of(const TuneOptions& options, const model::Model& model) {
   }
   // The begin of every tensor: enough to know the model again, and read at once.
   constexpr int64_t kBytes = 64 << 10;
-  uint64_t content = 0;
+  BlockHash content;
   for (const Tensor& tensor : model.file.tensors()) {
-    const uint64_t link[2] = {
-        content,
-        gguf::content_hash({tensor.data, static_cast<size_t>(std::min(tensor.bytes(), kBytes))})};
-    content = gguf::content_hash(std::as_bytes(std::span(link)));
+    content.add({tensor.data, static_cast<size_t>(std::min(tensor.bytes(), kBytes))});
   }
   return fmt::format("{} of {}, {} bytes, {:016x}", what, model.config.architecture,
-                     model.file.data_bytes(), content);
+                     model.file.data_bytes(), content.value());
 }
 
 }  // namespace
