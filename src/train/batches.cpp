@@ -3,19 +3,10 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/quote.h"
 #include "train/packing.h"
 #include "train/random.h"
 
 namespace issun::train {
-
-Result<LongTalk> long_talk_from_name(std::string_view name) {
-  if (name == "refuse") return LongTalk::Refuse;
-  if (name == "truncate") return LongTalk::Truncate;
-  if (name == "skip") return LongTalk::Skip;
-  return fail("talks that are too long: expected refuse, truncate or skip, found '{}'",
-              printable(name));
-}
 
 Result<Batches> Batches::create(const TokenStore& store, std::vector<TokenRange> ranges,
                                 const BatchOptions& options) {
@@ -24,8 +15,8 @@ Result<Batches> Batches::create(const TokenStore& store, std::vector<TokenRange>
   }
   Batches batches(store, options);
   TRY(batches.place(ranges));
-  if (batches.sequences() == 0) return fail("training data: expected tokens to learn, found none");
-  batches.report_.padding = batches.sequences() * options.length - batches.tokens_;
+  if (batches.items_ == 0) return fail("training data: expected tokens to learn, found none");
+  batches.report_.padding = batches.items_ * options.length - batches.tokens_;
   return batches;
 }
 
@@ -75,55 +66,17 @@ void Batches::pack(std::vector<TokenRange> talks) {
   const Bins bins = pack_first_fit(lengths, options_.length);
   for (const int32_t item : bins.items) talks_.push_back(ordered[static_cast<size_t>(item)]);
   bin_begin_ = bins.begin;
+  items_ = windows_ + static_cast<int64_t>(bin_begin_.size()) - 1;
 }
 
-Result<void> Batches::fits(const DataState& state) const {
-  if (state.epoch >= 0 && state.sequence >= 0 && state.sequence < sequences()) return {};
-  return fail(
-      "training data: expected to go on at a sequence below {}, found {} of epoch {}: the "
-      "data is another",
-      sequences(), state.sequence, state.epoch);
-}
-
-int64_t Batches::sequence_at(const DataState& state) const {
-  if (!options_.shuffle) return state.sequence;
-  const uint64_t key = mixed(options_.seed + mixed(static_cast<uint64_t>(state.epoch) + 1));
-  return Permutation(sequences(), key).at(state.sequence);
-}
-
-namespace {
-void make_room(int sequences, int length, Batch* batch) {
-  const size_t size = static_cast<size_t>(sequences) * static_cast<size_t>(length);
-  batch->sequences = sequences;
-  batch->length = length;
-  batch->used = batch->learnt = 0;
-  batch->tokens.assign(size, 0);
-  batch->targets.assign(size, -1);
-  batch->positions.assign(size, 0);
-  batch->visible_begin.resize(size);
-  for (size_t i = 0; i < size; ++i) {
-    batch->visible_begin[i] = static_cast<int32_t>(i % static_cast<size_t>(length));
-  }
-}
-}  // namespace
-
-void Batches::next(int count, DataState* state, Batch* batch) const {
-  make_room(count, options_.length, batch);
-  for (int row = 0; row < count; ++row) {
-    fill(sequence_at(*state), row, batch);
-    if (++state->sequence < sequences()) continue;
-    state->sequence = 0;
-    ++state->epoch;
+void Batches::fill(std::span<const int64_t> items, Batch* batch) const {
+  batch->clear(static_cast<int>(items.size()), options_.length);
+  for (size_t row = 0; row < items.size(); ++row) {
+    fill_row(items[row], static_cast<int>(row), batch);
   }
 }
 
-void Batches::read(int64_t first, int count, Batch* batch) const {
-  const int there = static_cast<int>(std::clamp<int64_t>(sequences() - first, 0, count));
-  make_room(there, options_.length, batch);
-  for (int row = 0; row < there; ++row) fill(sequence_at({0, first + row}), row, batch);
-}
-
-void Batches::fill(int64_t sequence, int row, Batch* batch) const {
+void Batches::fill_row(int64_t sequence, int row, Batch* batch) const {
   int at = 0;
   if (sequence >= windows_) {
     const auto bin = static_cast<size_t>(sequence - windows_);

@@ -107,7 +107,7 @@ TEST_CASE("Every token stands exactly once in an epoch, and sees its own documen
       }
       CHECK(used == store.tokens());
       for (int32_t t = 1; t <= store.tokens(); ++t) REQUIRE(seen[t] == 1);
-      CHECK(batches.report().padding == batches.sequences() * length - store.tokens());
+      CHECK(batches.report().padding == batches.items() * length - store.tokens());
     }
   }
 }
@@ -116,7 +116,7 @@ TEST_CASE("Two epochs have other orders, and a batch may hold the end of one and
   const ScratchFolder scratch;
   const TokenStore store = counted_store(scratch, {1000});
   const Batches batches = batches_of(store, {.length = 10, .seed = 3});
-  REQUIRE(batches.sequences() == 100);
+  REQUIRE(batches.items() == 100);
   DataState state;
   Batch batch;
   std::vector<int32_t> firsts[2];
@@ -146,7 +146,7 @@ TEST_CASE("Training that goes on from a state sees what it would have seen") {
     CHECK(again.targets == batch.targets);
   }
   CHECK(state.epoch >= 1);
-  CHECK_FALSE(batches.fits({0, batches.sequences()}));
+  CHECK_FALSE(batches.fits({0, batches.items()}));
   CHECK_FALSE(batches.fits({-1, 0}));
 }
 
@@ -154,7 +154,7 @@ TEST_CASE("Talks are put together where they fit, and never cut") {
   const ScratchFolder scratch;
   const TokenStore store = counted_store(scratch, {6, 5, 4, 3, 2}, true);
   const Batches batches = batches_of(store, {.length = 10, .shuffle = false});
-  REQUIRE(batches.sequences() == 2);
+  REQUIRE(batches.items() == 2);
   Batch batch;
   batches.read(0, 5, &batch);
   REQUIRE(batch.sequences == 2);

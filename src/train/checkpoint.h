@@ -16,7 +16,7 @@
 
 #include "base/file.h"
 #include "base/result.h"
-#include "train/batches.h"
+#include "train/batch_source.h"
 
 namespace issun::train {
 

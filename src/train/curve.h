@@ -14,7 +14,7 @@ namespace issun::train {
 struct CurveRow {
   int64_t step = 0;                  // done so far
   int64_t tokens = 0;                // learnt from so far
-  double train_loss = 0;             // nats a token
+  double train_loss = 0;             // nats a token, or a pair
   std::optional<double> valid_loss;  // where it was measured
   double learning_rate = 0;
   double gradient_norm = 0;  // before it was clipped

@@ -115,7 +115,7 @@ class Drawing {
  public:
   Drawing(Axis across, Axis up) : across_(across), up_(up) {}
 
-  void axes() {
+  void axes(std::string_view target) {
     for (int i = 0; i < across_.ticks(); ++i) {
       const double value = across_.tick_value(i), x = across_.at(value);
       line("grid", x, kTop, x, kHeight - kBottom);
@@ -132,8 +132,8 @@ class Drawing {
     text((kLeft + kWidth - kRight) / 2, kHeight - 14, "middle", "tokens");
     out += fmt::format(
         "<text transform=\"translate(18 {:.1f}) rotate(-90)\" "
-        "text-anchor=\"middle\">loss (nats per token)</text>\n",
-        (kTop + kHeight - kBottom) / 2);
+        "text-anchor=\"middle\">loss (nats per {})</text>\n",
+        (kTop + kHeight - kBottom) / 2, escaped(target));
   }
   void curve(const char* kind, const std::vector<Point>& points) {
     if (points.empty()) return;
@@ -172,7 +172,8 @@ class Drawing {
 
 }  // namespace
 
-std::string curve_svg(std::span<const CurveRow> rows, std::string_view title) {
+std::string curve_svg(std::span<const CurveRow> rows, std::string_view title,
+                      std::string_view target) {
   std::vector<Point> train, valid;
   double most_tokens = 1, least = INFINITY, most = -INFINITY;
   const auto add = [&](const CurveRow& row, double loss, std::vector<Point>* points) {
@@ -190,7 +191,7 @@ std::string curve_svg(std::span<const CurveRow> rows, std::string_view title) {
   Drawing drawing(Axis(0, most_tokens, kLeft, kWidth - kLeft - kRight, 8),
                   Axis(least, most, kHeight - kBottom, kTop + kBottom - kHeight, 6));
   const double rows_of_mean = smoothing_rows(train.size());
-  drawing.axes();
+  drawing.axes(target);
   drawing.curve("raw", thinned(train));
   drawing.curve("train", thinned(smoothed(train, rows_of_mean)));
   drawing.curve("valid", valid);

@@ -9,8 +9,10 @@
 
 namespace issun::train {
 
-// Loss in nats a token over tokens: the training loss of each row faint, its exponential mean, and
-// the validation loss with a point for each measurement. Losses that are no numbers are left out.
-std::string curve_svg(std::span<const CurveRow> rows, std::string_view title);
+// Loss in nats a `target` over tokens: the training loss of each row faint, its exponential mean,
+// and the validation loss with a point for each measurement. Losses that are no numbers are left
+// out.
+std::string curve_svg(std::span<const CurveRow> rows, std::string_view title,
+                      std::string_view target = "token");
 
 }  // namespace issun::train

@@ -44,6 +44,20 @@ void learn(size_t begin, size_t end, EncodedDocument* encoded) {
   for (size_t t = begin; t < end; ++t) encoded->learnt[t] = 1;
 }
 
+const char* name_of(Document::Kind kind) {
+  switch (kind) {
+    case Document::Kind::Text:
+      return "a text";
+    case Document::Kind::Chat:
+      return "a talk";
+    case Document::Kind::Completion:
+      return "a prompt with its answer";
+    case Document::Kind::Pair:
+      break;
+  }
+  return "a pair";
+}
+
 // A talk of a prompt and its answer.
 Document as_chat(const Document& completion) {
   Document talk;
@@ -67,6 +81,11 @@ Result<DocumentEncoder> DocumentEncoder::create(const tokenizer::Tokenizer& toke
 
 Result<std::vector<EncodedDocument>> DocumentEncoder::encode(const Document& document) const {
   std::vector<EncodedDocument> one(1);
+  if (options_.pairs && document.kind != Document::Kind::Pair) {
+    return fail(
+        "expected a pair for contrastive learning (query or anchor, and positive), found {}",
+        name_of(document.kind));
+  }
   switch (document.kind) {
     case Document::Kind::Text:
       one[0] = TRY(encode_text(document.text));
@@ -78,11 +97,13 @@ Result<std::vector<EncodedDocument>> DocumentEncoder::encode(const Document& doc
       one[0] = TRY(encode_completion(document));
       return one;
     case Document::Kind::Pair:
-      break;
+      if (!options_.pairs) break;
+      one[0] = TRY(encode_pair(document));
+      return one;
   }
   return fail(
-      "expected text, a talk or a prompt with its answer, found a pair for contrastive "
-      "learning");
+      "expected text, a talk or a prompt with its answer, found a pair, which is for contrastive "
+      "learning (tune --contrastive)");
 }
 
 Result<EncodedDocument> DocumentEncoder::encode_text(const std::string& text) const {
@@ -108,6 +129,25 @@ Result<EncodedDocument> DocumentEncoder::encode_completion(const Document& docum
   EncodedDocument encoded = nothing_learnt(std::move(tokens));
   learn(begin, encoded.tokens.size(), &encoded);
   return encoded;
+}
+
+Result<EncodedDocument> DocumentEncoder::encode_pair(const Document& document) const {
+  EncodedDocument pair;
+  pair.whole = true;
+  for (const std::string* text : {&document.query, &document.positive, &document.negative}) {
+    if (text == &document.negative && text->empty()) break;  // none was given
+    // As engine/embedder reads a text: special tokens in it are tokens.
+    const std::vector<Token> tokens = TRY(tokenizer_->encode(*text));
+    if (tokens.empty()) return fail("a text of the pair: expected at least one token, found none");
+    pair.tokens.insert(pair.tokens.end(), tokens.begin(), tokens.end());
+    pair.learnt.push_back(1);
+    pair.learnt.resize(pair.tokens.size(), 0);
+  }
+  return pair;
+}
+
+int DocumentEncoder::ending_tokens() const {
+  return static_cast<int>(tokenizer_->framed({}).size()) - (tokenizer_->adds_bos() ? 1 : 0);
 }
 
 // The first `messages` of the talk; `ask`: with what stands before the next answer.
@@ -210,6 +250,7 @@ Result<uint64_t> DocumentEncoder::fingerprint() const {
   number(options_.special_in_text);
   number(options_.completions_through_chat);
   number(options_.thinking ? *options_.thinking : -1);
+  if (options_.pairs) text("pairs");
   return hash.value();
 }
 

@@ -122,6 +122,48 @@ TEST_CASE("A talk without a template and a pair are refused") {
   CHECK_FALSE(DocumentEncoder::create(chat_tokenizer(), {.chat_template = "{% if"}));
 }
 
+TEST_CASE("The texts of a pair are what an embedder reads, and each begins with a mark") {
+  // Its own ends of texts, as models that embed have them.
+  tokenizer::MadeUpVocabulary made = tokenizer::made_up_bpe();
+  made.flags.emplace_back("tokenizer.ggml.add_eos_token", true);
+  const auto ending = *tokenizer::Tokenizer::create(made.metadata());
+  for (const tokenizer::Tokenizer* tokenizer : {&chat_tokenizer(), &ending}) {
+    const auto encoder = *DocumentEncoder::create(*tokenizer, {.pairs = true});
+    CHECK(encoder.ending_tokens() == (tokenizer == &ending ? 1 : 0));
+    const std::string texts[] = {"hello<|im_end|>", "world, hello", "one"};
+    std::vector<tokenizer::Token> tokens;
+    std::vector<uint8_t> marks;
+    for (const std::string& text : texts) {
+      const auto plain = *tokenizer->encode(text, {.add_special = false});  // engine/embedder.cpp
+      for (const tokenizer::Token token : tokenizer->framed(plain)) {
+        tokens.push_back(token);
+      }
+      marks.push_back(1);
+      marks.resize(tokens.size(), 0);
+    }
+    const auto encoded = encoder.encode(
+        record(R"({"query": "hello<|im_end|>", "positive": "world, hello", "negative": "one"})"));
+    REQUIRE_MESSAGE(encoded, encoded.error().message);
+    REQUIRE(encoded->size() == 1);
+    CHECK((*encoded)[0].whole);
+    CHECK((*encoded)[0].tokens == tokens);
+    CHECK((*encoded)[0].learnt == marks);
+    const auto two = *encoder.encode(record(R"({"anchor": "hello", "positive": "one"})"));
+    CHECK(std::count(two[0].learnt.begin(), two[0].learnt.end(), 1) == 2);
+  }
+}
+
+TEST_CASE("Where pairs are wanted everything else is refused by name") {
+  const auto encoder = encoder_for({.pairs = true});
+  CHECK(encoder.encode(record(kTwoTurns)).error().message ==
+        "expected a pair for contrastive learning (query or anchor, and positive), found a talk");
+  CHECK(encoder.encode(record(R"({"text": "hello"})")).error().message.ends_with("found a text"));
+  CHECK(encoder.encode(record(R"({"prompt": "a", "completion": "b"})"))
+            .error()
+            .message.ends_with("found a prompt with its answer"));
+  CHECK(*encoder.fingerprint() != *encoder_for({}).fingerprint());
+}
+
 TEST_CASE("The fingerprint tells encoders apart that would give other tokens") {
   const uint64_t plain = *encoder_for({}).fingerprint();
   CHECK(plain == *encoder_for({}).fingerprint());

@@ -90,6 +90,23 @@ Batch read_batch(const Json& json) {
   return batch;
 }
 
+// The documents of the batch that have a target somewhere: first and second text of each pair in
+// turn.
+void find_pairs(Batch* batch) {
+  int texts = 0;
+  for (int64_t row = 0; row < batch->rows();) {
+    TextRows text{row, 0};
+    const int32_t begin = batch->visible_begin[static_cast<size_t>(row)];
+    bool live = false;
+    do {
+      live = live || batch->targets[static_cast<size_t>(row)] != kNoTarget;
+      ++text.rows;
+      ++row;
+    } while (row % batch->length != 0 && batch->visible_begin[static_cast<size_t>(row)] == begin);
+    if (live) (texts++ % 2 == 0 ? batch->queries : batch->candidates).push_back(text);
+  }
+}
+
 double number(const Json& object, const char* key, double otherwise = 0) {
   return object.has(key) ? object[key].number() : otherwise;
 }
@@ -145,6 +162,7 @@ class Run {
   // The gradients of a step, after checks of what its losses are.
   void differentiate(const Json& step) {
     batch_ = read_batch(step["batch"]);
+    if (json_["loss"].is("contrastive")) find_pairs(&batch_);
     network_->forward(batch_);
     check_losses(step);
     network_->backward();

@@ -9,7 +9,7 @@
 #include "kernels/linear.h"
 #include "model/config.h"
 #include "model/weights.h"
-#include "train/batches.h"
+#include "train/batch_source.h"
 #include "train/parameters.h"
 #include "train/tape.h"
 

@@ -10,7 +10,7 @@ namespace issun::train {
 
 struct ProgressFacts {
   int64_t step = 0, steps = 0;  // done, in all
-  double loss = 0;              // nats a token, as the caller smooths it
+  double loss = 0;              // nats a token or pair, as the caller smooths it
   double tokens_per_second = 0;
   std::optional<double> peak_share;    // of what the machine can compute
   std::optional<double> seconds_left;  // not known before the first steps

@@ -83,8 +83,8 @@ Run::StepSums Run::take_step() {
   StepSums sums;
   for (const Batch& batch : batches_) {
     parts_.network->forward(batch);
-    const LossSums loss =
-        parts_.network->next_loss(1 / static_cast<double>(std::max<int64_t>(1, learnt)));
+    const double weight = 1 / static_cast<double>(std::max<int64_t>(1, learnt));
+    const LossSums loss = parts_.loss(*parts_.network, batch, weight);
     parts_.network->backward();
     sums.loss.cross_entropy += loss.cross_entropy;
     sums.loss.rows += loss.rows;
@@ -142,22 +142,24 @@ Result<void> Run::judge(const StepSums& sums) {
   return {};
 }
 
-std::optional<double> Run::validate() {
+// Batches of about one size: how hard a pair is to find depends on how many others there are.
+std::optional<LossSums> Run::validate() {
   if (parts_.valid == nullptr) return {};
   const TrainingConfig& config = parts_.config;
-  const int64_t most = std::max<int64_t>(1, config.valid_tokens / config.sequence_length);
-  const int64_t sequences = std::min(parts_.valid->sequences(), most);
+  const int64_t most = std::max<int64_t>(1, config.valid_tokens / parts_.valid->item_tokens());
+  const int64_t items = std::min(parts_.valid->items(), most);
+  const int64_t batches = (items + config.batch_sequences - 1) / config.batch_sequences;
   LossSums sums;
-  for (int64_t first = 0; first < sequences; first += config.batch_sequences) {
-    const auto count =
-        static_cast<int>(std::min<int64_t>(config.batch_sequences, sequences - first));
-    parts_.valid->read(first, count, &valid_batch_);
+  for (int64_t b = 0; b < batches; ++b) {
+    const int64_t first = b * items / batches, end = (b + 1) * items / batches;
+    parts_.valid->read(first, static_cast<int>(end - first), &valid_batch_);
     parts_.network->forward(valid_batch_);
-    const LossSums some = parts_.network->next_loss(0);
+    const LossSums some = parts_.loss(*parts_.network, valid_batch_, 0);
     sums.cross_entropy += some.cross_entropy;
     sums.rows += some.rows;
+    sums.hits += some.hits;
   }
-  return sums.cross_entropy / static_cast<double>(std::max<int64_t>(1, sums.rows));
+  return sums;
 }
 
 Result<void> Run::save() {
@@ -170,7 +172,8 @@ Result<void> Run::save() {
   // made again.
   TRY(curve_->flush());
   TRY(save_checkpoint(parts_.folder, state_, sections));
-  return write_atomically(parts_.folder + "/curve.svg", curve_svg(curve_->rows(), "training"));
+  return write_atomically(parts_.folder + "/curve.svg",
+                          curve_svg(curve_->rows(), "training", parts_.target));
 }
 
 // After a step: validation, the curve, a checkpoint, the line that a person sees.
@@ -183,7 +186,11 @@ Result<void> Run::look(const StepSums& sums, double step_seconds, bool last) {
   progress.floating_operations_per_second = progress.tokens_per_second * parts_.token_operations;
   speeds_.push_back(progress.tokens_per_second);
   if (step % config.valid_every == 0 || last) {
-    progress.valid_loss = result_.valid_loss = validate();
+    if (const std::optional<LossSums> held = validate()) {
+      const double targets = static_cast<double>(std::max<int64_t>(1, held->rows));
+      progress.valid_loss = result_.valid_loss = held->cross_entropy / targets;
+      progress.valid_hits = result_.valid_hits = static_cast<double>(held->hits) / targets;
+    }
     if (progress.valid_loss && *progress.valid_loss < state_.best_loss.value_or(INFINITY)) {
       state_.best_loss = progress.valid_loss;
     }

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "train/batches.h"
+#include "train/batch_source.h"
 #include "train/checkpoint.h"
 #include "train/curve.h"
 #include "train/network.h"
@@ -18,10 +18,11 @@ namespace issun::train {
 
 struct RunProgress {
   int64_t step = 0, steps = 0;
-  double loss = 0;  // nats a token, smoothed
+  double loss = 0;  // nats a target, smoothed
   double tokens_per_second = 0;
   double floating_operations_per_second = 0;  // of the model, what is run again not counted
-  std::optional<double> valid_loss = {};      // measured in this step
+  // Measured in this step: the loss, and the share of targets that were found the likeliest.
+  std::optional<double> valid_loss = {}, valid_hits = {};
 };
 
 // What the run says, and to whom.
@@ -36,8 +37,12 @@ struct RunParts {
   Network* network = nullptr;
   const kernels::KernelTable* kernels = nullptr;
   Workers* workers = nullptr;
-  const Batches* train = nullptr;
-  const Batches* valid = nullptr;  // or none
+  const BatchSource* train = nullptr;
+  const BatchSource* valid = nullptr;  // or none
+  // Of the network's last batch, which is given: sums over its targets. Leaves the gradient of
+  // weight * loss in the network; weight 0: none is needed.
+  std::function<LossSums(Network&, const Batch&, double weight)> loss = {};
+  const char* target = "token";  // what the loss is a mean over, for people
   uint64_t data_hash = 0;
   std::string identity;         // what has to be the same to go on
   std::string folder;           // for checkpoints and the curve
@@ -49,10 +54,11 @@ struct RunParts {
 struct RunResult {
   bool finished = false;  // or interrupted by Ctrl-C, with a checkpoint
   int64_t steps = 0, tokens = 0;
-  double train_loss = 0;  // nats a token, smoothed
+  double train_loss = 0;  // nats a target, smoothed
   std::optional<double> valid_loss, best_loss;
-  double seconds = 0;            // of training, of all sessions together
-  double tokens_per_second = 0;  // the median of this session's steps
+  std::optional<double> valid_hits;  // as RunProgress; none where no step was left to take
+  double seconds = 0;                // of training, of all sessions together
+  double tokens_per_second = 0;      // the median of this session's steps
   int64_t skipped_steps = 0, spikes = 0;
 };
 
@@ -78,7 +84,7 @@ class Run {
   };
   StepSums take_step();
   Result<void> judge(const StepSums& sums);
-  std::optional<double> validate();
+  std::optional<LossSums> validate();
   Result<void> save();
   Result<void> look(const StepSums& sums, double step_seconds, bool last);
   void note(const std::string& sentence) const;

@@ -5,6 +5,8 @@
 #include <vector>
 
 #include "model/model.h"
+#include "train/contrastive.h"
+#include "train/document_encoder.h"
 #include "train/run.h"
 #include "train/token_store.h"
 
@@ -16,6 +18,9 @@ struct SessionOptions {
   DocumentOptions documents = {};
   DocumentEncoderOptions encoder = {};
   LongTalk long_talk = LongTalk::Refuse;
+  // The data is pairs of texts, of which config.batch_sequences make a batch; none: what follows
+  // each token is learnt.
+  std::optional<ContrastiveOptions> contrastive = {};
   std::string folder;         // what is kept of the run; made where there is none
   bool restart = false;       // forget the checkpoints of a run that is there
   int64_t until = INT64_MAX;  // a step to stop at
@@ -30,7 +35,9 @@ struct SessionPlan {
   bool recompute = false;
   kernels::GemmPrecision precision = kernels::GemmPrecision::F32;
   int64_t tokens = 0, valid_tokens = 0;  // of the data
+  int64_t pairs = 0, valid_pairs = 0;    // of texts, where those are learnt from; otherwise 0
   int64_t steps = 0, step_tokens = 0;
+  int64_t step_pairs = 0;
   double token_operations = 0;  // floating-point ones, forward and backward
 };
 

@@ -20,7 +20,7 @@ Result<DocumentSides> split_last(const TokenStore& store, const SplitOptions& op
   TokenRange& last = sides.train.back();
   if (last.whole) {
     return fail(
-        "training data: expected at least two talks, so that one can be held out for "
+        "training data: expected at least two talks or pairs, so that one can be held out for "
         "validation; or a share of 0");
   }
   // Each side needs a token and the one that follows it.

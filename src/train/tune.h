@@ -18,6 +18,8 @@ struct TuneOptions {
   DocumentOptions documents = {};
   std::optional<std::string> chat_template;  // instead of the file's
   LongTalk long_talk = LongTalk::Refuse;
+  // The data is pairs of texts, and the model learns to embed; its own pooling holds.
+  std::optional<ContrastiveOptions> contrastive = {};
   std::optional<DType> type = {};  // of a whole model's matrices; none: F16
   bool restart = false;
   int64_t until = INT64_MAX;
@@ -28,7 +30,7 @@ struct TuneReport {
   std::string file;  // adapter.gguf or model.gguf in the folder; empty while not finished
 };
 
-Result<TuneReport> tune(const TuneOptions& options, const kernels::KernelTable& kernels,
-                        Workers& workers, const SessionReports& reports);
+Result<TuneReport> tune(TuneOptions options, const kernels::KernelTable& kernels, Workers& workers,
+                        const SessionReports& reports);
 
 }  // namespace issun::train
