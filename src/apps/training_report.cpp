@@ -72,14 +72,17 @@ void TrainingReport::tell_plan(const train::SessionPlan& plan) {
   const auto peaks = measure::machine_peaks(workers_, kernels_, measure::Effort::Quick);
   if (peaks) peak_operations_ = peaks->f32_operations_per_second;
   const bool bf16 = plan.precision == kernels::GemmPrecision::BF16;
-  say(fmt::format("{} parameters; {} tokens to learn from, {} to check with",
-                  millions(plan.parameters), millions(plan.tokens), millions(plan.valid_tokens)));
-  say(fmt::format(
-      "{} steps of {} tokens ({:.1f} times over the data), {} threads, {}, products in {}",
-      plan.steps, plan.step_tokens,
-      static_cast<double>(plan.steps) * static_cast<double>(plan.step_tokens) /
-          static_cast<double>(std::max<int64_t>(1, plan.tokens)),
-      workers_.count(), kernels_.name, bf16 ? "bf16" : "f32"));
+  const bool pairs = plan.pairs != 0;
+  say(fmt::format("{} parameters; {} to learn from, {} to check with", millions(plan.parameters),
+                  pairs ? fmt::format("{} pairs ({} tokens)", plan.pairs, millions(plan.tokens))
+                        : fmt::format("{} tokens", millions(plan.tokens)),
+                  pairs ? std::to_string(plan.valid_pairs) : millions(plan.valid_tokens)));
+  const int64_t step = pairs ? plan.step_pairs : plan.step_tokens;
+  say(fmt::format("{} steps of {} {} ({:.1f} times over the data), {} threads, {}, products in {}",
+                  plan.steps, step, pairs ? "pairs" : "tokens",
+                  static_cast<double>(plan.steps) * static_cast<double>(step) /
+                      static_cast<double>(std::max<int64_t>(1, pairs ? plan.pairs : plan.tokens)),
+                  workers_.count(), kernels_.name, bf16 ? "bf16" : "f32"));
   say(fmt::format(
       "memory: {} for parameters, gradients and moments, {} for activations{}; {} are free",
       megabytes(plan.parameter_bytes), megabytes(plan.network_bytes),
@@ -90,8 +93,8 @@ void TrainingReport::tell_progress(const train::RunProgress& p) {
   const double now = seconds_now();
   if (p.valid_loss) {
     hide_progress();
-    say(fmt::format("step {}: loss {:.4f}, on the held-out part {:.4f}", p.step, p.loss,
-                    *p.valid_loss));
+    say(fmt::format("step {}: loss {:.4f}, on the held-out part {:.4f}{}", p.step, p.loss,
+                    *p.valid_loss, hits_of(p.valid_hits)));
   }
   train::ProgressFacts facts;
   facts.step = p.step;
@@ -101,6 +104,11 @@ void TrainingReport::tell_progress(const train::RunProgress& p) {
   if (peak_operations_ > 0) facts.peak_share = p.floating_operations_per_second / peak_operations_;
   facts.seconds_left = left_.after(p.step, p.steps, now);
   progress_.update(facts, now);
+}
+
+std::string TrainingReport::hits_of(const std::optional<double>& share) const {
+  if (plan_.pairs == 0 || !share) return "";
+  return fmt::format(", where {:.1f} % of the queries found their text", 100 * *share);
 }
 
 Json TrainingReport::figures(const train::RunResult& run) const {
@@ -124,6 +132,11 @@ Json TrainingReport::figures(const train::RunResult& run) const {
             {"threads", workers_.count()},
             {"isa", kernels_.name},
             {"peak_rss_bytes", peak_memory_bytes()}};
+  if (plan_.pairs != 0) {
+    json["pairs"] = plan_.pairs;
+    json["valid_pairs"] = plan_.valid_pairs;
+    json["valid_hit_rate"] = number(run.valid_hits);
+  }
   if (peak_operations_ > 0) {
     json["peak_share"] = run.tokens_per_second * plan_.token_operations / peak_operations_;
   }
@@ -134,7 +147,10 @@ std::string TrainingReport::summary(const train::RunResult& run) const {
   std::string text = fmt::format("{} after {} steps, {} tokens, {} of training: loss {:.4f}",
                                  run.finished ? "done" : "stopped", run.steps, millions(run.tokens),
                                  train::duration(run.seconds), run.train_loss);
-  if (run.valid_loss) text += fmt::format(", on the held-out part {:.4f}", *run.valid_loss);
+  if (run.valid_loss) {
+    text +=
+        fmt::format(", on the held-out part {:.4f}{}", *run.valid_loss, hits_of(run.valid_hits));
+  }
   text += fmt::format("; {:.0f} tokens/s", run.tokens_per_second);
   if (peak_operations_ > 0) {
     text += fmt::format(" ({:.0f} % of peak)",

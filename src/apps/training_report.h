@@ -35,6 +35,8 @@ class TrainingReport {
 
  private:
   Json figures(const train::RunResult& run) const;
+  // Of pairs: a clause that tells the share of queries nearest to their own text.
+  std::string hits_of(const std::optional<double>& share) const;
   std::string summary(const train::RunResult& run) const;
   void tell_plan(const train::SessionPlan& plan);
   void tell_progress(const train::RunProgress& progress);

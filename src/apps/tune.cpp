@@ -7,12 +7,15 @@ namespace issun::apps {
 
 namespace {
 
+constexpr int kPairsByDefault = 32;  // a batch: a query's others come from it
+
 struct TuneFlags {
   train::TuneOptions options;
   train::AdapterOptions adapters;
   std::string targets, schedule = "cosine", split = "file", long_talks = "refuse", type = "f16";
   std::string template_file, precision = "auto", recompute = "auto";
-  bool full = false;
+  bool full = false, contrastive = false, batch_given = false, accumulate_given = false;
+  train::ContrastiveOptions pairs;
   RunFlags run;
 };
 
@@ -45,6 +48,11 @@ Result<train::TuneOptions> options_of(const TuneFlags& flags) {
   if (flags.recompute == "on") training.recompute = train::Recompute::On;
   if (flags.recompute == "off") training.recompute = train::Recompute::Off;
   if (training.steps != 0) training.epochs = 0;
+  if (flags.contrastive) {
+    options.contrastive = flags.pairs;
+    if (!flags.batch_given) training.batch_sequences = kPairsByDefault;
+    if (!flags.accumulate_given) training.accumulate = 1;
+  }
   TRY(expect_another_file(options.folder + (flags.full ? "/model.gguf" : "/adapter.gguf"),
                           options.model));
   return options;
@@ -81,6 +89,21 @@ void add_adapter_flags(CLI::App& command, TuneFlags& flags) {
       ->excludes(full);
 }
 
+// After those of training, which it reads.
+void add_pair_flags(CLI::App& command, TuneFlags& flags) {
+  auto* contrastive = command.add_flag(
+      "--contrastive", flags.contrastive,
+      "the data is pairs: learn vectors (issun embed) that are near for texts of a pair");
+  command.add_option("--temperature", flags.pairs.temperature, "of the likeness of two vectors")
+      ->needs(contrastive)
+      ->check(CLI::Range(1e-4, 100.0))
+      ->capture_default_str();
+  command
+      .add_flag("--both-ways", flags.pairs.both_ways,
+                "each answer looks for its query as well, not only the query for its answer")
+      ->needs(contrastive);
+}
+
 void add_training_flags(CLI::App& command, TuneFlags& flags) {
   train::TrainingConfig& training = flags.options.training;
   training.epochs = 1;
@@ -113,12 +136,16 @@ void add_training_flags(CLI::App& command, TuneFlags& flags) {
       ->capture_default_str();
   command
       .add_option("--sequence", training.sequence_length,
-                  "tokens of a sequence; at most 512 of the model's if not given")
+                  "tokens of a sequence; at most 512 of the model's if not given; of pairs: of "
+                  "a text")
       ->check(CLI::Range(2, 1 << 24));
-  command.add_option("--batch", training.batch_sequences, "sequences run at once")
+  command
+      .add_option(
+          "--batch", training.batch_sequences,
+          fmt::format("sequences run at once; of pairs: a step, {} if not given", kPairsByDefault))
       ->check(CLI::Range(1, 1 << 16))
       ->capture_default_str();
-  command.add_option("--accumulate", training.accumulate, "batches to a step")
+  command.add_option("--accumulate", training.accumulate, "batches to a step; of pairs: 1")
       ->check(CLI::Range(1, 1 << 16))
       ->capture_default_str();
   command.add_option("--seed", training.seed)->capture_default_str();
@@ -154,21 +181,29 @@ void add_tune(CLI::App& app, Action& action) {
   command
       ->add_option("data", options.data,
                    "files and folders: texts, or JSON lines with messages, prompt and completion, "
-                   "instruction and output, text")
+                   "instruction and output, text; with --contrastive query (or anchor), positive "
+                   "and perhaps negative")
       ->required()
       ->check(expect_text);
   add_adapter_flags(*command, *flags);
   add_training_flags(*command, *flags);
+  add_pair_flags(*command, *flags);
   command->add_option("--split", flags->split, "texts to documents: file, blank-lines or lines")
       ->capture_default_str();
   command
       ->add_option("--long-talks", flags->long_talks,
-                   "talks beyond a sequence: refuse, truncate or skip")
+                   "talks, or texts of pairs, beyond a sequence: refuse, truncate or skip")
       ->capture_default_str();
-  command->add_option("--chat-template-file", flags->template_file,
-                      "Jinja file, instead of the model's own template");
+  command
+      ->add_option("--chat-template-file", flags->template_file,
+                   "Jinja file, instead of the model's own template")
+      ->excludes("--contrastive");
   flags->run.add(*command, options.folder, options.restart, options.until);
-  command->callback([flags, &action] { action = [flags] { return run_tune(*flags); }; });
+  command->callback([flags, command, &action] {
+    flags->batch_given = command->count("--batch") > 0;
+    flags->accumulate_given = command->count("--accumulate") > 0;
+    action = [flags] { return run_tune(*flags); };
+  });
 }
 
 }  // namespace issun::apps
