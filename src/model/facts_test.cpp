@@ -204,6 +204,25 @@ TEST_CASE("Facts of norms, scales and feed-forward change the logits as the orac
                l.norms_before = false;
              }),
              [](ModelConfig& c) { c.norm_epsilon = 0.5; });
+  const auto of_bert = [](ModelConfig& c) {
+    c.norm = NormKind::Layer;
+    c.embedding_norm = true;
+    c.output_norm = false;
+    for (LayerConfig& l : c.layers) {
+      l.norms_before = false;
+      l.norms_after = l.norms_sum = true;
+    }
+  };
+  check_fact("norms of the residual, token types", small_facts(), of_bert,
+             each_layer([](LayerConfig& l) { l.norms_sum = false; }),
+             {.biases = true, .token_types = true});
+  check_fact(
+      "norm of embeddings, none in front of the first half", small_facts(),
+      [](ModelConfig& c) {
+        c.embedding_norm = true;
+        c.layers[0].norm_mixer = false;
+      },
+      [](ModelConfig& c) { c.norm_epsilon = 0.5; });
   check_fact("parallel halves", small_facts(),
              each_layer([](LayerConfig& l) { l.parallel = true; }),
              each_layer([](LayerConfig& l) { l.parallel = false; }));

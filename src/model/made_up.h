@@ -52,6 +52,7 @@ struct Form {
   bool tied = true;
   bool biases = false;  // on all that may have some
   bool selection_bias = false, expert_scales = false;
+  bool token_types = false;
 };
 
 class MadeUpModel {
@@ -63,7 +64,9 @@ class MadeUpModel {
     if (config.learned_positions != 0) {
       put("position_embd.weight", {embedding, config.learned_positions}, 0.5);
     }
-    norm(std::string(config.names.output_norm), embedding);
+    if (form.token_types) put("token_types.weight", {embedding, 2}, 0.5);
+    if (config.embedding_norm) norm("token_embd_norm", embedding);
+    if (config.output_norm) norm(std::string(config.names.output_norm), embedding);
     if (!form.tied) put("output.weight", {embedding, config.vocabulary_size}, 0.5);
     for (size_t l = 0; l < config.layers.size(); ++l) layer(l);
     write();
@@ -133,13 +136,13 @@ class MadeUpModel {
     const int64_t query = int64_t{layer.heads} * layer.key_width;
     const int64_t key = int64_t{layer.kv_heads} * layer.key_width;
     const int64_t value = int64_t{layer.kv_heads} * layer.value_width;
-    if (layer.norms_before) norm(block + "attn_norm", embedding);
+    if (layer.norms_before && layer.norm_mixer) norm(block + "attn_norm", embedding);
     if (layer.norms_before && !layer.parallel) {
       norm(block + std::string(config.names.norm_before_feed_forward), embedding);
     }
     if (layer.norms_after) {
-      norm(block + "post_attention_norm", embedding);
-      norm(block + "post_ffw_norm", embedding);
+      norm(block + (layer.norms_sum ? "attn_output_norm" : "post_attention_norm"), embedding);
+      norm(block + (layer.norms_sum ? "layer_output_norm" : "post_ffw_norm"), embedding);
     }
     linears(form_.fused_qkv ? block + "attn_qkv" : "",
             {{block + "attn_q", query}, {block + "attn_k", key}, {block + "attn_v", value}},

@@ -32,7 +32,8 @@ class Reference {
       if (config_.learned_positions != 0) {
         add(x, decode(weights_.learned_positions, static_cast<int64_t>(t)), 1);
       }
-      rows.push_back(x);
+      if (weights_.token_types) add(x, decode(weights_.token_types, 0), 1);
+      rows.push_back(norm(weights_.embedding_norm, x));
     }
     for (size_t l = 0; l < config_.layers.size(); ++l) run_layer(l, rows);
     Row all;
@@ -109,13 +110,18 @@ class Reference {
     for (const Row& row : rows) read.push_back(norm(weights.before_mixer, row));
     const std::vector<Row> mixed = attend(layer, weights.attention, read);
     for (size_t t = 0; t < rows.size(); ++t) {
-      add(rows[t], norm(weights.after_mixer, mixed[t]), config_.residual_scale);
+      add_half(layer, weights.after_mixer, mixed[t], rows[t]);
       const Row x = layer.parallel ? read[t] : norm(weights.before_feed_forward, rows[t]);
       const Row fed = layer.feed_forward == FeedForwardKind::Mixture
                           ? mix(layer, weights.mixture, x, rows[t])
                           : feed(layer, weights.feed_forward, x);
-      add(rows[t], norm(weights.after_feed_forward, fed), config_.residual_scale);
+      add_half(layer, weights.after_feed_forward, fed, rows[t]);
     }
+  }
+
+  void add_half(const LayerConfig& layer, const Norm& after, const Row& given, Row& row) const {
+    add(row, layer.norms_sum ? given : norm(after, given), config_.residual_scale);
+    if (layer.norms_sum) row = norm(after, row);
   }
 
   Row feed(const LayerConfig& layer, const FeedForwardWeights& weights, const Row& x) const {

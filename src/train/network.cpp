@@ -30,8 +30,6 @@ Result<void> check(const model::ModelConfig& config, const model::Weights& weigh
       return fail("{}: training does not know biases of experts", config.architecture);
     }
   }
-  if (weights.token_types)
-    return fail("{}: training does not know token types", config.architecture);
   if (options.sequences < 1 || options.length < 1) {
     return fail("a batch: expected at least one sequence of at least one token, found {} of {}",
                 options.sequences, options.length);
@@ -127,22 +125,26 @@ void Network::place(const Pass& pass) const {
   });
 }
 
-void Network::embed(const Pass& pass) const {
+// What the layers begin with, before its norm.
+void Network::embed(const Pass& pass, const Matrix<float>& out) const {
   const int64_t width = config_.embedding_length;
-  const Matrix<float> residual = residual_after(-1);
-  const Matrix<float> positions = view(rooms_->normed, pass.rows(), width);
-  const auto read = [&](const Tensor& table, int32_t r, float* out) {
-    kernels::embed_row(kernels_, table, r, {out, static_cast<size_t>(width)});
+  const Matrix<float> added = view(rooms_->normed, pass.rows(), width);
+  const auto read = [&](const Tensor& table, int32_t r, float* row) {
+    kernels::embed_row(kernels_, table, r, {row, static_cast<size_t>(width)});
   };
   pass.each_row(pass.rows(), [&](int64_t t) {
-    float* x = residual.row(t);
+    float* x = out.row(t);
     read(weights_.token_embedding, batch_->tokens[static_cast<size_t>(t)], x);
     if (config_.embedding_scale != 1) {
       kernels_.scale(x, static_cast<float>(config_.embedding_scale), width, x);
     }
     if (config_.learned_positions != 0) {
-      read(weights_.learned_positions, batch_->positions[static_cast<size_t>(t)], positions.row(t));
-      kernels_.add(x, positions.row(t), width, x);
+      read(weights_.learned_positions, batch_->positions[static_cast<size_t>(t)], added.row(t));
+      kernels_.add(x, added.row(t), width, x);
+    }
+    if (weights_.token_types) {
+      read(weights_.token_types, 0, added.row(t));
+      kernels_.add(x, added.row(t), width, x);
     }
   });
 }
@@ -152,13 +154,22 @@ void Network::embed_back(const Pass& pass) const {
   constexpr int64_t kColumns = 64;
   float* d_embedding = parameters_.gradient(weights_.token_embedding);
   float* d_positions = parameters_.gradient(weights_.learned_positions);
+  float* d_types = parameters_.gradient(weights_.token_types);
   const int64_t width = config_.embedding_length;
-  const Matrix<float> d_residual = view(rooms_->d_residual, pass.rows(), width);
+  Matrix<float> d_embedded = view(rooms_->d_residual, pass.rows(), width);
+  if (weights_.embedding_norm) {
+    const Matrix<float> embedded = view(rooms_->branch, pass.rows(), width);
+    embed(pass, embedded);
+    const Matrix<float> d_normed = d_embedded;
+    d_embedded = view(rooms_->d_branch, pass.rows(), width);
+    std::fill_n(d_embedded.data, d_embedded.rows * width, 0.0f);
+    pass.norm_back(weights_.embedding_norm, embedded, d_normed, d_embedded);
+  }
   const float scale = static_cast<float>(config_.embedding_scale);
   workers_.for_each((width + kColumns - 1) / kColumns, 1, [&](int64_t begin, int64_t end, int) {
     const int64_t first = begin * kColumns, count = std::min(width, end * kColumns) - first;
     for (int64_t t = 0; t < pass.rows(); ++t) {
-      const float* d = d_residual.row(t) + first;
+      const float* d = d_embedded.row(t) + first;
       const size_t row = static_cast<size_t>(t);
       if (d_embedding != nullptr) {
         kernels_.add_scaled(d, scale, count, d_embedding + batch_->tokens[row] * width + first);
@@ -166,6 +177,7 @@ void Network::embed_back(const Pass& pass) const {
       if (d_positions != nullptr) {
         kernels_.add_scaled(d, 1, count, d_positions + batch_->positions[row] * width + first);
       }
+      if (d_types != nullptr) kernels_.add_scaled(d, 1, count, d_types + first);  // all of type 0
     }
   });
 }
@@ -175,12 +187,23 @@ Matrix<float> Network::forward(const Batch& batch) {
   batch_ = &batch;
   const Pass pass = this->pass();
   place(pass);
-  embed(pass);
+  const Matrix<float> first = residual_after(-1);
+  if (weights_.embedding_norm) {
+    const Matrix<float> embedded = view(rooms_->branch, pass.rows(), config_.embedding_length);
+    embed(pass, embedded);
+    pass.norm(weights_.embedding_norm, embedded, first);
+  } else {
+    embed(pass, first);
+  }
   for (int l = 0; l < static_cast<int>(config_.layers.size()); ++l) {
     run_layer(pass, l, residual_after(l));
   }
   const Matrix<float> last = residual_after(static_cast<int>(config_.layers.size()) - 1);
-  pass.norm(weights_.output_norm, last, hidden());
+  if (weights_.output_norm) {
+    pass.norm(weights_.output_norm, last, hidden());
+  } else {
+    std::copy_n(last.data, last.rows * last.columns, hidden().data);
+  }
   return hidden();
 }
 
@@ -196,8 +219,13 @@ void Network::backward() {
   const Pass pass = this->pass();
   const int layers = static_cast<int>(config_.layers.size());
   const Matrix<float> d_residual = view(rooms_->d_residual, pass.rows(), config_.embedding_length);
-  std::fill_n(d_residual.data, d_residual.rows * d_residual.columns, 0.0f);
-  pass.norm_back(weights_.output_norm, residual_after(layers - 1), hidden_gradient(), d_residual);
+  const int64_t numbers = d_residual.rows * d_residual.columns;
+  if (weights_.output_norm) {
+    std::fill_n(d_residual.data, numbers, 0.0f);
+    pass.norm_back(weights_.output_norm, residual_after(layers - 1), hidden_gradient(), d_residual);
+  } else {
+    std::copy_n(hidden_gradient().data, numbers, d_residual.data);
+  }
   for (int l = layers - 1; l >= 0; --l) {
     // The last layer's tape is still there; what it gave is needed no more.
     if (options_.recompute && l != layers - 1) {

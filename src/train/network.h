@@ -71,7 +71,7 @@ class Network {
           const NetworkOptions& options);
   Pass pass() const;
   void place(const Pass& pass) const;
-  void embed(const Pass& pass) const;
+  void embed(const Pass& pass, const Matrix<float>& out) const;
   void embed_back(const Pass& pass) const;
   // The residual that layer l gives; -1: the embeddings.
   Matrix<float> residual_after(int l) const;

@@ -153,6 +153,36 @@ TEST_CASE("gradients agree with differences of the loss in double precision") {
                   },
                   {.biases = true});
   check_gradients("window", model::small_facts(), [](ModelConfig& c) { c.layers[1].window = 4; });
+  const Change of_bert = [](ModelConfig& c) {
+    c.norm = model::NormKind::Layer;
+    c.embedding_norm = true;
+    c.output_norm = false;
+    c.causal = false;
+    c.learned_positions = 20;
+    for (auto& layer : c.layers) {
+      layer.norms_before = false;
+      layer.norms_after = layer.norms_sum = true;
+      layer.feed_forward = model::FeedForwardKind::Plain;
+      layer.activation = model::Activation::Gelu;
+      layer.rope = model::kNoRope;
+    }
+  };
+  const Form form_of_bert = {.biases = true, .token_types = true};
+  check_gradients("norms of the residual, token types", model::small_facts(), of_bert,
+                  form_of_bert);
+  check_gradients("the same recomputed", model::small_facts(), of_bert, form_of_bert,
+                  {.recompute = true});
+  check_gradients("norms of a scaled residual", model::small_facts(), [&](ModelConfig& c) {
+    of_bert(c);
+    c.residual_scale = 0.7;
+    c.embedding_scale = 2;
+  });
+  check_gradients("norm of embeddings, none in front of the first half", model::small_facts(),
+                  [](ModelConfig& c) {
+                    c.embedding_norm = true;
+                    c.layers[0].norm_mixer = false;
+                    for (auto& layer : c.layers) layer.activation = model::Activation::Gelu;
+                  });
   check_gradients("both ways", model::small_facts(), [](ModelConfig& c) {
     c.causal = false;
     c.layers[0].window = 6;

@@ -31,6 +31,8 @@ void each_tensor(model::Weights& weights, Visit&& visit) {
   };
   visit(weights.token_embedding);
   visit(weights.learned_positions);
+  visit(weights.token_types);
+  norm(weights.embedding_norm);
   norm(weights.output_norm);
   linear(weights.output);
   for (model::LayerWeights& layer : weights.layers) {
@@ -201,7 +203,6 @@ Result<void> check_trainable(const model::ModelConfig& config) {
   };
   if (config.streams.count > 1) return refuse("streams between layers");
   if (config.layer_input_width != 0) return refuse("inputs of each layer");
-  if (config.embedding_norm) return refuse("norms of embeddings");
   if (config.logit_softcap != 0) return refuse("soft caps of logits");
   if (config.query_growth != 0) return refuse("queries that grow with the position");
   for (const model::LayerConfig& layer : config.layers) {
@@ -212,7 +213,6 @@ Result<void> check_trainable(const model::ModelConfig& config) {
     if (layer.gated_output) return refuse("gated attention");
     if (layer.value_norm) return refuse("norms of values");
     if (layer.kv_from != model::kOwnKeys) return refuse("keys shared between layers");
-    if (layer.norms_sum) return refuse("norms of the residual");
     if (layer.parallel) return refuse("parallel halves of a layer");
     if (layer.gate_cutoff != 0) return refuse("gates that are cut off");
     if (layer.output_scale) return refuse("scaled layers");

@@ -12,6 +12,8 @@ from program import BINARY, ProgramTest
 WORDS = ("one inch long the boy set out in a bowl with needle for sword and straw its sheath to see "
          "capital where an ogre lived who swallowed people whole").split()
 
+ENCODERS = ("bert-mean", "modern-bert", "nomic-bert", "qwen3-embed")
+
 
 def some_pairs(count, seed, negatives=False):
     """A query of three words, and for each the word that stands seven behind it, in another order."""
@@ -122,6 +124,22 @@ class Contrastive(ProgramTest):
                         "--valid-share", 0, "--precision", "f32", "--temperature", 0.1, *more).text)
                     self.assertAlmostEqual(figures["train_loss"], expected, places=3)
                     self.assertIsNone(figures["valid_hit_rate"])
+
+    def test_encoders_of_every_kind_that_training_knows_read_as_embed_does(self):
+        pairs = some_pairs(6, 9)
+        data = self.write("six.jsonl", pairs)
+        for name in ENCODERS:
+            model = program.shared(f"conformance/arch/{name}.gguf")
+            with self.subTest(name=name):
+                queries, answers = self.vectors_of(model, pairs)
+                done = self.tune(model, data, name, "--full", "--batch", 6, "--steps", 1,
+                                 "--valid-share", 0, "--precision", "f32")
+                self.assertAlmostEqual(json.loads(done.text)["train_loss"],
+                                       mean_loss(queries, answers, 0.05), places=3)
+                self.embed(self.folder / name / "model.gguf", ["a bowl"])
+        alibi = program.shared("conformance/arch/jina-bert-v2.gguf")
+        self.refuse("tune", alibi, data, "--out", self.folder / "no", "--full", "--contrastive",
+                    naming=("ALiBi",))
 
     def test_a_network_learns_which_texts_belong_together(self):
         model = self.encoder()
