@@ -15,28 +15,64 @@ TextRows pooled_rows(const TextRows& text, PairPooling pooling) {
   return text;
 }
 
-// Vectors of length 1, and the lengths they had.
+// One row a text.
 struct Vectors {
-  std::vector<float> unit;  // (texts, width)
-  std::vector<double> lengths;
+  Vectors(size_t texts, int64_t width_of_one)
+      : width(width_of_one), values(texts * static_cast<size_t>(width_of_one)) {}
+  int64_t width;
+  std::vector<float> values;
+  Matrix<float> rows() {
+    return {values.data(), static_cast<int64_t>(values.size()) / width, width, width};
+  }
 };
 
 Vectors pool(const Matrix<float>& hidden, const std::vector<TextRows>& texts,
              const kernels::KernelTable& k, PairPooling pooling) {
-  const size_t width = static_cast<size_t>(hidden.columns);
-  Vectors vectors;
-  vectors.unit.resize(texts.size() * width);
+  Vectors vectors(texts.size(), hidden.columns);
   for (size_t i = 0; i < texts.size(); ++i) {
     const TextRows rows = pooled_rows(texts[i], pooling);
-    float* out = vectors.unit.data() + i * width;
+    float* out = vectors.rows().row(static_cast<int64_t>(i));
     for (int64_t t = rows.first; t < rows.first + rows.rows; ++t) {
       k.add_scaled(hidden.row(t), 1 / static_cast<float>(rows.rows), hidden.columns, out);
     }
-    const double length = std::max(1e-12, std::sqrt(k.sum_squares(out, hidden.columns)));
-    vectors.lengths.push_back(length);
-    k.scale(out, static_cast<float>(1 / length), hidden.columns, out);
   }
   return vectors;
+}
+
+void pool_back(const Vectors& slopes, const std::vector<TextRows>& texts,
+               const kernels::KernelTable& k, PairPooling pooling, const Matrix<float>& d_hidden) {
+  std::fill_n(d_hidden.data, d_hidden.rows * d_hidden.columns, 0.0f);
+  for (size_t i = 0; i < texts.size(); ++i) {
+    const TextRows rows = pooled_rows(texts[i], pooling);
+    const float* slope = slopes.values.data() + i * static_cast<size_t>(slopes.width);
+    for (int64_t t = rows.first; t < rows.first + rows.rows; ++t) {
+      k.add_scaled(slope, 1 / static_cast<float>(rows.rows), slopes.width, d_hidden.row(t));
+    }
+  }
+}
+
+// Makes every vector one of length 1; the lengths they had.
+std::vector<double> normalise(Vectors& vectors, const kernels::KernelTable& k) {
+  std::vector<double> lengths;
+  const Matrix<float> rows = vectors.rows();
+  for (int64_t i = 0; i < rows.rows; ++i) {
+    lengths.push_back(std::max(1e-12, std::sqrt(k.sum_squares(rows.row(i), rows.columns))));
+    k.scale(rows.row(i), static_cast<float>(1 / lengths.back()), rows.columns, rows.row(i));
+  }
+  return lengths;
+}
+
+// From gradients of the vectors of length 1 to those of the vectors: what points along them is
+// lost.
+void normalise_back(Vectors& unit, const std::vector<double>& lengths,
+                    const kernels::KernelTable& k, Vectors& slopes) {
+  const int n = static_cast<int>(unit.width);
+  for (size_t i = 0; i < lengths.size(); ++i) {
+    const float* vector = unit.rows().row(static_cast<int64_t>(i));
+    float* slope = slopes.rows().row(static_cast<int64_t>(i));
+    k.add_scaled(vector, -k.dot(vector, slope, n), n, slope);
+    k.scale(slope, static_cast<float>(1 / lengths[i]), n, slope);
+  }
 }
 
 // Text from + p of each pair against `count` texts, of which to + p is its own.
@@ -45,11 +81,12 @@ struct Direction {
 };
 
 // Adds the gradients of one direction.
-void add_direction(const Vectors& vectors, const Direction& way, size_t pairs, size_t width,
+void add_direction(const Vectors& unit, const Direction& way, size_t pairs,
                    const kernels::KernelTable& k, double temperature, double weight,
-                   std::vector<float>& slopes, ContrastiveSums& sums) {
+                   Vectors& slopes, ContrastiveSums& sums) {
   std::vector<float> scores(way.count);
-  const auto row = [&](size_t text) { return vectors.unit.data() + text * width; };
+  const size_t width = static_cast<size_t>(unit.width);
+  const auto row = [&](size_t text) { return unit.values.data() + text * width; };
   const int n = static_cast<int>(width), count = static_cast<int>(way.count);
   for (size_t p = 0; p < pairs; ++p) {
     for (size_t q = 0; q < way.count; ++q) {
@@ -62,8 +99,8 @@ void add_direction(const Vectors& vectors, const Direction& way, size_t pairs, s
     scores[p] -= 1;
     for (size_t q = 0; q < way.count; ++q) {
       const float slope = static_cast<float>(scores[q] * weight / temperature);
-      k.add_scaled(row(way.to + q), slope, n, slopes.data() + (way.from + p) * width);
-      k.add_scaled(row(way.from + p), slope, n, slopes.data() + (way.to + q) * width);
+      k.add_scaled(row(way.to + q), slope, n, slopes.values.data() + (way.from + p) * width);
+      k.add_scaled(row(way.from + p), slope, n, slopes.values.data() + (way.to + q) * width);
     }
   }
 }
@@ -77,40 +114,37 @@ ContrastiveSums contrastive_loss(Network& network, const Batch& batch,
   CHECK_THAT(pairs <= candidates);
   std::vector<TextRows> texts = batch.queries;
   texts.insert(texts.end(), batch.candidates.begin(), batch.candidates.end());
-  const Matrix<float> hidden = network.hidden(), d_hidden = network.hidden_gradient();
-  const size_t width = static_cast<size_t>(hidden.columns);
-  const Vectors vectors = pool(hidden, texts, kernels, options.pooling);
-  std::vector<float> slopes(vectors.unit.size());
+  // As pooled, after each further matrix, and of length 1.
+  std::vector<Vectors> stages = {pool(network.hidden(), texts, kernels, options.pooling)};
+  const std::vector<const model::Linear*> head = network.head();
+  for (const model::Linear* linear : head) {
+    Vectors next(texts.size(), linear->weight.rows());
+    network.project(*linear, stages.back().rows(), next.rows());
+    stages.push_back(std::move(next));
+  }
+  const std::vector<double> lengths = normalise(stages.back(), kernels);
+  Vectors slopes(texts.size(), stages.back().width);
   const auto add = [&](const Direction& way, double share) {
     ContrastiveSums sums;
-    add_direction(vectors, way, pairs, width, kernels, options.temperature, weight * share, slopes,
+    add_direction(stages.back(), way, pairs, kernels, options.temperature, weight * share, slopes,
                   sums);
     return sums;
   };
   ContrastiveSums sums = add({0, pairs, candidates}, options.both_ways ? 0.5 : 1);
   sums.pairs = static_cast<int64_t>(pairs);
   if (options.both_ways) sums.loss = (sums.loss + add({pairs, 0, pairs}, 0.5).loss) / 2;
-  std::fill_n(d_hidden.data, d_hidden.rows * d_hidden.columns, 0.0f);
-  for (size_t i = 0; i < texts.size(); ++i) {
-    // Through the division by the length: what points along the vector itself is lost.
-    const float* unit = vectors.unit.data() + i * width;
-    float* slope = slopes.data() + i * width;
-    const float along = kernels.dot(unit, slope, static_cast<int>(width));
-    kernels.add_scaled(unit, -along, hidden.columns, slope);
-    const TextRows rows = pooled_rows(texts[i], options.pooling);
-    const double factor = 1 / (vectors.lengths[i] * static_cast<double>(rows.rows));
-    for (int64_t t = rows.first; t < rows.first + rows.rows; ++t) {
-      kernels.add_scaled(slope, static_cast<float>(factor), hidden.columns, d_hidden.row(t));
-    }
+  if (weight == 0) return sums;
+  normalise_back(stages.back(), lengths, kernels, slopes);
+  for (size_t i = head.size(); i-- > 0;) {
+    Vectors before(texts.size(), stages[i].width);
+    network.project_back(*head[i], stages[i].rows(), slopes.rows(), before.rows());
+    slopes = std::move(before);
   }
+  pool_back(slopes, texts, kernels, options.pooling, network.hidden_gradient());
   return sums;
 }
 
-Result<PairPooling> pooling_of(const model::ModelConfig& config, const model::Weights& weights) {
-  if (weights.head.first_dense.weight || weights.head.second_dense.weight) {
-    return fail("{}: training does not know matrices behind the vector of a text",
-                config.architecture);
-  }
+Result<PairPooling> pooling_of(const model::ModelConfig& config) {
   switch (config.reading.pooling) {
     case model::Pooling::Mean:
       return PairPooling::Mean;

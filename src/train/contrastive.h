@@ -22,12 +22,13 @@ struct ContrastiveSums {
 
 // Of the network's last batch, whose `queries` and `candidates` are the texts: each query's loss is
 // the cross-entropy of finding its answer among all candidates. Writes the network's
-// hidden_gradient() for a loss of weight * (the sum over pairs).
+// hidden_gradient(), and adds to the gradients of the matrices behind the vectors, for a loss of
+// weight * (the sum over pairs); weight 0: the sums alone.
 ContrastiveSums contrastive_loss(Network& network, const Batch& batch,
                                  const kernels::KernelTable& kernels,
                                  const ContrastiveOptions& options, double weight);
 
 // How the model makes one vector of a text. Error: in a way that training does not know.
-Result<PairPooling> pooling_of(const model::ModelConfig& config, const model::Weights& weights);
+Result<PairPooling> pooling_of(const model::ModelConfig& config);
 
 }  // namespace issun::train

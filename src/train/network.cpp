@@ -236,6 +236,24 @@ void Network::backward() {
   embed_back(pass);
 }
 
+std::vector<const model::Linear*> Network::head() const {
+  std::vector<const model::Linear*> matrices;
+  for (const model::Linear* linear : {&weights_.head.first_dense, &weights_.head.second_dense}) {
+    if (linear->weight) matrices.push_back(linear);
+  }
+  return matrices;
+}
+
+void Network::project(const model::Linear& linear, const Matrix<float>& in,
+                      const Matrix<float>& out) const {
+  pass().project(in, {{linear, out}});
+}
+
+void Network::project_back(const model::Linear& linear, const Matrix<float>& in,
+                           const Matrix<float>& d_out, const Matrix<float>& d_in) const {
+  pass().project_back(linear, in, d_out, d_in, false);
+}
+
 double Network::balance() const {
   double sum = 0;
   for (int l = 0; l < static_cast<int>(config_.layers.size()); ++l) {

@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <span>
+#include <vector>
 
 #include "model/rope.h"
 #include "train/pass.h"
@@ -59,6 +60,15 @@ class Network {
   // temperature; the teacher has seen the same batch. Hinton et al., 2015, "Distilling the
   // Knowledge in a Neural Network", section 2.
   LossSums distil(Network& teacher, double share, double temperature, double weight);
+
+  // The matrices that follow the vector of a text (model/head.h), in order; often none.
+  std::vector<const model::Linear*> head() const;
+  // What one of them gives for some vectors; and from the gradient of that to what it read, adding
+  // to the matrix's own.
+  void project(const model::Linear& linear, const Matrix<float>& in,
+               const Matrix<float>& out) const;
+  void project_back(const model::Linear& linear, const Matrix<float>& in,
+                    const Matrix<float>& d_out, const Matrix<float>& d_in) const;
 
   // The balance losses of all mixtures in the last forward pass, added up.
   double balance() const;

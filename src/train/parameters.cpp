@@ -35,6 +35,8 @@ void each_tensor(model::Weights& weights, Visit&& visit) {
   norm(weights.embedding_norm);
   norm(weights.output_norm);
   linear(weights.output);
+  linear(weights.head.first_dense);
+  linear(weights.head.second_dense);
   for (model::LayerWeights& layer : weights.layers) {
     for (model::Norm* part :
          {&layer.before_mixer, &layer.after_mixer, &layer.before_feed_forward,

@@ -58,7 +58,7 @@ Result<TuneReport> tune(TuneOptions options, const kernels::KernelTable& kernels
   TRY(check_trainable(model->config));
   if (options.contrastive) {
     TRY(check_contrastive(options.training));
-    options.contrastive->pooling = TRY(pooling_of(model->config, model->weights));
+    options.contrastive->pooling = TRY(pooling_of(model->config));
   }
   if (options.training.sequence_length > model->config.context_length) {
     return fail(

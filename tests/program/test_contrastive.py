@@ -12,7 +12,7 @@ from program import BINARY, ProgramTest
 WORDS = ("one inch long the boy set out in a bowl with needle for sword and straw its sheath to see "
          "capital where an ogre lived who swallowed people whole").split()
 
-ENCODERS = ("bert-mean", "modern-bert", "nomic-bert", "qwen3-embed")
+ENCODERS = ("bert-mean", "gemma-embedding", "modern-bert", "nomic-bert", "qwen3-embed")
 
 
 def some_pairs(count, seed, negatives=False):
