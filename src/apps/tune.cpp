@@ -89,7 +89,6 @@ void add_adapter_flags(CLI::App& command, TuneFlags& flags) {
       ->excludes(full);
 }
 
-// After those of training, which it reads.
 void add_pair_flags(CLI::App& command, TuneFlags& flags) {
   auto* contrastive = command.add_flag(
       "--contrastive", flags.contrastive,

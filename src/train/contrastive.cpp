@@ -75,22 +75,25 @@ void normalise_back(Vectors& unit, const std::vector<double>& lengths,
   }
 }
 
-// Text from + p of each pair against `count` texts, of which to + p is its own.
+// Texts from .. from + pairs - 1 against `count` of them from `to` on, of which to + p is the one
+// that text from + p has to find.
 struct Direction {
-  size_t from, to, count;
+  size_t from, to, pairs, count;
+  double temperature, weight;
 };
 
 // Adds the gradients of one direction.
-void add_direction(const Vectors& unit, const Direction& way, size_t pairs,
-                   const kernels::KernelTable& k, double temperature, double weight,
-                   Vectors& slopes, ContrastiveSums& sums) {
+ContrastiveSums add_direction(const Vectors& unit, const Direction& way,
+                              const kernels::KernelTable& k, Vectors& slopes) {
+  ContrastiveSums sums{.pairs = static_cast<int64_t>(way.pairs)};
   std::vector<float> scores(way.count);
   const size_t width = static_cast<size_t>(unit.width);
   const auto row = [&](size_t text) { return unit.values.data() + text * width; };
   const int n = static_cast<int>(width), count = static_cast<int>(way.count);
-  for (size_t p = 0; p < pairs; ++p) {
+  for (size_t p = 0; p < way.pairs; ++p) {
     for (size_t q = 0; q < way.count; ++q) {
-      scores[q] = k.dot(row(way.from + p), row(way.to + q), n) / static_cast<float>(temperature);
+      scores[q] =
+          k.dot(row(way.from + p), row(way.to + q), n) / static_cast<float>(way.temperature);
     }
     const float log_sum = k.log_sum_exp(scores.data(), count);
     sums.loss += static_cast<double>(log_sum) - static_cast<double>(scores[p]);
@@ -98,11 +101,12 @@ void add_direction(const Vectors& unit, const Direction& way, size_t pairs,
     k.exp_shifted(scores.data(), count, 1, log_sum, scores.data());
     scores[p] -= 1;
     for (size_t q = 0; q < way.count; ++q) {
-      const float slope = static_cast<float>(scores[q] * weight / temperature);
+      const float slope = static_cast<float>(scores[q] * way.weight / way.temperature);
       k.add_scaled(row(way.to + q), slope, n, slopes.values.data() + (way.from + p) * width);
       k.add_scaled(row(way.from + p), slope, n, slopes.values.data() + (way.to + q) * width);
     }
   }
+  return sums;
 }
 
 }  // namespace
@@ -124,15 +128,14 @@ ContrastiveSums contrastive_loss(Network& network, const Batch& batch,
   }
   const std::vector<double> lengths = normalise(stages.back(), kernels);
   Vectors slopes(texts.size(), stages.back().width);
-  const auto add = [&](const Direction& way, double share) {
-    ContrastiveSums sums;
-    add_direction(stages.back(), way, pairs, kernels, options.temperature, weight * share, slopes,
-                  sums);
-    return sums;
+  const auto add = [&](size_t from, size_t to, size_t count) {
+    const double share = options.both_ways ? 0.5 : 1;
+    return add_direction(stages.back(),
+                         {from, to, pairs, count, options.temperature, weight * share}, kernels,
+                         slopes);
   };
-  ContrastiveSums sums = add({0, pairs, candidates}, options.both_ways ? 0.5 : 1);
-  sums.pairs = static_cast<int64_t>(pairs);
-  if (options.both_ways) sums.loss = (sums.loss + add({pairs, 0, pairs}, 0.5).loss) / 2;
+  ContrastiveSums sums = add(0, pairs, candidates);
+  if (options.both_ways) sums.loss = (sums.loss + add(pairs, 0, pairs).loss) / 2;
   if (weight == 0) return sums;
   normalise_back(stages.back(), lengths, kernels, slopes);
   for (size_t i = head.size(); i-- > 0;) {
