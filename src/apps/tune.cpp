@@ -41,7 +41,10 @@ Result<train::TuneOptions> options_of(const TuneFlags& flags) {
   training.schedule.decay = TRY(train::decay_from_name(flags.schedule));
   options.documents.split = TRY(train::document_split_from_name(flags.split));
   options.long_talk = TRY(train::long_talk_from_name(flags.long_talks));
-  options.type = dtype_from_name(flags.type);
+  options.type = *dtype_from_name(flags.type);
+  if (options.rounds && options.type == DType::F32) {
+    return fail("qat: expected a --type that rounds, found f32");
+  }
   if (!flags.template_file.empty()) options.chat_template = TRY(read_text(flags.template_file));
   if (flags.precision == "f32") training.precision = kernels::GemmPrecision::F32;
   if (flags.precision == "bf16") training.precision = kernels::GemmPrecision::BF16;
@@ -72,8 +75,13 @@ void add_adapter_flags(CLI::App& command, TuneFlags& flags) {
   auto* full = command.add_flag("--full", flags.full, "all weights, instead of adapters (LoRA)");
   command.add_option("--type", flags.type, "with --full: number format of the file's matrices")
       ->needs(full)
-      ->check(CLI::IsMember({"f32", "f16", "bf16", "q8_0"}))
+      ->check(CLI::IsMember({"f32", "f16", "bf16", "q8_0", "q6_k", "q5_k", "q4_k", "q4_0"}))
       ->capture_default_str();
+  command
+      .add_flag("--qat", flags.options.rounds,
+                "compute with the weights as --type rounds them all the while "
+                "(quantisation-aware training)")
+      ->needs(full);
   command.add_option("--rank", flags.adapters.rank, "of adapters")
       ->excludes(full)
       ->check(CLI::Range(1, 4096))

@@ -20,21 +20,20 @@ const Parameter* find(const Parameters& parameters, std::string_view name) {
   return nullptr;
 }
 
-DType type_of(const Parameter& p, DType matrices) {
-  const bool whole_blocks = p.size[0] % facts(matrices).block == 0;
-  return p.decays && whole_blocks ? matrices : DType::F32;
-}
-
 // general.file_type as GGUF numbers it for files whose matrices are of one type.
 uint32_t file_type_of(DType type) {
   if (type == DType::F32) return 0;
   if (type == DType::F16) return 1;
-  return type == DType::Q8_0 ? 7 : 32;  // or BF16
+  if (type == DType::Q4_0) return 2;
+  if (type == DType::Q8_0) return 7;
+  if (type == DType::Q4_K) return 14;
+  if (type == DType::Q5_K) return 16;
+  return type == DType::Q6_K ? 18 : 32;  // or BF16
 }
 
 Result<void> append(const Parameters& parameters, const Parameter& p, DType type,
                     gguf::GgufWriter& writer) {
-  const std::span<const float> values = parameters.values_of(p);
+  const std::span<const float> values = parameters.learnt_of(p);
   const size_t columns = static_cast<size_t>(p.size[0]);
   std::vector<std::byte> row(static_cast<size_t>(row_bytes(type, p.size[0])));
   for (size_t first = 0; first < values.size(); first += columns) {
@@ -51,22 +50,25 @@ Result<void> append(const Parameters& parameters, const Parameter& p, DType type
 
 }  // namespace
 
-Result<void> write_network(const gguf::GgufFile& source, const Parameters& parameters, DType type,
-                           const std::string& path) {
-  if (type != DType::F32 && type != DType::F16 && type != DType::BF16 && type != DType::Q8_0) {
-    return fail("expected F32, F16, BF16 or Q8_0 to write, found {}", name(type));
+Result<void> write_network(const gguf::GgufFile& source, const Parameters& parameters,
+                           const NetworkFileOptions& options, const std::string& path) {
+  if (!can_encode(options.type)) {
+    return fail("expected a type that can be written, found {}", name(options.type));
   }
   gguf::GgufWriter writer = TRY(gguf::GgufWriter::create(path));
-  TRY(writer.set("general.file_type", gguf::make_u32(file_type_of(type))));
+  TRY(writer.set("general.file_type", gguf::make_u32(file_type_of(options.type))));
+  if (options.chat_template) {
+    TRY(writer.set("tokenizer.chat_template", gguf::make_string(*options.chat_template)));
+  }
   TRY(writer.copy(source.metadata()));
   for (const Tensor& tensor : source.tensors()) {
     const Parameter* p = find(parameters, tensor.name);
-    const DType written = p != nullptr ? type_of(*p, type) : tensor.type;
+    const DType written = p != nullptr ? p->stored_as(options.type) : tensor.type;
     TRY(writer.add_tensor(tensor.name, written, gguf::without_trailing_ones(tensor.size)));
   }
   for (const Tensor& tensor : source.tensors()) {
     if (const Parameter* p = find(parameters, tensor.name)) {
-      TRY(append(parameters, *p, type_of(*p, type), writer));
+      TRY(append(parameters, *p, p->stored_as(options.type), writer));
     } else {
       TRY(writer.append({tensor.data, static_cast<size_t>(tensor.bytes())}));
     }

@@ -64,11 +64,12 @@ StepReport Optimiser::step(double learning_rate) {
         if (begin >= end) continue;
         kernels::AdamwStep own = step;
         own.weight_decay = p->decays ? static_cast<float>(options_.weight_decay) : 0;
-        kernels_.adamw(parameters_.values().data() + begin, parameters_.gradients().data() + begin,
+        kernels_.adamw(parameters_.learnt().data() + begin, parameters_.gradients().data() + begin,
                        parameters_.first_moments().data() + begin,
                        parameters_.second_moments().data() + begin, end - begin, &own);
       }
     });
+    parameters_.round(workers_);
   }
   each_piece([&](int64_t first, int64_t count, int64_t) {
     std::memset(parameters_.gradients().data() + first, 0,

@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <random>
 
 #include "base/quote.h"
 #include "base/temporary.h"
 #include "kernels/linear.h"
+#include "tensor/codec.h"
 #include "train/mixture.h"
 
 namespace issun::train {
@@ -61,6 +63,40 @@ bool is_target(const AdapterOptions& options, std::string_view name) {
 }
 
 }  // namespace
+
+DType Parameter::stored_as(DType matrices) const {
+  return decays && size[0] % facts(matrices).block == 0 ? matrices : DType::F32;
+}
+
+Result<void> Parameters::train_rounded(DType type, Workers& workers) {
+  if (!can_encode(type)) {
+    return fail("expected a type that can be written for training with rounded weights, found {}",
+                facts(type).name);
+  }
+  auto memory = AlignedBuffer::create(values_.bytes());
+  if (!memory) return fail("{} numbers to be rounded: {}", count(), memory.error().message);
+  unrounded_ = std::move(*memory);
+  std::memcpy(unrounded_.data(), values_.data(), static_cast<size_t>(values_.bytes()));
+  rounded_ = type;
+  round(workers);
+  return {};
+}
+
+void Parameters::round(Workers& workers) const {
+  if (!rounded_) return;
+  for (const Parameter& p : list_) {
+    const DType type = p.stored_as(*rounded_);
+    const std::span<float> from = learnt_of(p), to = values_of(p);
+    const int64_t columns = p.size[0];
+    workers.for_each(p.count() / columns, 8, [&](int64_t begin, int64_t end, int) {
+      std::vector<std::byte> row(static_cast<size_t>(row_bytes(type, columns)));
+      for (int64_t r = begin; r < end; ++r) {
+        encode_row(type, from.data() + r * columns, columns, row.data());
+        decode_row(type, row.data(), columns, to.data() + r * columns);
+      }
+    });
+  }
+}
 
 Parameter& Parameters::add(std::string_view name, const std::array<int64_t, 4>& size) {
   Parameter parameter{name, size, floats_, size[1] * size[2] * size[3] > 1};

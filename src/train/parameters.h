@@ -5,6 +5,7 @@
 
 #include <array>
 #include <deque>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,9 @@ struct Parameter {
   int64_t first = 0;                        // its place, in floats
   bool decays = false;                      // matrices do; norms and biases do not
   int64_t count() const { return size[0] * size[1] * size[2] * size[3]; }
+  // In a file whose matrices are of type `matrices`: F32 for vectors, and where rows are no whole
+  // blocks of it.
+  DType stored_as(DType matrices) const;
 };
 
 // What low-rank training adds: W x + alpha / rank * B (A x).
@@ -48,17 +52,29 @@ class Parameters {
   static Result<Parameters> adapters(const gguf::GgufFile& file, model::Weights& weights,
                                      const AdapterOptions& options);
 
-  // Bytes that whole() or adapters() will ask for: values, gradients and two moments.
-  int64_t bytes() const { return values_.bytes() * 4; }
+  // From now on the network computes with what `type` makes of its matrices, while what is learnt
+  // keeps all its digits: gradients pass through the rounding as if it were not there (Bengio,
+  // Leonard and Courville, 2013, "Estimating or Propagating Gradients Through Stochastic Neurons";
+  // Jacob et al., 2018, section 3). Error: a type that cannot be encoded, or memory.
+  Result<void> train_rounded(DType type, Workers& workers);
+  // Writes values() anew after learnt() was changed; nothing where nothing is rounded.
+  void round(Workers& workers) const;
+
+  // Bytes of values, gradients and two moments, and of what is rounded.
+  int64_t bytes() const { return values_.bytes() * 4 + unrounded_.bytes(); }
   int64_t count() const;  // without the padding between tensors
 
   std::span<const Parameter> list() const { return list_; }
-  std::span<float> values() const { return values_.as<float>(); }
+  std::span<float> values() const { return values_.as<float>(); }  // what the network reads
+  std::span<float> learnt() const { return rounded_ ? unrounded_.as<float>() : values(); }
   std::span<float> gradients() const { return gradients_.as<float>(); }
   std::span<float> first_moments() const { return first_.as<float>(); }
   std::span<float> second_moments() const { return second_.as<float>(); }
   std::span<float> values_of(const Parameter& p) const {
     return values().subspan(static_cast<size_t>(p.first), static_cast<size_t>(p.count()));
+  }
+  std::span<float> learnt_of(const Parameter& p) const {
+    return learnt().subspan(static_cast<size_t>(p.first), static_cast<size_t>(p.count()));
   }
   std::span<float> gradients_of(const Parameter& p) const {
     return gradients().subspan(static_cast<size_t>(p.first), static_cast<size_t>(p.count()));
@@ -76,6 +92,8 @@ class Parameters {
   std::deque<std::string> names_;  // of adapters: those of the model are the file's
   int64_t floats_ = 0;
   AlignedBuffer values_, gradients_, first_, second_;
+  std::optional<DType> rounded_;
+  AlignedBuffer unrounded_;  // what is learnt, where values are rounded
 };
 
 // Error: facts of a network whose gradients training cannot compute.

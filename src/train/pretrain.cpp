@@ -166,7 +166,7 @@ Result<PretrainReport> pretrain(const PretrainOptions& options, const kernels::K
   report.run = TRY(run_session(*model, parameters, kernels, workers, std::move(session), reports));
   if (!report.run.finished) return report;
   report.model = options.folder + "/model.gguf";
-  TRY(write_network(model->file, parameters, config.type, report.model));
+  TRY(write_network(model->file, parameters, {.type = config.type}, report.model));
   return report;
 }
 

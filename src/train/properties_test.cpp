@@ -8,6 +8,7 @@
 #include "kernels/dispatch.h"
 #include "model/forward.h"
 #include "model/sequence.h"
+#include "tensor/codec.h"
 #include "train/contrastive.h"
 #include "train/optimiser.h"
 #include "train/testing.h"
@@ -168,4 +169,39 @@ TEST_CASE("a step with a gradient that is no number changes nothing and names th
   CHECK(optimiser.taken == 0);
   CHECK(std::equal(kept.begin(), kept.end(), values.begin()));
   CHECK(trained.parameters.gradients_of(p)[1] == 0);
+}
+
+TEST_CASE("rounded weights are those of the file, and what is learnt keeps its digits") {
+  Trained trained(model::small_facts(), {}, {.sequences = 1, .length = 23});
+  Parameters& parameters = trained.parameters;
+  const int64_t plain_bytes = parameters.bytes();
+  const std::vector<float> before(parameters.values().begin(), parameters.values().end());
+  REQUIRE(parameters.train_rounded(DType::Q4_0, *trained.workers));
+  CHECK(parameters.bytes() > plain_bytes);
+  CHECK(std::equal(before.begin(), before.end(), parameters.learnt().begin()));
+
+  const auto expect_rounded = [&] {
+    bool any = false;
+    for (const Parameter& p : parameters.list()) {
+      const DType type = p.stored_as(DType::Q4_0);
+      const std::span<const float> exact = parameters.learnt_of(p), seen = parameters.values_of(p);
+      std::vector<std::byte> row(static_cast<size_t>(row_bytes(type, p.size[0])));
+      std::vector<float> decoded(static_cast<size_t>(p.size[0]));
+      for (size_t first = 0; first < exact.size(); first += decoded.size()) {
+        encode_row(type, exact.data() + first, p.size[0], row.data());
+        decode_row(type, row.data(), p.size[0], decoded.data());
+        REQUIRE(std::equal(decoded.begin(), decoded.end(), seen.begin() + first));
+      }
+      any = any || (type == DType::Q4_0 && distance(exact, seen) > 0.01);
+    }
+    CHECK(any);
+  };
+  expect_rounded();
+  const Batch batch = whole_sequences(trained.model.config.vocabulary_size, 1, 23);
+  gradients_of(trained, batch);
+  Optimiser optimiser(parameters, **kernels::choose_kernels(), *trained.workers, {});
+  CHECK(optimiser.step(1e-4).taken);
+  CHECK(distance(before, parameters.learnt()) > 0);
+  expect_rounded();
+  CHECK_FALSE(parameters.train_rounded(DType::I32, *trained.workers));
 }

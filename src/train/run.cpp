@@ -24,7 +24,7 @@ struct NamedBytes {
   std::span<float> floats;
 };
 std::vector<NamedBytes> sections_of(const Parameters& parameters) {
-  return {{"values", parameters.values()},
+  return {{"values", parameters.learnt()},
           {"first moments", parameters.first_moments()},
           {"second moments", parameters.second_moments()}};
 }
@@ -63,6 +63,7 @@ Result<void> Run::resume() {
     for (const NamedBytes& part : sections_of(*parts_.parameters)) {
       TRY(checkpoint->read(part.name, std::as_writable_bytes(part.floats)));
     }
+    parts_.parameters->round(*parts_.workers);
     state_ = kept;
     optimiser_.taken = kept.adam_step;
     result_.best_loss = kept.best_loss;

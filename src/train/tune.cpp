@@ -21,6 +21,7 @@ std::string identity_of(const TuneOptions& options, const model::Model& model) {
                        adapters->alpha, adapters->seed);
     for (const std::string& target : adapters->targets) what += " " + target;
   }
+  if (options.rounds) what += fmt::format(" rounded to {}", facts(options.type).name);
   // The begin of every tensor: enough to know the model again, and read at once.
   constexpr int64_t kBytes = 64 << 10;
   BlockHash content;
@@ -69,6 +70,7 @@ Result<TuneReport> tune(TuneOptions options, const kernels::KernelTable& kernels
   Parameters parameters =
       options.adapters ? TRY(Parameters::adapters(model->file, model->weights, *options.adapters))
                        : TRY(Parameters::whole(model->file, model->weights, kernels));
+  if (options.rounds) TRY(parameters.train_rounded(options.type, workers));
   SessionOptions session{.config = options.training,
                          .data = options.data,
                          .documents = options.documents,
@@ -94,7 +96,8 @@ Result<TuneReport> tune(TuneOptions options, const kernels::KernelTable& kernels
   if (options.adapters) {
     TRY(write_adapters(model->file, parameters, options.adapters->alpha, report.file));
   } else {
-    TRY(write_network(model->file, parameters, options.type.value_or(DType::F16), report.file));
+    TRY(write_network(model->file, parameters,
+                      {.type = options.type, .chat_template = options.chat_template}, report.file));
   }
   return report;
 }

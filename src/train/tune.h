@@ -20,7 +20,8 @@ struct TuneOptions {
   LongTalk long_talk = LongTalk::Refuse;
   // The data is pairs of texts, and the model learns to embed; its own pooling holds.
   std::optional<ContrastiveOptions> contrastive = {};
-  std::optional<DType> type = {};  // of a whole model's matrices; none: F16
+  DType type = DType::F16;  // of a whole model's matrices
+  bool rounds = false;      // compute with what `type` makes of them all the while
   bool restart = false;
   int64_t until = INT64_MAX;
 };

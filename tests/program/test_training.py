@@ -176,6 +176,12 @@ class Training(ProgramTest):
         if hot.status == 1:
             self.assertIn("no number", hot.err.decode())
 
+    def template(self):
+        path = self.folder / "turns.jinja"
+        path.write_text("{% for m in messages %}<turn>{{ m.content }}{% endfor %}"
+                        "{% if add_generation_prompt %}<turn>{% endif %}")
+        return path
+
     def make_base(self):
         self.assertEqual(self.pretrain("base").status, 0)
         return self.folder / "base" / "model.gguf"
@@ -211,6 +217,22 @@ class Training(ProgramTest):
                               *common[:2], "--learning-rate", "3e-3", *common[4:])
         self.assertEqual(full.status, 0, full.err)
         self.assertIn("needle bowl", says(self.folder / "full" / "model.gguf"))
+        # The same, as rounding leaves the weights: what was trained is what the file holds.
+        rounded = ("tune", base, talks, "--full", "--qat", "--type", "q8_0", "--chat-template-file",
+                   self.template(), *common[:2], "--learning-rate", "3e-3", *common[4:])
+        done = program.issun(*rounded, "--out", self.folder / "rounded")
+        self.assertEqual(done.status, 0, done.err)
+        self.assertEqual(program.issun(*rounded, "--out", self.folder / "again", "--until", "7").status, 0)
+        self.assertEqual(program.issun(*rounded, "--out", self.folder / "again").status, 0)
+        self.assertEqual((self.folder / "rounded/model.gguf").read_bytes(),
+                         (self.folder / "again/model.gguf").read_bytes())
+        facts = json.loads(program.issun("inspect", self.folder / "rounded/model.gguf", "--json").text)
+        self.assertIn("Q8_0", json.dumps(facts))
+        self.assertIn("<turn>", json.dumps(facts))
+        done = program.issun("tune", base, talks, "--out", self.folder / "no", "--full", "--qat",
+                             "--type", "f32")
+        self.assertEqual(done.status, 1)
+        self.assertIn("qat", done.err.decode())
         for wrong, part in ((("--targets", "attn_z"), "targets"), (("--sequence", "65"), "64 tokens")):
             done = program.issun("tune", base, talks, "--out", self.folder / "no", *wrong)
             self.assertEqual(done.status, 1)
