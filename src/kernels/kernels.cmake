@@ -1,5 +1,5 @@
 # The kernels: every file of isa/ is the same loops compiled for one instruction set, with its own flags.
-file(GLOB isa_sources ${CMAKE_SOURCE_DIR}/src/kernels/isa/*.cpp)
+file(GLOB_RECURSE isa_sources ${CMAKE_SOURCE_DIR}/src/kernels/isa/*.cpp)
 set(ISSUN_X86 OFF)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64|amd64")
   set(ISSUN_X86 ON)
