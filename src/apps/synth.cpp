@@ -18,14 +18,14 @@ struct SynthFlags {
 Result<int> synth(const SynthFlags& flags) {
   const double start = seconds_now();
   const measure::SynthReport report = TRY(measure::write_synthetic(
-      *measure::shape_from_name(flags.shape), *measure::file_type_from_name(flags.type), flags.path,
-      {.seed = flags.seed, .progress = percent_written(flags.path)}));
+      *measure::shape_from_name(flags.shape), *quantize::file_type_from_name(flags.type),
+      flags.path, {.seed = flags.seed, .progress = percent_written(flags.path)}));
   const double seconds = seconds_now() - start;
   hide_progress();
   if (flags.json) {
     write_out(dump(Json{{"file", flags.path},
                         {"shape", flags.shape},
-                        {"type", measure::file_type_from_name(flags.type)->name},
+                        {"type", quantize::file_type_from_name(flags.type)->name},
                         {"seed", flags.seed},
                         {"tensors", report.tensors},
                         {"parameters", report.parameters},
@@ -38,7 +38,7 @@ Result<int> synth(const SynthFlags& flags) {
                         visible(flags.path), report.tensors,
                         static_cast<double>(report.parameters) * 1e-9,
                         static_cast<double>(report.weight_bytes) * 1e-6,
-                        measure::file_type_from_name(flags.type)->name, seconds));
+                        quantize::file_type_from_name(flags.type)->name, seconds));
   return kDone;
 }
 
@@ -48,9 +48,9 @@ std::string check_shape(const std::string& text) {
 }
 
 std::string check_type(const std::string& text) {
-  if (measure::file_type_from_name(text) != nullptr) return "";
+  if (quantize::file_type_from_name(text) != nullptr) return "";
   std::string names;
-  for (const measure::FileType& type : measure::file_types()) {
+  for (const quantize::FileType& type : quantize::file_types()) {
     names += (names.empty() ? "" : ", ") + std::string(type.name);
   }
   return fmt::format("expected one of {}, found '{}'", names, text);

@@ -58,18 +58,18 @@ std::string shape_names() {
   return names;
 }
 
-MixtureFacts mixture_facts(const Shape& shape) {
+quantize::MixtureFacts mixture_facts(const Shape& shape) {
   return {.layers = shape.layers,
           .heads = shape.heads,
           .kv_heads = shape.kv_heads,
           .experts = shape.extras.experts};
 }
 
-std::vector<PlannedTensor> planned_tensors(const Shape& shape) {
+std::vector<quantize::PlannedTensor> planned_tensors(const Shape& shape) {
   const int64_t embedding = shape.embedding, hidden = shape.feed_forward;
   const int64_t queries = int64_t{shape.heads} * shape.head_width;
   const int64_t keys = int64_t{shape.kv_heads} * shape.head_width;
-  std::vector<PlannedTensor> tensors;
+  std::vector<quantize::PlannedTensor> tensors;
   const auto add = [&](std::string name, int64_t columns, int64_t rows, int64_t count = 1) {
     tensors.push_back({std::move(name), {columns, rows, count, 1}});
   };
@@ -133,7 +133,8 @@ std::vector<float> rope_factors(const Shape& shape) {
   return factors;
 }
 
-Result<void> write_keys(const Shape& shape, const FileType& file_type, gguf::GgufWriter& writer) {
+Result<void> write_keys(const Shape& shape, const quantize::FileType& file_type,
+                        gguf::GgufWriter& writer) {
   const std::string prefix = std::string(shape.architecture) + ".";
   TRY(writer.set("general.architecture", gguf::make_string(shape.architecture)));
   TRY(writer.set("general.type", gguf::make_string("model")));

@@ -9,7 +9,7 @@
 
 #include "base/result.h"
 #include "gguf/writer.h"
-#include "measure/mixture.h"
+#include "quantize/mixture.h"
 
 namespace issun::measure {
 
@@ -45,14 +45,15 @@ const Shape* shape_from_name(std::string_view name);
 // Their names for a message: "tiny, llama-3.2-1b, ...".
 std::string shape_names();
 
-MixtureFacts mixture_facts(const Shape& shape);
+quantize::MixtureFacts mixture_facts(const Shape& shape);
 // Every tensor of a file of this shape, in the order in which a forward pass reads them.
-std::vector<PlannedTensor> planned_tensors(const Shape& shape);
+std::vector<quantize::PlannedTensor> planned_tensors(const Shape& shape);
 // The frequency divisors of rope_freqs, head_width / 2 of them; empty when rope_stretch is 0.
 // Llama 3.1: wavelengths above 8192 are stretched whole, those below 8192 / 4 not at all, with a
 // ramp between.
 std::vector<float> rope_factors(const Shape& shape);
 // The keys of the network, without those of the tokenizer.
-Result<void> write_keys(const Shape& shape, const FileType& file_type, gguf::GgufWriter& writer);
+Result<void> write_keys(const Shape& shape, const quantize::FileType& file_type,
+                        gguf::GgufWriter& writer);
 
 }  // namespace issun::measure

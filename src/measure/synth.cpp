@@ -26,7 +26,8 @@ Result<void> append_floats(gguf::GgufWriter& writer, std::span<const float> valu
 }
 
 // Gains of norms about 1, biases about 0.
-Result<void> write_vector(gguf::GgufWriter& writer, const PlannedTensor& tensor, Random& random) {
+Result<void> write_vector(gguf::GgufWriter& writer, const quantize::PlannedTensor& tensor,
+                          Random& random) {
   const double middle = tensor.name.ends_with(".bias") ? 0 : 1;
   std::vector<float> values;
   for (int64_t i = 0; i < tensor.size[0]; ++i)
@@ -36,12 +37,12 @@ Result<void> write_vector(gguf::GgufWriter& writer, const PlannedTensor& tensor,
 
 class Synthesis {
  public:
-  Synthesis(const Shape& shape, const FileType& file_type, const SynthOptions& options)
+  Synthesis(const Shape& shape, const quantize::FileType& file_type, const SynthOptions& options)
       : shape_(shape),
         file_type_(file_type),
         options_(options),
         tensors_(planned_tensors(shape)),
-        types_(mixture(file_type, mixture_facts(shape), tensors_)) {}
+        types_(quantize::mixture(file_type, mixture_facts(shape), tensors_)) {}
 
   Result<SynthReport> write(const std::string& path) {
     count();
@@ -58,27 +59,28 @@ class Synthesis {
   }
 
  private:
-  static int64_t rows(const PlannedTensor& tensor) {
+  static int64_t rows(const quantize::PlannedTensor& tensor) {
     return tensor.size[1] * tensor.size[2] * tensor.size[3];
   }
 
   void count() {
     for (size_t i = 0; i < tensors_.size(); ++i) {
-      const PlannedTensor& tensor = tensors_[i];
+      const quantize::PlannedTensor& tensor = tensors_[i];
       ++report_.tensors;
       report_.parameters += tensor.size[0] * rows(tensor);
       report_.weight_bytes += rows(tensor) * row_bytes(types_[i], tensor.size[0]);
     }
   }
 
-  Result<void> write_tensor(const PlannedTensor& tensor, DType type, gguf::GgufWriter& writer) {
+  Result<void> write_tensor(const quantize::PlannedTensor& tensor, DType type,
+                            gguf::GgufWriter& writer) {
     Random random(seed_of(tensor.name, options_.seed));
     if (tensor.name == "rope_freqs.weight") return append_floats(writer, rope_factors(shape_));
     if (rows(tensor) == 1) return write_vector(writer, tensor, random);
     return write_matrix(tensor, type, random, writer);
   }
 
-  Result<void> write_matrix(const PlannedTensor& tensor, DType type, Random& random,
+  Result<void> write_matrix(const quantize::PlannedTensor& tensor, DType type, Random& random,
                             gguf::GgufWriter& writer) {
     const double deviation = 1 / std::sqrt(static_cast<double>(tensor.size[0]));
     const int64_t one_row = row_bytes(type, tensor.size[0]);
@@ -94,9 +96,9 @@ class Synthesis {
   }
 
   const Shape& shape_;
-  const FileType& file_type_;
+  const quantize::FileType& file_type_;
   const SynthOptions& options_;
-  const std::vector<PlannedTensor> tensors_;
+  const std::vector<quantize::PlannedTensor> tensors_;
   const std::vector<DType> types_;
   SynthReport report_;
   std::vector<std::byte> chunk_;
@@ -105,7 +107,7 @@ class Synthesis {
 
 }  // namespace
 
-Result<SynthReport> write_synthetic(const Shape& shape, const FileType& file_type,
+Result<SynthReport> write_synthetic(const Shape& shape, const quantize::FileType& file_type,
                                     const std::string& path, const SynthOptions& options) {
   return Synthesis(shape, file_type, options).write(path);
 }

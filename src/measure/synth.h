@@ -8,8 +8,8 @@
 #include <string>
 
 #include "base/result.h"
-#include "measure/mixture.h"
 #include "measure/shape.h"
+#include "quantize/mixture.h"
 
 namespace issun::measure {
 
@@ -29,7 +29,7 @@ struct SynthReport {
 // deviation 1 / sqrt(columns), so that activations keep their size from layer to layer; gains of
 // norms lie about 1. Error: the mixture needs a type that cannot be written yet (named, with the
 // tensor), or the disk.
-Result<SynthReport> write_synthetic(const Shape& shape, const FileType& file_type,
+Result<SynthReport> write_synthetic(const Shape& shape, const quantize::FileType& file_type,
                                     const std::string& path, const SynthOptions& options = {});
 
 }  // namespace issun::measure

@@ -91,7 +91,7 @@ TEST_CASE("the divisors of Llama 3 frequencies leave the fast ones and stretch t
 TEST_CASE("the parameters of the public shapes are those of the models") {
   const auto parameters = [](const char* name) {
     int64_t sum = 0;
-    for (const PlannedTensor& tensor : planned_tensors(*shape_from_name(name))) {
+    for (const quantize::PlannedTensor& tensor : planned_tensors(*shape_from_name(name))) {
       if (tensor.name != "rope_freqs.weight") {
         sum += tensor.size[0] * tensor.size[1] * tensor.size[2];
       }
@@ -145,14 +145,14 @@ TEST_CASE(
         "IQ1_M", "IQ2_XXS", "IQ2_XS",    "IQ2_M",  "IQ3_XXS", "IQ3_S",  "IQ4_NL", "IQ4_XS",
         "TQ1_0", "TQ2_0",   "MXFP4_MOE", "NVFP4",  "Q1_0",    "Q2_0"}) {
     CAPTURE(type);
-    const FileType& file_type = *file_type_from_name(type);
+    const quantize::FileType& file_type = *quantize::file_type_from_name(type);
     const auto report = write_synthetic(shape, file_type, file.path.string());
     REQUIRE_MESSAGE(report.has_value(), report.error().message);
     const auto opened = gguf::GgufFile::open(file.path.string());
     REQUIRE_MESSAGE(opened.has_value(), opened.error().message);
     CHECK(opened->data_bytes() == report->weight_bytes);
     const auto planned = planned_tensors(shape);
-    const auto types = mixture(file_type, mixture_facts(shape), planned);
+    const auto types = quantize::mixture(file_type, mixture_facts(shape), planned);
     REQUIRE(opened->tensors().size() == planned.size());
     for (size_t i = 0; i < planned.size(); ++i) {
       CHECK(opened->tensors()[i].name == planned[i].name);
@@ -172,7 +172,7 @@ TEST_CASE(
 TEST_CASE("the same seed makes the same file, another seed another") {
   const TemporaryFile first("seed1.gguf"), again("seed2.gguf"), other("seed3.gguf");
   const Shape& shape = *shape_from_name("tiny");
-  const FileType& type = *file_type_from_name("Q4_K_M");
+  const quantize::FileType& type = *quantize::file_type_from_name("Q4_K_M");
   REQUIRE(
       write_synthetic(shape, type, first.path.string(), {.seed = 5, .progress = {}}).has_value());
   REQUIRE(

@@ -5,7 +5,6 @@
 
 #include <array>
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -13,7 +12,7 @@
 
 #include "tensor/dtype.h"
 
-namespace issun::measure {
+namespace issun::quantize {
 
 struct FileType {
   const char* name;  // "Q4_K_M"
@@ -40,13 +39,20 @@ struct PlannedTensor {
 };
 
 // Whether a file type says anything about this tensor: matrices called *.weight, without norms,
-// routers, positions and small convolutions. The others keep the type they have, which is F32 in
-// the files that people have.
+// routers, positions and other small ones. The others keep the type they have, which is F32 in the
+// files that people have.
 bool is_quantised(const PlannedTensor& tensor);
 
+// The type for rows that are no whole number of the blocks of `type`: the one that the rules name
+// for it, or F16. `type` where it fits.
+DType fitting_type(DType type, int64_t columns);
+
 // The types of `tensors`, which are all tensors of the model, layer after layer: some rules count
-// the tensors before. Tensors that are not quantised are F32.
+// the tensors before. Tensors that are not quantised are F32. wanted_types leaves out whether rows
+// fit.
+std::vector<DType> wanted_types(const FileType& file_type, const MixtureFacts& facts,
+                                std::span<const PlannedTensor> tensors);
 std::vector<DType> mixture(const FileType& file_type, const MixtureFacts& facts,
                            std::span<const PlannedTensor> tensors);
 
-}  // namespace issun::measure
+}  // namespace issun::quantize

@@ -1,4 +1,4 @@
-#include "measure/mixture.h"
+#include "quantize/mixture.h"
 
 #include <fmt/format.h>
 
@@ -9,7 +9,7 @@
 #include "shared_data.h"
 
 using namespace issun;
-using namespace issun::measure;
+using namespace issun::quantize;
 
 namespace {
 

@@ -1,12 +1,12 @@
-#include "measure/mixture.h"
+#include "quantize/mixture.h"
 
 #include <algorithm>
 #include <cctype>
 #include <cstdlib>
 
-#include "measure/mixture_rules.h"
+#include "quantize/mixture_rules.h"
 
-namespace issun::measure {
+namespace issun::quantize {
 
 namespace {
 
@@ -23,6 +23,45 @@ constexpr FileType kFileTypes[] = {
     {"IQ3_M", 27, DType::IQ3_S},     {"IQ4_NL", 25, DType::IQ4_NL}, {"IQ4_XS", 30, DType::IQ4_XS},
     {"TQ1_0", 36, DType::TQ1_0},     {"TQ2_0", 37, DType::TQ2_0},   {"MXFP4_MOE", 38, DType::MXFP4},
     {"NVFP4", 39, DType::NVFP4},     {"Q1_0", 40, DType::Q1_0},     {"Q2_0", 41, DType::Q2_0},
+};
+
+// Parts of the names of matrices that are small, or that more than their size hangs on.
+constexpr const char* kNeverQuantised[] = {
+    "_norm.weight",
+    "ffn_gate_inp.weight",
+    "ffn_gate_tid2eid.weight",
+    "altup",
+    "laurel",
+    "per_layer_model_proj",
+    "ssm_conv1d",
+    "shortconv.conv.weight",
+    "indexer.k_proj.weight",
+    "indexer.q_proj.weight",
+    "time_mix_first.weight",
+    "time_mix_w0.weight",
+    "time_mix_w1.weight",
+    "time_mix_w2.weight",
+    "time_mix_v0.weight",
+    "time_mix_v1.weight",
+    "time_mix_v2.weight",
+    "time_mix_a0.weight",
+    "time_mix_a1.weight",
+    "time_mix_a2.weight",
+    "time_mix_g1.weight",
+    "time_mix_g2.weight",
+    "time_mix_decay_w1.weight",
+    "time_mix_decay_w2.weight",
+    "time_mix_lerp_fused.weight",
+    "attn_rel_b.weight",
+    ".position_embd",
+    "sam.pos_embd",
+    "sam.neck.",
+    "sam.net_",
+    ".rel_pos",
+    ".patch_embd",
+    ".patch_merger",
+    "a.rvq.codebook",
+    "mm.a.code_embd",
 };
 
 bool contains(std::string_view text, std::string_view part) {
@@ -93,33 +132,6 @@ bool holds(When when, int i, int n, const MixtureFacts& facts) {
   return false;
 }
 
-// For rows that are no whole number of blocks.
-DType fallback(DType type, int64_t columns) {
-  if (columns % facts(type).block == 0) return type;
-  DType smaller = DType::IQ4_NL;
-  switch (type) {
-    case DType::Q4_K:
-      smaller = DType::Q5_0;
-      break;
-    case DType::Q5_K:
-      smaller = DType::Q5_1;
-      break;
-    case DType::Q6_K:
-      smaller = DType::Q8_0;
-      break;
-    case DType::Q2_K:
-    case DType::Q3_K:
-    case DType::TQ1_0:
-    case DType::TQ2_0:
-    case DType::Q2_0:
-      smaller = DType::Q4_0;
-      break;
-    default:
-      break;
-  }
-  return columns % facts(smaller).block == 0 ? smaller : DType::F16;
-}
-
 int layer_of(const std::string& name) {
   constexpr std::string_view kPrefix = "blk.";
   return name.starts_with(kPrefix) ? std::atoi(name.c_str() + kPrefix.size()) : 0;
@@ -142,7 +154,7 @@ class Chooser {
   DType next(const PlannedTensor& tensor) {
     if (!is_quantised(tensor)) return DType::F32;
     if (facts(file_type_.base).block == 1) return file_type_.base;
-    return fallback(choose(tensor), tensor.size[0]);
+    return choose(tensor);
   }
 
  private:
@@ -212,19 +224,51 @@ bool is_quantised(const PlannedTensor& tensor) {
   const std::string_view name = tensor.name;
   if (tensor.size[1] == 1 && tensor.size[2] == 1 && tensor.size[3] == 1) return false;
   if (!name.ends_with("weight")) return false;
-  for (const char* part : {"_norm.weight", "ffn_gate_inp.weight", "altup", "laurel",
-                           "per_layer_model_proj", "ssm_conv1d", "shortconv.conv.weight"}) {
+  for (const char* part : kNeverQuantised) {
     if (contains(name, part)) return false;
   }
   return name != "position_embd.weight" && name != "token_types.weight";
 }
 
-std::vector<DType> mixture(const FileType& file_type, const MixtureFacts& facts,
-                           std::span<const PlannedTensor> tensors) {
+DType fitting_type(DType type, int64_t columns) {
+  if (columns % facts(type).block == 0) return type;
+  DType smaller = DType::IQ4_NL;
+  switch (type) {
+    case DType::Q4_K:
+      smaller = DType::Q5_0;
+      break;
+    case DType::Q5_K:
+      smaller = DType::Q5_1;
+      break;
+    case DType::Q6_K:
+      smaller = DType::Q8_0;
+      break;
+    case DType::Q2_K:
+    case DType::Q3_K:
+    case DType::TQ1_0:
+    case DType::TQ2_0:
+    case DType::Q2_0:
+      smaller = DType::Q4_0;
+      break;
+    default:
+      break;
+  }
+  return columns % facts(smaller).block == 0 ? smaller : DType::F16;
+}
+
+std::vector<DType> wanted_types(const FileType& file_type, const MixtureFacts& facts,
+                                std::span<const PlannedTensor> tensors) {
   Chooser chooser(file_type, facts, tensors);
   std::vector<DType> types;
   for (const PlannedTensor& tensor : tensors) types.push_back(chooser.next(tensor));
   return types;
 }
 
-}  // namespace issun::measure
+std::vector<DType> mixture(const FileType& file_type, const MixtureFacts& facts,
+                           std::span<const PlannedTensor> tensors) {
+  std::vector<DType> types = wanted_types(file_type, facts, tensors);
+  for (size_t i = 0; i < types.size(); ++i) types[i] = fitting_type(types[i], tensors[i].size[0]);
+  return types;
+}
+
+}  // namespace issun::quantize

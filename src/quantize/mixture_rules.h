@@ -5,7 +5,7 @@
 
 #include "tensor/dtype.h"
 
-namespace issun::measure {
+namespace issun::quantize {
 
 // What a tensor does in a layer. Value stands for all that holds the values: alone, fused with
 // queries and keys, or in the compressed form of latent attention.
@@ -42,4 +42,4 @@ inline constexpr const char* kLow = " IQ1_S IQ1_M IQ2_XXS IQ2_XS IQ2_S IQ2_M ";
 // The first that holds decides; where none does it is the base, and Q6_K for an output.
 std::span<const Rule> mixture_rules();
 
-}  // namespace issun::measure
+}  // namespace issun::quantize

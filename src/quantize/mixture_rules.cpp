@@ -1,6 +1,6 @@
-#include "measure/mixture_rules.h"
+#include "quantize/mixture_rules.h"
 
-namespace issun::measure {
+namespace issun::quantize {
 
 namespace {
 
@@ -70,4 +70,4 @@ constexpr Rule kRules[] = {
 
 std::span<const Rule> mixture_rules() { return kRules; }
 
-}  // namespace issun::measure
+}  // namespace issun::quantize
