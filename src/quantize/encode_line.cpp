@@ -1,0 +1,267 @@
+// Formats whose groups have a scale and a smallest value: x ~ scale * code + offset.
+#include <array>
+
+#include "quantize/encode_blocks.h"
+#include "quantize/packing.h"
+
+namespace issun::quantize {
+
+namespace {
+
+// The tries t of fit_line around the number of steps: a little fewer, so that the extremes are cut
+// off, to a little more.
+template <int kSteps, int kTries>
+constexpr auto tries_about(float first, float step) {
+  std::array<float, kTries> tries{};
+  for (int i = 0; i < kTries; ++i)
+    tries[static_cast<size_t>(i)] = kSteps + first + step * static_cast<float>(i);
+  return tries;
+}
+constexpr auto kTries3 = tries_about<3, 20>(-0.9f, 0.1f);
+constexpr auto kTries15 = tries_about<15, 14>(-1.2f, 0.25f);
+constexpr auto kTries31 = tries_about<31, 14>(-1.2f, 0.25f);
+
+std::span<const float> tries_for(float highest) {
+  if (highest == 3) return kTries3;
+  if (highest == 15) return kTries15;
+  return kTries31;
+}
+
+// 32 values with a scale and an offset of their own, both binary16. codes: the rounding.
+void fit_single(const Part& part, float highest, uint16_t* d, uint16_t* m, int8_t* codes) {
+  const Group group = part.group(0, 32);
+  const Range range = {0, highest};
+  const std::span<const float> tries = tries_for(highest);
+  const Line line = part.search.fit_line(&group, highest, tries.data(),
+                                         static_cast<int>(tries.size()), Part::kPolish, false);
+  *d = held_f16(line.scale);
+  *m = held_f16(line.offset);
+  part.search.round_range(&group, &range, {f16_to_f32(*d), f16_to_f32(*m)}, codes);
+}
+
+// A block of 256: groups whose scale and smallest value are whole multiples of the block's.
+struct LineBlock {
+  uint16_t d = 0, dmin = 0;
+  uint8_t scales[16] = {}, mins[16] = {};
+  int8_t codes[256] = {};
+};
+
+// Sixteen groups side by side: one block of groups of 16, or two of groups of 32.
+class LineSearch {
+ public:
+  LineSearch(const Part& part, int size, float highest, int most)
+      : part_(part), lanes_(part, size), size_(size), most_(most), range_{0, highest} {}
+
+  // The blocks there are, one or two.
+  void search(LineBlock (&best)[2]) {
+    start();
+    climb();
+    kernels::CodeSums sums;
+    part_.sums(lanes_.groups(), range_, lines_at(0, 0), &sums);
+    for (int b = 0; b < blocks(); ++b) keep(b, &best[b]);
+    const std::array<float, 2> before = block_errors();
+    bool moved[2] = {};
+    for (int b = 0; b < blocks(); ++b) moved[b] = refit(b, sums);
+    if (moved[0] || moved[1]) climb();
+    const std::array<float, 2> after = block_errors();
+    for (size_t b = 0; b < static_cast<size_t>(blocks()); ++b) {
+      if (moved[b] && after[b] < before[b]) keep(static_cast<int>(b), &best[b]);
+      round_all(static_cast<int>(b), &best[b]);
+    }
+  }
+
+ private:
+  static constexpr int kPolish = 2;
+
+  int blocks() const { return size_ / 16; }
+  int in_block() const { return size_ == 16 ? 16 : 8; }  // groups
+  int first(int block) const { return block * in_block(); }
+
+  int held(int whole) const { return std::clamp(whole, 0, most_); }
+
+  // Of each group, with so much added to its whole numbers.
+  kernels::Lines lines_at(int scale_step, int min_step) const {
+    kernels::Lines lines;
+    for (int g = 0; g < 16; ++g) {
+      lines.scales[g] = d_[g] * static_cast<float>(held(scales_[g] + scale_step));
+      lines.offsets[g] = -dmin_[g] * static_cast<float>(held(mins_[g] + min_step));
+    }
+    return lines;
+  }
+
+  // Each group's own best line, and from their largest the numbers of the block.
+  void start() {
+    kernels::Lines own;
+    const std::span<const float> tries = tries_for(range_.highest);
+    part_.search.fit_lines(&lanes_.groups(), range_.highest, tries.data(),
+                           static_cast<int>(tries.size()), kPolish, &own);
+    for (int b = 0; b < blocks(); ++b) {
+      float most_scale = 0, most_min = 0;
+      for (int g = first(b); g < first(b + 1); ++g) {
+        most_scale = std::max(most_scale, own.scales[g]);
+        most_min = std::max(most_min, -own.offsets[g]);
+      }
+      set(b, held_f16(most_scale / static_cast<float>(most_)),
+          held_f16(most_min / static_cast<float>(most_)));
+    }
+    for (int g = 0; g < 16; ++g) {
+      scales_[g] = whole(own.scales[g], d_[g]);
+      mins_[g] = whole(-own.offsets[g], dmin_[g]);
+    }
+  }
+
+  void set(int b, uint16_t d, uint16_t dmin) {
+    block_d_[b] = d;
+    block_dmin_[b] = dmin;
+    std::fill(d_ + first(b), d_ + first(b + 1), f16_to_f32(d));
+    std::fill(dmin_ + first(b), dmin_ + first(b + 1), f16_to_f32(dmin));
+  }
+
+  int whole(float x, float unit) const {
+    if (!(unit > 0 && x > 0)) return 0;
+    return static_cast<int>(std::min(x / unit + 0.5f, static_cast<float>(most_)));
+  }
+
+  // The best whole numbers of each group near those it has.
+  void climb() {
+    constexpr int kSteps[9][2] = {{0, 0}, {1, 1},  {-1, -1}, {0, 1},  {0, -1},
+                                  {1, 0}, {-1, 0}, {1, 2},   {-1, -2}};
+    int scale_steps[16] = {}, min_steps[16] = {};
+    for (const auto& [scale_step, min_step] : kSteps) {
+      float found[16];
+      const kernels::Lines lines = lines_at(scale_step, min_step);
+      const bool first_step = scale_step == 0 && min_step == 0;
+      part_.errors(lanes_.groups(), range_, lines, first_step ? errors_ : found);
+      for (int g = 0; g < 16 && !first_step; ++g) {
+        const bool better = found[g] < errors_[g];
+        errors_[g] = better ? found[g] : errors_[g];
+        scale_steps[g] = better ? scale_step : scale_steps[g];
+        min_steps[g] = better ? min_step : min_steps[g];
+      }
+    }
+    for (int g = 0; g < 16; ++g) {
+      scales_[g] = held(scales_[g] + scale_steps[g]);
+      mins_[g] = held(mins_[g] + min_steps[g]);
+    }
+  }
+
+  std::array<float, 2> block_errors() const {
+    std::array<float, 2> errors{};
+    for (int g = 0; g < 16; ++g) errors[static_cast<size_t>(g / in_block())] += errors_[g];
+    return errors;
+  }
+
+  void keep(int b, LineBlock* block) const {
+    block->d = block_d_[b];
+    block->dmin = block_dmin_[b];
+    for (int k = 0; k < in_block(); ++k) {
+      block->scales[k] = static_cast<uint8_t>(scales_[first(b) + k]);
+      block->mins[k] = static_cast<uint8_t>(mins_[first(b) + k]);
+    }
+  }
+
+  void round_all(int b, LineBlock* block) const {
+    const float d = f16_to_f32(block->d), dmin = f16_to_f32(block->dmin);
+    for (int k = 0; k < in_block(); ++k) {
+      const Group values = part_.group((first(b) + k) * size_, size_);
+      const Line line = {d * static_cast<float>(block->scales[k]),
+                         -dmin * static_cast<float>(block->mins[k])};
+      part_.search.round_range(&values, &range_, line, block->codes + k * size_);
+    }
+  }
+
+  // The least squares of d and dmin with everything else as it is. False where nothing moves.
+  bool refit(int b, const kernels::CodeSums& sums) {
+    double aa = 0, ab = 0, bb = 0, ax = 0, bx = 0;
+    for (int g = first(b); g < first(b + 1); ++g) {
+      const double s = scales_[g], m = -static_cast<double>(mins_[g]);
+      aa += s * s * static_cast<double>(sums.qq[g]);
+      ab += s * m * static_cast<double>(sums.q[g]);
+      bb += m * m * static_cast<double>(lanes_.weight(g));
+      ax += s * static_cast<double>(sums.xq[g]);
+      bx += m * static_cast<double>(lanes_.sum(g));
+    }
+    const double determinant = aa * bb - ab * ab;
+    uint16_t d = block_d_[b], dmin = block_dmin_[b];
+    if (determinant > 1e-9 * aa * bb) {
+      d = held_f16((ax * bb - bx * ab) / determinant);
+      dmin = held_f16((bx * aa - ax * ab) / determinant);
+    } else if (aa > 0) {
+      d = held_f16((ax - ab * static_cast<double>(f16_to_f32(dmin))) / aa);
+    }
+    if ((d & 0x8000) != 0 || (dmin & 0x8000) != 0) return false;
+    if (d == block_d_[b] && dmin == block_dmin_[b]) return false;
+    set(b, d, dmin);
+    return true;
+  }
+
+  const Part& part_;
+  const Lanes lanes_;
+  const int size_, most_;
+  const Range range_;
+  uint16_t block_d_[2] = {}, block_dmin_[2] = {};
+  // Of each group.
+  float d_[16], dmin_[16];
+  int scales_[16], mins_[16];
+  float errors_[16];
+};
+
+void pack_fifth_bits(const int8_t* codes, uint8_t* high) {
+  std::memset(high, 0, 4);
+  for (int i = 0; i < 32; ++i) high[i / 8] |= static_cast<uint8_t>((codes[i] >> 4 & 1) << (i % 8));
+}
+
+}  // namespace
+
+void encode(const Part& part, BlockQ4_1* block) {
+  int8_t codes[32];
+  fit_single(part, 15, &block->d, &block->m, codes);
+  pack_nibbles(codes, block->nibbles);
+}
+
+void encode(const Part& part, BlockQ5_1* block) {
+  int8_t codes[32];
+  fit_single(part, 31, &block->d, &block->m, codes);
+  pack_nibbles(codes, block->nibbles);
+  pack_fifth_bits(codes, block->high);
+}
+
+void encode(const Part& part, BlockQ2_K* block) {
+  LineBlock all[2];
+  LineSearch(part, 16, 3, 15).search(all);
+  const LineBlock& found = all[0];
+  block->d = found.d;
+  block->dmin = found.dmin;
+  for (int g = 0; g < 16; ++g)
+    block->scales[g] = static_cast<uint8_t>(found.scales[g] | found.mins[g] << 4);
+  pack_pairs(found.codes, block->pairs);
+}
+
+void encode(const Part& part, Two<BlockQ4_K>* two) {
+  LineBlock found[2];
+  LineSearch(part, 32, 15, 63).search(found);
+  for (int b = 0; b < 2; ++b) {
+    BlockQ4_K& block = two->blocks[b];
+    block.d = found[b].d;
+    block.dmin = found[b].dmin;
+    pack_scales_k4(found[b].scales, found[b].mins, block.scales);
+    pack_group_nibbles(found[b].codes, block.nibbles);
+  }
+}
+
+void encode(const Part& part, Two<BlockQ5_K>* two) {
+  LineBlock found[2];
+  LineSearch(part, 32, 31, 63).search(found);
+  for (int b = 0; b < 2; ++b) {
+    BlockQ5_K& block = two->blocks[b];
+    block.d = found[b].d;
+    block.dmin = found[b].dmin;
+    pack_scales_k4(found[b].scales, found[b].mins, block.scales);
+    pack_group_nibbles(found[b].codes, block.nibbles);
+    std::memset(block.high, 0, sizeof block.high);
+    for (int i = 0; i < 256; ++i)
+      block.high[i % 32] |= static_cast<uint8_t>((found[b].codes[i] >> 4 & 1) << (i / 32));
+  }
+}
+
+}  // namespace issun::quantize

@@ -1,0 +1,33 @@
+// Codes into the bytes of blocks, where several formats have the same order.
+#pragma once
+
+#include <cstdint>
+
+namespace issun::quantize {
+
+// The low four bits of 32 codes: 0..15 become low nibbles, 16..31 high ones.
+inline void pack_nibbles(const int8_t* codes, uint8_t* nibbles) {
+  for (int i = 0; i < 16; ++i)
+    nibbles[i] = static_cast<uint8_t>((codes[i] & 15) | (codes[i + 16] & 15) << 4);
+}
+
+// Of 256 codes: 32 bytes hold two groups of 32, the even one in the low nibbles.
+inline void pack_group_nibbles(const int8_t* codes, uint8_t* nibbles) {
+  for (int i = 0; i < 128; ++i) {
+    const int8_t* pair = codes + i / 32 * 64 + i % 32;
+    nibbles[i] = static_cast<uint8_t>((pair[0] & 15) | (pair[32] & 15) << 4);
+  }
+}
+
+// The low two bits of 256 codes: value 32 j + l of a half has bits 2j, 2j + 1 of byte l.
+inline void pack_pairs(const int8_t* codes, uint8_t* pairs) {
+  for (int half = 0; half < 2; ++half) {
+    for (int l = 0; l < 32; ++l) {
+      int byte = 0;
+      for (int j = 0; j < 4; ++j) byte |= (codes[128 * half + 32 * j + l] & 3) << (2 * j);
+      pairs[32 * half + l] = static_cast<uint8_t>(byte);
+    }
+  }
+}
+
+}  // namespace issun::quantize
