@@ -1,0 +1,48 @@
+// Importance of columns: what a calibration text put through each matrix, as the files of
+// importance matrices ("imatrix") keep it, in their older and their newer (GGUF) form. Not here:
+// measuring it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+namespace issun::quantize {
+
+class Importance {
+ public:
+  // Of one tensor: (parts, columns) mean squares of what the columns met. Parts are experts.
+  struct Entry {
+    std::vector<float> values;
+    int64_t parts = 1;  // in files of the older form always 1, whatever there are
+    int64_t unmet = 0;  // of the parts: those that met nothing, whose columns count alike
+  };
+
+  // Error: neither form, cut short, a number that is negative or not finite, or an entry without
+  // its other half.
+  static Result<Importance> open(const std::string& path);
+  // `name` stands in messages.
+  static Result<Importance> parse(std::span<const std::byte> bytes, std::string_view name);
+
+  // nullptr where the file says nothing of the tensor.
+  const Entry* find(std::string_view tensor) const;
+  const std::map<std::string, Entry, std::less<>>& entries() const { return entries_; }
+  const std::vector<std::string>& datasets() const { return datasets_; }
+  int64_t chunks() const { return chunks_; }  // of the text; 0: not said
+
+ private:
+  Result<void> parse_gguf(std::span<const std::byte> bytes, std::string_view name);
+  Result<void> parse_older(std::span<const std::byte> bytes, std::string_view name);
+
+  std::map<std::string, Entry, std::less<>> entries_;
+  std::vector<std::string> datasets_;
+  int64_t chunks_ = 0;
+};
+
+}  // namespace issun::quantize
