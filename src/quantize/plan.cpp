@@ -1,0 +1,217 @@
+#include "quantize/plan.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <numeric>
+
+#include "base/quote.h"
+#include "grammar/regex.h"
+
+namespace issun::quantize {
+
+namespace {
+
+struct Rule {
+  grammar::Dfa found;  // all texts in which the pattern is found
+  const TypeRule* rule;
+  bool used = false;
+};
+
+// Numbers of the first layer where each layer has its own. 0: not said.
+Result<int> first_of(const gguf::Metadata& keys, const std::string& key) {
+  const gguf::Value* value = keys.find(key);
+  if (value == nullptr) return 0;
+  int64_t number = 0;
+  if (value->type == gguf::ValueType::Array) {
+    const auto all = TRY(keys.require<std::vector<int64_t>>(key));
+    number = all.empty() ? 0 : all.front();
+  } else {
+    number = TRY(keys.require<int64_t>(key));
+  }
+  if (number < 0 || number > 1 << 20)
+    return fail("{}: expected a number from 0 to {}, found {}", printable(key), 1 << 20, number);
+  return static_cast<int>(number);
+}
+
+Result<MixtureFacts> facts_of(const gguf::Metadata& keys, bool importance) {
+  const std::string prefix =
+      std::string(TRY(keys.require<std::string_view>("general.architecture"))) + ".";
+  if (!keys.has(prefix + "block_count"))
+    return fail("expected {}block_count, which the mixture depends on", printable(prefix));
+  MixtureFacts model;
+  model.layers = TRY(first_of(keys, prefix + "block_count"));
+  model.heads = TRY(first_of(keys, prefix + "attention.head_count"));
+  model.kv_heads = TRY(first_of(keys, prefix + "attention.head_count_kv"));
+  if (!keys.has(prefix + "attention.head_count_kv")) model.kv_heads = model.heads;
+  model.experts = TRY(first_of(keys, prefix + "expert_count"));
+  model.importance = importance;
+  return model;
+}
+
+PlannedTensor planned(const Tensor& tensor) { return {std::string(tensor.name), tensor.size}; }
+
+int layer_of(std::string_view name) {
+  constexpr std::string_view kPrefix = "blk.";
+  if (!name.starts_with(kPrefix)) return -1;
+  return std::atoi(std::string(name.substr(kPrefix.size())).c_str());
+}
+
+bool is_embedding_or_output(std::string_view name) {
+  return name == "token_embd.weight" || name == "per_layer_token_embd.weight" ||
+         name == "output.weight";
+}
+
+// Whether nothing but noise comes out without importance.
+bool needs_importance(std::string_view name, DType type, const FileType* file_type) {
+  if (is_embedding_or_output(name)) return false;
+  switch (type) {
+    case DType::IQ1_S:
+    case DType::IQ1_M:
+    case DType::IQ2_XXS:
+    case DType::IQ2_XS:
+    case DType::IQ2_S:
+    case DType::IQ3_XXS:
+      return true;
+    case DType::Q2_K:
+      return file_type != nullptr && std::string_view(file_type->name) == "Q2_K_S";
+    default:
+      return false;
+  }
+}
+
+class Planner {
+ public:
+  Planner(const gguf::GgufFile& source, const PlanOptions& options)
+      : source_(source), options_(options) {}
+
+  Result<Plan> make() {
+    TRY(read_rules());
+    TRY(choose_types());
+    for (Rule& rule : rules_) {
+      if (rule.used) continue;
+      return fail("{}={}: expected the name of a matrix that can be quantised, found none",
+                  printable(rule.rule->pattern), name(rule.rule->type));
+    }
+    for (PlannedType& tensor : plan_.tensors) {
+      if (tensor.type == tensor.tensor.type) continue;
+      TRY(check_source(tensor));
+      TRY(find_importance(tensor));
+    }
+    return std::move(plan_);
+  }
+
+ private:
+  Result<void> read_rules() {
+    for (const TypeRule& rule : options_.rules) {
+      Result<grammar::Dfa> found = grammar::parse_regex(rule.pattern);
+      if (!found) return fail("{}: {}", printable(rule.pattern), found.error().message);
+      rules_.push_back({std::move(*found), &rule});
+    }
+    return {};
+  }
+
+  // What the file type says, layer after layer, whatever the order of the file.
+  Result<std::vector<DType>> types_of_mixture() const {
+    const std::span<const Tensor> tensors = source_.tensors();
+    std::vector<size_t> order(tensors.size());
+    std::iota(order.begin(), order.end(), size_t{0});
+    std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+      return std::pair(layer_of(tensors[a].name), tensors[a].name) <
+             std::pair(layer_of(tensors[b].name), tensors[b].name);
+    });
+    std::vector<PlannedTensor> sorted;
+    for (const size_t i : order) sorted.push_back(planned(tensors[i]));
+    MixtureFacts model;
+    if (facts(options_.file_type->base).block > 1)
+      model = TRY(facts_of(source_.metadata(), options_.importance != nullptr));
+    const std::vector<DType> found = wanted_types(*options_.file_type, model, sorted);
+    std::vector<DType> types(tensors.size());
+    for (size_t k = 0; k < order.size(); ++k) types[order[k]] = found[k];
+    return types;
+  }
+
+  Result<void> choose_types() {
+    std::vector<DType> wanted;
+    if (options_.file_type != nullptr) wanted = TRY(types_of_mixture());
+    for (size_t i = 0; i < source_.tensors().size(); ++i) {
+      const Tensor& tensor = source_.tensors()[i];
+      PlannedType chosen = {tensor, tensor.type};
+      if (is_quantised(planned(tensor))) {
+        DType type = wanted.empty() ? tensor.type : wanted[i];
+        if (const Rule* rule = rule_for(tensor.name)) type = rule->rule->type;
+        chosen.type = fitting_type(type, tensor.columns());
+        if (chosen.type != type) chosen.wanted = type;
+      }
+      plan_.tensors.push_back(chosen);
+    }
+    return {};
+  }
+
+  const Rule* rule_for(std::string_view tensor) {
+    const std::u32string text = grammar::characters(tensor);
+    for (Rule& rule : rules_) {
+      if (!rule.found.accepts(text)) continue;
+      rule.used = true;
+      return &rule;
+    }
+    return nullptr;
+  }
+
+  Result<void> check_source(const PlannedType& planned) const {
+    const DTypeFacts& from = facts(planned.tensor.type);
+    if (!from.computable) {
+      return fail("{}: expected weights, found {}", printable(planned.tensor.name), from.name);
+    }
+    if (from.block > 1 && !options_.allow_requantize) {
+      return fail(
+          "{}: expected a source in F32, F16 or BF16, found {}; --allow-requantize takes it, and "
+          "adds one loss to another",
+          printable(planned.tensor.name), from.name);
+    }
+    return {};
+  }
+
+  Result<void> find_importance(PlannedType& planned) {
+    const Tensor& tensor = planned.tensor;
+    if (facts(planned.type).block == 1) return {};
+    const bool needed = needs_importance(tensor.name, planned.type, options_.file_type);
+    const Importance::Entry* entry =
+        options_.importance != nullptr ? options_.importance->find(tensor.name) : nullptr;
+    if (entry == nullptr) {
+      if (needed) {
+        return fail("{}: expected importance (--imatrix) for {}, which is worthless without",
+                    printable(tensor.name), name(planned.type));
+      }
+      if (options_.importance != nullptr && !is_embedding_or_output(tensor.name))
+        plan_.without_importance.emplace_back(tensor.name);
+      return {};
+    }
+    const auto found = static_cast<int64_t>(entry->values.size());
+    if (found != tensor.columns() && found != tensor.columns() * tensor.size[2]) {
+      return fail("{}: expected importance of {} columns for each of {} matrices, found {} numbers",
+                  printable(tensor.name), tensor.columns(), tensor.size[2], found);
+    }
+    planned.importance = entry->values.data();
+    planned.importance_parts = found / tensor.columns();
+    if (entry->unmet > 0) {
+      plan_.notes.push_back(fmt::format(
+          "{}: {} of {} experts met nothing when importance was measured: all their columns count "
+          "alike",
+          printable(tensor.name), entry->unmet, entry->parts));
+    }
+    return {};
+  }
+
+  const gguf::GgufFile& source_;
+  const PlanOptions& options_;
+  std::vector<Rule> rules_;
+  Plan plan_;
+};
+
+}  // namespace
+
+Result<Plan> make_plan(const gguf::GgufFile& source, const PlanOptions& options) {
+  return Planner(source, options).make();
+}
+
+}  // namespace issun::quantize

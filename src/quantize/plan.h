@@ -1,0 +1,48 @@
+// Which type each tensor of a file gets, before a byte is written, and everything that speaks
+// against it.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "gguf/reader.h"
+#include "quantize/importance.h"
+#include "quantize/mixture.h"
+
+namespace issun::quantize {
+
+// Tensors whose names the pattern (a regular expression) is found in get the type.
+struct TypeRule {
+  std::string pattern;
+  DType type;
+};
+
+struct PlanOptions {
+  // nullptr: tensors keep the types they have.
+  const FileType* file_type = nullptr;
+  std::vector<TypeRule> rules;  // the first that holds decides
+  const Importance* importance = nullptr;
+  bool allow_requantize = false;
+};
+
+struct PlannedType {
+  Tensor tensor;  // of the source
+  DType type;
+  std::optional<DType> wanted = {};   // which its rows do not divide into
+  const float* importance = nullptr;  // (parts, columns)
+  int64_t importance_parts = 1;       // 1, or as many as the tensor has matrices
+};
+
+struct Plan {
+  std::vector<PlannedType> tensors;  // in the order of the source, which has to outlive this
+  // Quantised without weights although there are some for others; sentences about the importance.
+  std::vector<std::string> without_importance, notes;
+};
+
+// Error: a rule that is no regular expression or names no matrix, importance that is missing where
+// the result would be worthless without or that has another shape than its tensor, a source that is
+// quantised already, a tensor that has no numbers to convert.
+Result<Plan> make_plan(const gguf::GgufFile& source, const PlanOptions& options);
+
+}  // namespace issun::quantize
