@@ -49,7 +49,7 @@ Result<int> run(int argc, char** argv) {
   Action action;
   for (const auto add : {add_run, add_inspect, add_tokenize, add_detokenize, add_logits, add_verify,
                          add_bench, add_synth, add_import, add_eval, add_embed, add_rerank,
-                         add_tokenizer, add_pretrain, add_tune, add_merge}) {
+                         add_tokenizer, add_pretrain, add_tune, add_merge, add_quantize}) {
     add(app, action);
   }
   try {

@@ -10,7 +10,7 @@ from program import ProgramTest, STORIES
 
 COMMANDS = (("run",), ("inspect",), ("tokenize",), ("detokenize",), ("logits",), ("verify",),
             ("bench",), ("synth",), ("import",), ("eval", "perplexity"),
-            ("embed",), ("rerank",), ("tokenizer", "train"))
+            ("embed",), ("rerank",), ("tokenizer", "train"), ("quantize",))
 
 
 class Usage(ProgramTest):
