@@ -37,6 +37,19 @@ def q8_0(rows):
                            codes.view(np.uint8)], 1).tobytes()
 
 
+def decoded(kind, shape, raw):
+    """The numbers of a tensor as gguf_file.read_tensors gives it: F32, F16 or Q4_0."""
+    count = int(np.prod(shape))
+    if kind == 2:
+        blocks = np.frombuffer(raw, np.uint8, count // BLOCK * 18).reshape(-1, 18)
+        scale = blocks[:, :2].copy().view(np.float16).astype(np.float32)
+        codes = np.concatenate([blocks[:, 2:] & 15, blocks[:, 2:] >> 4], 1).astype(np.float32) - 8
+        return (codes * scale).reshape(shape[::-1])
+    if kind not in (0, 1):
+        raise ValueError(f"expected a tensor of F32, F16 or Q4_0, found type {kind}")
+    return np.frombuffer(raw, (np.float32, np.float16)[kind], count).astype(np.float32).reshape(shape[::-1])
+
+
 def content(type_name, rows):
     """(type name, shape of GGUF, content) of a matrix (rows, columns) or an array in `type_name`:
     f32, f16, q4_0 or q8_0."""

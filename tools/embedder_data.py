@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Prepares the embedder's training data: texts -> one compressed file of tokens.
 
-Input: JSON lines with "text", "lang" (ja or en) and "kind" (novel or docs), and tables of course outlines (a JSON file with
-"subject" rows, of which only the course's name and outline are used, never people). Output: an
+Input: JSON lines with "text", "lang" (ja or en) and "kind" (novel or docs), and tables of course
+outlines (a JSON file with "subject" rows, of which only the course's name and outline are used,
+never people). Output: an
 .npz.xz file with the vocabulary, the tokens of all documents, where documents and sentences begin,
 and which documents are held out.
 """

@@ -56,6 +56,28 @@ def read_metadata(path):
     return result
 
 
+def read_tensors(path):
+    """The tensors of a GGUF file: name -> (type number, shape with the length of a row first,
+    bytes). Types: those of TENSOR_TYPES."""
+    with open(path, "rb") as file:
+        reader = Reader(file.read())
+    reader.at = 8
+    count, keys = reader.scalar(10), reader.scalar(10)
+    for _ in range(keys):
+        reader.string()
+        reader.value(reader.scalar(4))
+    entries = []
+    for _ in range(count):
+        name, dimensions = reader.string().decode(), reader.scalar(4)
+        shape = [reader.scalar(10) for _ in range(dimensions)]
+        entries.append((name, reader.scalar(4), shape, reader.scalar(10)))
+    begin = -(-reader.at // ALIGNMENT) * ALIGNMENT
+    ends = sorted(offset for *_, offset in entries)[1:] + [len(reader.data) - begin]
+    following = dict(zip(sorted(offset for *_, offset in entries), ends))
+    return {name: (kind, shape, reader.data[begin + offset:begin + following[offset]])
+            for name, kind, shape, offset in entries}
+
+
 def _packed(kind, value):
     if kind == STRING:
         raw = value if isinstance(value, bytes) else value.encode()

@@ -6,7 +6,7 @@
 
 namespace issun::apps {
 
-constexpr const char* kDefaultModelName = "stories260K (built in)";
+constexpr const char* kDefaultModelName = "issun-27m (built in)";
 
 // The GGUF file, whole.
 std::span<const std::byte> default_model();

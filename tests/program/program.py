@@ -16,6 +16,7 @@ BINARY = os.environ["ISSUN_BINARY"]
 SOURCE = pathlib.Path(os.environ["ISSUN_SOURCE"])
 SHARED = pathlib.Path(os.environ.get("ISSUN_SHARED", SOURCE.parent / "shared"))
 STORIES = SOURCE / "models" / "stories260K.gguf"
+DEFAULT = SOURCE / "models" / "issun-27m.gguf"  # the one inside the program
 
 # What each instruction set needs, by the names /proc/cpuinfo has for it.
 ISA_FLAGS = {

@@ -6,7 +6,7 @@ import signal
 import subprocess
 
 import program
-from program import ProgramTest, STORIES
+from program import DEFAULT, ProgramTest, STORIES
 
 COMMANDS = (("run",), ("inspect",), ("tokenize",), ("detokenize",), ("logits",), ("verify",),
             ("bench",), ("synth",), ("import",), ("eval", "perplexity"),
@@ -48,11 +48,13 @@ class Usage(ProgramTest):
                 self.refuse("run", STORIES, "-p", "", "-n", 1, isa=isa, naming=(isa,))
 
     def test_a_reader_that_has_seen_enough_ends_the_program_quietly(self):
-        with subprocess.Popen([program.BINARY, "inspect", STORIES, "--json"],
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-            fcntl.fcntl(process.stdout, 1031, 4096)  # F_SETPIPE_SZ: less than the report
-            self.assertEqual(len(process.stdout.read(10)), 10)
-            process.stdout.close()
+        reader, writer = os.pipe()
+        fcntl.fcntl(writer, 1031, 4096)  # F_SETPIPE_SZ: less than the report
+        with subprocess.Popen([program.BINARY, "inspect", STORIES, "--json"], stdout=writer,
+                              stderr=subprocess.PIPE) as process:
+            os.close(writer)
+            self.assertEqual(len(os.read(reader, 10)), 10)
+            os.close(reader)
             self.assertEqual(process.stderr.read(), b"")
             self.assertIn(process.wait(60), (0, -signal.SIGPIPE))
 
@@ -137,6 +139,7 @@ class Usage(ProgramTest):
                 named = self.succeed(*arguments, STORIES)
                 self.assertEqual(self.succeed(*arguments, "-m", STORIES).out, named.out)
                 if "token" in arguments[0]:
+                    named = self.succeed(*arguments, DEFAULT)
                     self.assertEqual(self.succeed(*arguments).out, named.out)  # the built-in model
 
 
