@@ -1,6 +1,7 @@
 // Formats whose groups have a scale and a smallest value: x ~ scale * code + offset.
 #include <array>
 
+#include "quantize/block_search.h"
 #include "quantize/encode_blocks.h"
 #include "quantize/packing.h"
 
@@ -46,36 +47,14 @@ struct LineBlock {
   int8_t codes[256] = {};
 };
 
-// Sixteen groups side by side: one block of groups of 16, or two of groups of 32.
-class LineSearch {
+class LineSearch : public BlockSearch<LineSearch, LineBlock> {
  public:
   LineSearch(const Part& part, int size, float highest, int most)
-      : part_(part), lanes_(part, size), size_(size), most_(most), range_{0, highest} {}
-
-  // The blocks there are, one or two.
-  void search(LineBlock (&best)[2]) {
-    start();
-    climb();
-    kernels::CodeSums sums;
-    part_.sums(lanes_.groups(), range_, lines_at(0, 0), &sums);
-    for (int b = 0; b < blocks(); ++b) keep(b, &best[b]);
-    const std::array<float, 2> before = block_errors();
-    bool moved[2] = {};
-    for (int b = 0; b < blocks(); ++b) moved[b] = refit(b, sums);
-    if (moved[0] || moved[1]) climb();
-    const std::array<float, 2> after = block_errors();
-    for (size_t b = 0; b < static_cast<size_t>(blocks()); ++b) {
-      if (moved[b] && after[b] < before[b]) keep(static_cast<int>(b), &best[b]);
-      round_all(static_cast<int>(b), &best[b]);
-    }
-  }
+      : BlockSearch(part, size), most_(most), range_{0, highest} {}
 
  private:
+  friend BlockSearch;
   static constexpr int kPolish = 2;
-
-  int blocks() const { return size_ / 16; }
-  int in_block() const { return size_ == 16 ? 16 : 8; }  // groups
-  int first(int block) const { return block * in_block(); }
 
   int held(int whole) const { return std::clamp(whole, 0, most_); }
 
@@ -145,10 +124,8 @@ class LineSearch {
     }
   }
 
-  std::array<float, 2> block_errors() const {
-    std::array<float, 2> errors{};
-    for (int g = 0; g < 16; ++g) errors[static_cast<size_t>(g / in_block())] += errors_[g];
-    return errors;
+  void sums(kernels::CodeSums* out) const {
+    part_.sums(lanes_.groups(), range_, lines_at(0, 0), out);
   }
 
   void keep(int b, LineBlock* block) const {
@@ -195,20 +172,25 @@ class LineSearch {
     return true;
   }
 
-  const Part& part_;
-  const Lanes lanes_;
-  const int size_, most_;
+  const int most_;
   const Range range_;
   uint16_t block_d_[2] = {}, block_dmin_[2] = {};
   // Of each group.
   float d_[16], dmin_[16];
   int scales_[16], mins_[16];
-  float errors_[16];
 };
 
-void pack_fifth_bits(const int8_t* codes, uint8_t* high) {
-  std::memset(high, 0, 4);
-  for (int i = 0; i < 32; ++i) high[i / 8] |= static_cast<uint8_t>((codes[i] >> 4 & 1) << (i % 8));
+// All of two blocks but the bits of codes beyond the fourth.
+template <class Block>
+void encode_lines(const Part& part, float highest, LineBlock (&found)[2], Two<Block>* two) {
+  LineSearch(part, 32, highest, 63).search(found);
+  for (int b = 0; b < 2; ++b) {
+    Block& block = two->blocks[b];
+    block.d = found[b].d;
+    block.dmin = found[b].dmin;
+    pack_scales_k4(found[b].scales, found[b].mins, block.scales);
+    pack_group_nibbles(found[b].codes, block.nibbles);
+  }
 }
 
 }  // namespace
@@ -239,25 +221,14 @@ void encode(const Part& part, BlockQ2_K* block) {
 
 void encode(const Part& part, Two<BlockQ4_K>* two) {
   LineBlock found[2];
-  LineSearch(part, 32, 15, 63).search(found);
-  for (int b = 0; b < 2; ++b) {
-    BlockQ4_K& block = two->blocks[b];
-    block.d = found[b].d;
-    block.dmin = found[b].dmin;
-    pack_scales_k4(found[b].scales, found[b].mins, block.scales);
-    pack_group_nibbles(found[b].codes, block.nibbles);
-  }
+  encode_lines(part, 15, found, two);
 }
 
 void encode(const Part& part, Two<BlockQ5_K>* two) {
   LineBlock found[2];
-  LineSearch(part, 32, 31, 63).search(found);
+  encode_lines(part, 31, found, two);
   for (int b = 0; b < 2; ++b) {
     BlockQ5_K& block = two->blocks[b];
-    block.d = found[b].d;
-    block.dmin = found[b].dmin;
-    pack_scales_k4(found[b].scales, found[b].mins, block.scales);
-    pack_group_nibbles(found[b].codes, block.nibbles);
     std::memset(block.high, 0, sizeof block.high);
     for (int i = 0; i < 256; ++i)
       block.high[i % 32] |= static_cast<uint8_t>((found[b].codes[i] >> 4 & 1) << (i / 32));

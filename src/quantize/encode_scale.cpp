@@ -1,6 +1,7 @@
 // Formats whose groups have a scale: x ~ scale * code, codes being whole numbers or a table.
 #include <array>
 
+#include "quantize/block_search.h"
 #include "quantize/encode_blocks.h"
 #include "quantize/packing.h"
 #include "tensor/codebooks.h"
@@ -49,44 +50,22 @@ struct ScaleBlock {
   int8_t codes[256] = {};
 };
 
-// Sixteen groups side by side: one block of groups of 16, or two of groups of 32.
 template <class Codes>
-class ScaleSearch {
+class ScaleSearch : public BlockSearch<ScaleSearch<Codes>, ScaleBlock> {
+  using Base = BlockSearch<ScaleSearch<Codes>, ScaleBlock>;
+
  public:
   // lowest, highest: of the whole multiples.
   ScaleSearch(const Part& part, int size, const Codes& codes, const Tries& tries, int lowest,
               int highest)
-      : part_(part),
-        lanes_(part, size),
-        size_(size),
-        codes_(codes),
-        lowest_(lowest),
-        highest_(highest) {
+      : Base(part, size), codes_(codes), lowest_(lowest), highest_(highest) {
     part.fit_all(lanes_.groups(), codes, tries, own_);
   }
 
-  // The blocks there are, one or two.
-  void search(ScaleBlock (&best)[2]) {
-    start();
-    climb();
-    kernels::CodeSums sums;
-    part_.sums(lanes_.groups(), codes_, lines_of(scales_), &sums);
-    for (int b = 0; b < blocks(); ++b) keep(b, &best[b]);
-    const std::array<float, 2> before = block_errors();
-    bool moved[2] = {};
-    for (int b = 0; b < blocks(); ++b) moved[b] = refit(b, sums);
-    if (moved[0] || moved[1]) climb();
-    const std::array<float, 2> after = block_errors();
-    for (size_t b = 0; b < static_cast<size_t>(blocks()); ++b) {
-      if (moved[b] && after[b] < before[b]) keep(static_cast<int>(b), &best[b]);
-      round_all(static_cast<int>(b), &best[b]);
-    }
-  }
-
  private:
-  int blocks() const { return size_ / 16; }
-  int in_block() const { return size_ == 16 ? 16 : 8; }  // groups
-  int first(int block) const { return block * in_block(); }
+  friend Base;
+  using Base::blocks, Base::errors_, Base::first, Base::in_block, Base::lanes_, Base::part_,
+      Base::size_;
 
   kernels::Lines lines_of(const int* multiples) const {
     kernels::Lines lines = {};
@@ -134,10 +113,8 @@ class ScaleSearch {
     }
   }
 
-  std::array<float, 2> block_errors() const {
-    std::array<float, 2> errors{};
-    for (int g = 0; g < 16; ++g) errors[static_cast<size_t>(g / in_block())] += errors_[g];
-    return errors;
+  void sums(kernels::CodeSums* out) const {
+    part_.sums(lanes_.groups(), codes_, lines_of(scales_), out);
   }
 
   void keep(int b, ScaleBlock* block) const {
@@ -169,14 +146,11 @@ class ScaleSearch {
     return true;
   }
 
-  const Part& part_;
-  const Lanes lanes_;
-  const int size_;
   const Codes& codes_;
   const int lowest_, highest_;
   uint16_t block_d_[2] = {};
   // Of each group.
-  float own_[16], d_[16], errors_[16];
+  float own_[16], d_[16];
   int scales_[16];
 };
 
@@ -221,9 +195,7 @@ void encode(const Part& part, BlockQ5_0* block) {
   block->d = fit_single(part, Range{-16, 15}, kTries16, codes);
   lift(codes, 32, 16);
   pack_nibbles(codes, block->nibbles);
-  std::memset(block->high, 0, 4);
-  for (int i = 0; i < 32; ++i)
-    block->high[i / 8] |= static_cast<uint8_t>((codes[i] >> 4 & 1) << (i % 8));
+  pack_fifth_bits(codes, block->high);
 }
 
 // Cutting off pays nothing with so many steps: the largest value is 127, then once the least

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 
 namespace issun::quantize {
 
@@ -28,6 +29,12 @@ inline void pack_pairs(const int8_t* codes, uint8_t* pairs) {
       pairs[32 * half + l] = static_cast<uint8_t>(byte);
     }
   }
+}
+
+// The fifth bits of 32 codes.
+inline void pack_fifth_bits(const int8_t* codes, uint8_t* high) {
+  std::memset(high, 0, 4);
+  for (int i = 0; i < 32; ++i) high[i / 8] |= static_cast<uint8_t>((codes[i] >> 4 & 1) << (i % 8));
 }
 
 }  // namespace issun::quantize
