@@ -7,6 +7,8 @@ import array
 import math
 import os
 import pathlib
+import random
+import signal
 import subprocess
 import sys
 import tempfile
@@ -68,6 +70,26 @@ class Done:
 def issun(*arguments, stdin=b"", isa=None, timeout=300, env=None, cwd=None):
     return Done(subprocess.run([BINARY, *map(str, arguments)], input=stdin, capture_output=True,
                                timeout=timeout, env=env or environment(isa), cwd=cwd, check=False))
+
+
+def finish_through_kills(command, seed):
+    """Runs `command` again and again, killed after random times, until it has ended well; how often
+    it was killed."""
+    wait, kills = random.Random(seed), 0
+    command = [BINARY, *map(str, command)]
+    for _ in range(60):
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            status = process.wait(wait.uniform(0.1, 0.7))
+            break
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            kills += 1
+    else:
+        status = subprocess.run(command, capture_output=True, check=False).returncode
+    assert status == 0, f"{command}: expected exit 0, found {status}"
+    return kills
 
 
 def read_floats(path):

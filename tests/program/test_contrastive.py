@@ -2,12 +2,10 @@
 import json
 import math
 import random
-import signal
-import subprocess
 
 import gguf_file
 import program
-from program import BINARY, ProgramTest
+from program import ProgramTest
 
 WORDS = ("one inch long the boy set out in a bowl with needle for sword and straw its sheath to see "
          "capital where an ogre lived who swallowed people whole").split()
@@ -165,22 +163,10 @@ class Contrastive(ProgramTest):
         model = self.encoder()
         flags = ["--contrastive", "--full", "--batch", "16", "--steps", "600", "--sequence", "32",
                  "--checkpoint-every", "5", "--valid-share", "0.1", "--valid-every", "40"]
-        whole = [BINARY, "tune", model, self.pairs, *flags, "--out", self.folder / "whole"]
+        whole = ["tune", model, self.pairs, *flags, "--out", self.folder / "whole"]
         killed = whole[:-1] + [self.folder / "killed"]
-        self.assertEqual(subprocess.run(whole, capture_output=True, check=False).returncode, 0)
-        wait, kills = random.Random(3), 0
-        for _ in range(60):
-            process = subprocess.Popen(killed, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            try:
-                self.assertEqual(process.wait(wait.uniform(0.1, 0.7)), 0)
-                break
-            except subprocess.TimeoutExpired:
-                process.send_signal(signal.SIGKILL)
-                process.wait()
-                kills += 1
-        else:
-            self.assertEqual(subprocess.run(killed, capture_output=True, check=False).returncode, 0)
-        self.assertGreater(kills, 0)
+        self.succeed(*whole)
+        self.assertGreater(program.finish_through_kills(killed, seed=3), 0)
         self.assertEqual((self.folder / "whole/model.gguf").read_bytes(),
                          (self.folder / "killed/model.gguf").read_bytes())
 

@@ -75,23 +75,9 @@ class Training(ProgramTest):
     def test_a_run_that_is_killed_goes_on_bit_for_bit(self):
         settings = self.write_config("long.json", steps=500, checkpoint_every=5)
         self.assertEqual(self.pretrain("whole", config=settings).status, 0)
-        wait = random.Random(5)
-        kills = 0
-        for _ in range(60):
-            process = subprocess.Popen(
-                [BINARY, "pretrain", "--config", settings, "--data", self.data, "--out",
-                 self.folder / "killed", "-t", "2"], stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL)
-            try:
-                self.assertEqual(process.wait(wait.uniform(0.1, 0.7)), 0)
-                break
-            except subprocess.TimeoutExpired:
-                process.send_signal(signal.SIGKILL)
-                process.wait()
-                kills += 1
-        else:
-            self.assertEqual(self.pretrain("killed", config=settings).status, 0)
-        self.assertGreater(kills, 0)
+        killed = ("pretrain", "--config", settings, "--data", self.data, "--out", self.folder / "killed",
+                  "-t", "2")
+        self.assertGreater(program.finish_through_kills(killed, seed=5), 0)
         self.assertEqual((self.folder / "whole/model.gguf").read_bytes(),
                          (self.folder / "killed/model.gguf").read_bytes())
         self.assertEqual(self.curve("whole"), self.curve("killed"))
