@@ -40,41 +40,39 @@ class Reader:
         return self.scalar(kind)
 
 
-def read_metadata(path):
-    """The metadata of a GGUF file: key -> (type, value); strings are bytes, arrays (type, list)."""
+def _opened(path):
+    """(reader behind the metadata, number of tensors, metadata) of a GGUF file."""
     with open(path, "rb") as file:
         reader = Reader(file.read())
     if reader.data[:4] != b"GGUF":
         raise SystemExit(f"{path}: expected a GGUF file")
     reader.at = 8
-    reader.scalar(10)  # tensors
-    result = {}
+    tensors, metadata = reader.scalar(10), {}
     for _ in range(reader.scalar(10)):
         key = reader.string().decode()
         kind = reader.scalar(4)
-        result[key] = (kind, reader.value(kind))
-    return result
+        metadata[key] = (kind, reader.value(kind))
+    return reader, tensors, metadata
+
+
+def read_metadata(path):
+    """The metadata of a GGUF file: key -> (type, value); strings are bytes, arrays (type, list)."""
+    return _opened(path)[2]
 
 
 def read_tensors(path):
     """The tensors of a GGUF file: name -> (type number, shape with the length of a row first,
     bytes). Types: those of TENSOR_TYPES."""
-    with open(path, "rb") as file:
-        reader = Reader(file.read())
-    reader.at = 8
-    count, keys = reader.scalar(10), reader.scalar(10)
-    for _ in range(keys):
-        reader.string()
-        reader.value(reader.scalar(4))
+    reader, count, _ = _opened(path)
     entries = []
     for _ in range(count):
         name, dimensions = reader.string().decode(), reader.scalar(4)
         shape = [reader.scalar(10) for _ in range(dimensions)]
         entries.append((name, reader.scalar(4), shape, reader.scalar(10)))
     begin = -(-reader.at // ALIGNMENT) * ALIGNMENT
-    ends = sorted(offset for *_, offset in entries)[1:] + [len(reader.data) - begin]
-    following = dict(zip(sorted(offset for *_, offset in entries), ends))
-    return {name: (kind, shape, reader.data[begin + offset:begin + following[offset]])
+    offsets = sorted(offset for *_, offset in entries)
+    end_of = dict(zip(offsets, offsets[1:] + [len(reader.data) - begin]))
+    return {name: (kind, shape, reader.data[begin + offset:begin + end_of[offset]])
             for name, kind, shape, offset in entries}
 
 

@@ -2,7 +2,7 @@
 that looking something up in a text is learnt sooner. The kinds of questions are those of the other
 modules."""
 from instructions_copy import TASKS as COPY
-from instructions_events import event_slots
+from instructions_events import drawn_events
 from instructions_lists import list_n
 from instructions_passages import which_sentence
 from instructions_reading import choice, drawn_facts, yes_or_no
@@ -38,14 +38,10 @@ def facts(m):
 
 def events(m):
     """Three to five events, and every question about them."""
-    lines, questions, people = [], [], set()
-    for template in m.rng.sample(m.tables.facts["events"], m.rng.randint(3, 5)):
-        statement, *asks = [c.strip() for c in template.split(" ;; ")]
-        slots = event_slots(m, people)
-        said = m.phrases.expand(statement, **slots)
-        lines.append(said[0].upper() + said[1:])
-        for ask in asks:
-            question, full, short = [m.phrases.expand(t.strip(), **slots) for t in ask.split("=>")]
+    lines, questions = [], []
+    for line, asks in drawn_events(m, m.rng.randint(3, 5)):
+        lines.append(line)
+        for question, full, short in asks:
             questions.append((m.phrases.ended(question, True, False) if m.ja else question,
                               short if m.chance(0.6) else full))
     m.rng.shuffle(questions)

@@ -25,16 +25,24 @@ def card(m):
     return m.one("answer_from_text", m.phrases.reading(text, question), answer, text)
 
 
-def event(m):
-    """Two to four events, and a question about one."""
-    lines, questions, people = [], [], set()
-    for template in m.rng.sample(m.tables.facts["events"], m.rng.randint(1, 4)):
+def drawn_events(m, count):
+    """Yields the sentence of each of so many events, and its questions, to be taken before the next event:
+    (question, full answer, short one)."""
+    people = set()
+    for template in m.rng.sample(m.tables.facts["events"], count):
         statement, *asks = [c.strip() for c in template.split(" ;; ")]
         slots = event_slots(m, people)
         said = m.phrases.expand(statement, **slots)
-        lines.append(said[0].upper() + said[1:])
-        for ask in asks:
-            questions.append([m.phrases.expand(t.strip(), **slots) for t in ask.split("=>")])
+        yield said[0].upper() + said[1:], ([m.phrases.expand(t.strip(), **slots) for t in ask.split("=>")]
+                                           for ask in asks)
+
+
+def event(m):
+    """One to four events, and a question about one."""
+    lines, questions = [], []
+    for line, asks in drawn_events(m, m.rng.randint(1, 4)):
+        lines.append(line)
+        questions += asks
     question, full, short = m.rng.choice(questions)
     if m.ja:
         question = m.phrases.ended(question, True, False)
