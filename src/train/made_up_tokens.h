@@ -37,25 +37,34 @@ inline const tokenizer::Tokenizer& chat_tokenizer() {
   return tokenizer;
 }
 
-// A store of documents of these lengths with the tokens 1, 2, 3, ..., all learnt; whole or not.
-inline TokenStore counted_store(const ScratchFolder& scratch, const std::vector<int>& lengths,
-                                bool whole = false) {
-  const std::string path = scratch.path("counted.tokens");
+// A store of these documents, whose tokens become 1, 2, 3, ...
+inline TokenStore numbered_store(const ScratchFolder& scratch,
+                                 std::vector<EncodedDocument> documents) {
+  const std::string path = scratch.path("numbered.tokens");
   auto writer = TokenFileWriter::create(path, 1 << 20);
   REQUIRE(writer);
-  for (size_t d = 0; d < lengths.size(); ++d) {
-    EncodedDocument document;
-    document.whole = whole;
-    for (int i = 0; i < lengths[d]; ++i) {
-      document.tokens.push_back(static_cast<int32_t>(writer->tokens()) + i + 1);
-    }
-    document.learnt.assign(document.tokens.size(), 1);
-    REQUIRE(writer->add(document, d));
+  int32_t token = 0;
+  for (size_t d = 0; d < documents.size(); ++d) {
+    for (tokenizer::Token& t : documents[d].tokens) t = ++token;
+    REQUIRE(writer->add(documents[d], d));
   }
   REQUIRE(writer->finish(1, 2));
   auto store = TokenStore::open(path, 1 << 20);
   REQUIRE_MESSAGE(store, store.error().message);
   return std::move(*store);
+}
+
+// A store of documents of these lengths with the tokens 1, 2, 3, ..., all learnt; whole or not.
+inline TokenStore counted_store(const ScratchFolder& scratch, const std::vector<int>& lengths,
+                                bool whole = false) {
+  std::vector<EncodedDocument> documents;
+  for (const int length : lengths) {
+    EncodedDocument& document = documents.emplace_back();
+    document.whole = whole;
+    document.tokens.resize(static_cast<size_t>(length));
+    document.learnt.assign(document.tokens.size(), 1);
+  }
+  return numbered_store(scratch, std::move(documents));
 }
 
 }  // namespace issun::train
