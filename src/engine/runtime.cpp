@@ -45,6 +45,7 @@ model::ForwardOptions forward_options(const RuntimeOptions& options,
   forward.context = options.context;
   forward.exact = options.exact;
   forward.adapters = weights.adapter_sizes;
+  forward.observer = options.observer;
   return forward;
 }
 

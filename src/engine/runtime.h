@@ -19,7 +19,8 @@ struct RuntimeOptions {
   int max_sequences = 1;  // at once, each of `context` tokens
   int max_outputs = 1;    // rows of logits of one batch
   DType cache_type = DType::F16;
-  bool exact = false;  // F32 activations everywhere
+  bool exact = false;                          // F32 activations everywhere
+  model::ProductObserver* observer = nullptr;  // of all that the model multiplies
 };
 
 class Runtime {

@@ -80,8 +80,8 @@ Matrix<const float> Forward::run(const Batch& batch, cache::PagedKv& cache) {
   CHECK_THAT(static_cast<int>(batch.sequences.size()) <= options_.max_sequences);
   CHECK_THAT(static_cast<int>(batch.outputs.size()) <= options_.max_outputs);
   CHECK_THAT(cache.shape().layers.size() == config_.layers.size());
-  const Pass pass{config_,        weights_,  kernels_, workers_, scratch_,
-                  options_.exact, *buffers_, batch,    cache};
+  const Pass pass{config_,        weights_,          kernels_,  workers_, scratch_,
+                  options_.exact, options_.observer, *buffers_, batch,    cache};
   place(pass);
   embed(pass);
   prepare_layer_inputs(pass);

@@ -10,6 +10,7 @@
 #include "kernels/linear.h"
 #include "model/config.h"
 #include "model/decoder.h"
+#include "model/observer.h"
 #include "model/rope.h"
 #include "model/weights.h"
 
@@ -27,6 +28,7 @@ struct ForwardOptions {
   int64_t context = 4096;  // longest sequence, in tokens
   bool exact = false;      // F32 activations everywhere, also against quantised weights
   bool hidden = false;     // run() gives the rows after the last norm, not logits
+  ProductObserver* observer = nullptr;  // of all that run() multiplies; outlives the pass
 };
 
 class Forward final : public Decoder {

@@ -6,7 +6,9 @@
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
+#include <map>
 #include <new>
+#include <string>
 
 #include "kernels/dispatch.h"
 #include "model/model.h"
@@ -56,6 +58,7 @@ struct How {
   int rows = 512;  // at a time
   bool exact = false;
   DType cache_type = DType::F32;
+  ProductObserver* observer = nullptr;
 };
 
 // The logits of every position, (tokens, vocabulary).
@@ -66,6 +69,7 @@ std::vector<float> logits(const Model& model, std::span<const int32_t> tokens, c
   options.max_rows = options.max_outputs = how.rows;
   options.context = static_cast<int64_t>(tokens.size());
   options.exact = how.exact;
+  options.observer = how.observer;
   auto forward = Forward::create(model.config, model.weights, *how.kernels, workers, options);
   REQUIRE(forward);
   auto cache = cache::PagedKv::create(model.config.kv_shape(how.cache_type, how.cache_type),
@@ -237,5 +241,28 @@ TEST_CASE(
                  golden) < 6e-3);
       }
     }
+  }
+}
+
+TEST_CASE("An observer sees what every matrix multiplies, once a batch, and changes nothing") {
+  struct Counter final : ProductObserver {
+    std::map<std::string, int64_t, std::less<>> rows;
+    void see(const Tensor& weights, int expert, const Matrix<const float>& in) override {
+      CHECK(expert == -1);
+      CHECK(in.columns == weights.columns());
+      rows[std::string(weights.name)] += in.rows;
+    }
+  };
+  const auto model = *Model::open(stories());
+  const std::vector<int32_t> tokens = some_tokens(20, model->config.vocabulary_size);
+  How how{.kernels = *kernels::choose_kernels(), .rows = 8};
+  const std::vector<float> alone = logits(*model, tokens, how);
+  Counter counter;
+  how.observer = &counter;
+  CHECK(logits(*model, tokens, how) == alone);
+  CHECK(counter.rows.size() == 7 * model->config.layers.size() + 1);
+  for (const auto& [name, rows] : counter.rows) {
+    INFO(name);
+    CHECK(rows == 20);
   }
 }

@@ -94,6 +94,10 @@ void multiply(const Pass& pass, const MixtureWeights& weights, const Matrix<floa
     for (const ExpertProduct& product : products) {
       const Tensor& matrix = (weights.experts[e].*product.linear).weight;
       pass.prepare(matrix.type, activations);
+      if (pass.observer != nullptr) {
+        pass.observer->see(matrix, static_cast<int>(e),
+                           {in.row(begin), rows, in.columns, in.stride});
+      }
       some[count++] = {matrix, {product.out.row(begin), rows, product.out.columns}, begin};
       if (count == kernels::kMostProducts) compute();
     }

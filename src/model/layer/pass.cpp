@@ -38,6 +38,7 @@ void Pass::project(const Matrix<float>& rows, std::initializer_list<Projection> 
   size_t count = 0;
   for (const Projection& p : projections) {
     products[count++] = {p.linear.weight, p.out};
+    if (observer != nullptr) observer->see(p.linear.weight, -1, prepared.rows);
     prepare(p.linear.weight.type, prepared);
   }
   kernels::linear(kernels, workers, scratch, prepared, std::span(products).first(count), exact);

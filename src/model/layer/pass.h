@@ -9,6 +9,7 @@
 #include "model/buffers.h"
 #include "model/config.h"
 #include "model/decoder.h"
+#include "model/observer.h"
 #include "model/weights.h"
 
 namespace issun::model {
@@ -24,7 +25,8 @@ struct Pass {
   const kernels::KernelTable& kernels;
   Workers& workers;
   const kernels::LinearScratch& scratch;
-  const bool exact;  // F32 activations everywhere
+  const bool exact;                 // F32 activations everywhere
+  ProductObserver* const observer;  // nullptr: nobody looks
   Buffers& buffers;
   const Batch& batch;
   cache::PagedKv& cache;
