@@ -26,6 +26,7 @@ need libfmt-dev header fmt/format.h
 need libexpected-dev header tl/expected.hpp
 need nlohmann-json3-dev header nlohmann/json.hpp
 need libcli11-dev header CLI/CLI.hpp
+need libboost1.81-dev header boost/beast/http.hpp
 if [ "$1" = check ]; then
   need doctest-dev header doctest/doctest.h
   need clang command -v clang++

@@ -1,0 +1,7 @@
+#include "serve/page.h"
+
+namespace issun::serve {
+
+std::span<const Asset> page_assets() { return {}; }
+
+}  // namespace issun::serve
