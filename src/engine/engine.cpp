@@ -42,6 +42,7 @@ struct Engine::Session {
   TextStream text;
   RequestStatistics statistics;
   bool begun = false;  // has been part of a batch
+  int computed = 0;    // positions of the table before the batch that is being planned
   bool finished = false;
 };
 
@@ -189,10 +190,10 @@ bool Engine::waits_for_prefix(Session& session) {
     }
   }
   if (best == nullptr) return false;
-  if (best->table.length < std::min(longest, static_cast<int>(best->history.size()) - 1)) {
+  if (best->computed < std::min(longest, static_cast<int>(best->history.size()) - 1)) {
     return true;
   }
-  const int shared = cache_.resumable(best->table, std::min(longest, best->table.length));
+  const int shared = cache_.resumable(best->table, std::min(longest, best->computed));
   if (shared <= session.table.length) return false;
   cache_.truncate(session.table, 0);
   session.statistics.cached_tokens = 0;
@@ -271,6 +272,7 @@ void Engine::plan_batch() {
   const size_t count = running_.size();
   const bool crowded = count > static_cast<size_t>(options_.prompt_rows);
   ++turn_;
+  for (const auto& session : running_) session->computed = session->table.length;
   most_rows_ = options_.prompt_rows;
   const auto generates = [](const auto& session) { return session->generating(); };
   if (options_.most_gap_seconds > 0 && std::any_of(running_.begin(), running_.end(), generates)) {

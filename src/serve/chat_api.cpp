@@ -22,7 +22,7 @@ Json logprobs_json(const ServedModel& model, const std::vector<TokenChoice>& tok
       entry["top_logprobs"].push_back(logprob_json(model, one.token, one.log_probability));
     content.push_back(std::move(entry));
   }
-  return {{"content", std::move(content)}};
+  return {{"content", std::move(content)}, {"refusal", nullptr}};
 }
 
 class ChatWriter : public Writer {

@@ -3,13 +3,11 @@
 #include <cstring>
 #include <numeric>
 
-#include "serve/api.h"
+#include "serve/embed_texts.h"
 
 namespace issun::serve {
 
 namespace {
-
-constexpr size_t kMostTexts = 2048;  // of a request, as the OpenAI API has it
 
 std::string base64_of(const std::vector<float>& vector) {
   static constexpr char kDigits[] =
@@ -30,50 +28,6 @@ ApiError refused(const std::string& field, const Error& error) {
   return bad_request(field, "{}", error.message);
 }
 
-std::vector<engine::TextEmbedding> embed(ServedEmbedder& served, const Json& input) {
-  const std::lock_guard lock(served.mutex);
-  const auto checked = [](auto result) {
-    if (!result) throw refused("input", result.error());
-    return std::move(*result);
-  };
-  const auto tokens_of = [](const Json& list) {
-    std::vector<int32_t> tokens;
-    for (const Json& one : list) {
-      if (!one.is_number_integer())
-        throw bad_request("input", "expected texts or lists of tokens, found {}", kind_of(one));
-      tokens.push_back(static_cast<int32_t>(std::clamp<int64_t>(one.get<int64_t>(), -1, 1 << 30)));
-    }
-    return tokens;
-  };
-  std::vector<engine::TextEmbedding> all;
-  if (input.is_string()) {
-    const std::string text = input.get<std::string>();
-    return checked(served.embedder->embed({&text, 1}));
-  }
-  if (!input.is_array() || input.empty())
-    throw bad_request("input", "expected a text or a list of texts, found {}",
-                      input.is_array() ? "an empty list" : kind_of(input));
-  if (input[0].is_number()) {
-    all.push_back(checked(served.embedder->embed_tokens(tokens_of(input))));
-    return all;
-  }
-  if (input.size() > kMostTexts)
-    throw bad_request("input", "expected at most {} texts, found {}", kMostTexts, input.size());
-  if (input[0].is_array()) {
-    for (const Json& list : input)
-      all.push_back(checked(served.embedder->embed_tokens(tokens_of(list))));
-    return all;
-  }
-  std::vector<std::string> texts;
-  for (const Json& text : input) {
-    if (!text.is_string())
-      throw bad_request(fmt::format("input[{}]", texts.size()), "expected a text, found {}",
-                        kind_of(text));
-    texts.push_back(text.get<std::string>());
-  }
-  return checked(served.embedder->embed(texts));
-}
-
 void embeddings(Api& api, const HttpRequest& request, const std::shared_ptr<Reply>& reply) {
   const Json body = parse_body(request.body);
   Fields fields(body);
@@ -87,7 +41,7 @@ void embeddings(Api& api, const HttpRequest& request, const std::shared_ptr<Repl
   const std::string format = fields.text("encoding_format").value_or("float");
   if (format != "float" && format != "base64")
     throw bad_request("encoding_format", "expected float or base64, found '{}'", format);
-  const auto found = embed(served, fields.required("input"));
+  const auto found = embed_texts(served, fields.required("input"));
   const auto dimensions = fields.integer("dimensions", 1, 1 << 20);
   const size_t width = found[0].vectors[0].size();
   if (dimensions && static_cast<size_t>(*dimensions) != width)

@@ -255,7 +255,7 @@ class Server final : public HttpServer {
 
  private:
   asio::awaitable<void> watch_signals() {
-    for (int count = 0;; ++count) {
+    for (int count = 0; !done_; ++count) {
       const auto [error, signal] = co_await signals_.async_wait(kQuietly);
       if (error) co_return;
       if (count == 0) {
@@ -283,6 +283,7 @@ class Server final : public HttpServer {
 
   void end_if_done() {
     if (!closing_now_ || connections_ > 0) return;
+    done_ = true;
     deadline_.cancel();
     signals_.cancel();
   }
@@ -375,8 +376,6 @@ class Server final : public HttpServer {
     } else if (error == http::error::header_limit || error == http::error::buffer_overflow) {
       text = refusal(431,
                      fmt::format("the headers are longer than {} bytes", options_.most_head_bytes));
-    } else if (error == beast::error::timeout) {
-      text = refusal(408, "the request did not arrive in time");
     } else if (error.category() == http::make_error_code(http::error::bad_method).category() &&
                error != http::error::end_of_stream && error != http::error::partial_message) {
       text = refusal(400, "this is not HTTP");
@@ -450,7 +449,7 @@ class Server final : public HttpServer {
   asio::steady_timer deadline_;
   std::vector<tcp::socket*> idle_;  // that wait for a request
   std::atomic<int> connections_ = 0;
-  bool closing_now_ = false;
+  bool closing_now_ = false, done_ = false;
   double patience_ = 0;
   std::function<void()> closing_;
   std::vector<std::unique_ptr<Thread>> threads_;
