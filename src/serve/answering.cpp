@@ -157,7 +157,8 @@ class Answering : public std::enable_shared_from_this<Answering> {
     choice.done = event.finish != engine::Finish::Running;
     Delta delta;
     delta.text = event.text;
-    if (event.token >= 0 && !event.probabilities.before.empty())
+    const bool shown = event.token >= 0 && event.finish != engine::Finish::EndToken;
+    if (shown && !event.probabilities.before.empty())
       delta.tokens.push_back({event.token, event.probabilities});
     if (plain_[place]) {
       delta.answer.content = event.text;
