@@ -14,11 +14,12 @@ struct Echo {
 };
 
 Json usage_of_response(const Usage& usage) {
-  return {{"input_tokens", usage.prompt_tokens},
-          {"input_tokens_details", {{"cached_tokens", usage.cached_tokens}}},
-          {"output_tokens", usage.generated_tokens},
-          {"output_tokens_details", {{"reasoning_tokens", 0}}},
-          {"total_tokens", usage.prompt_tokens + usage.generated_tokens}};
+  return {
+      {"input_tokens", usage.prompt_tokens},
+      {"input_tokens_details", {{"cached_tokens", usage.cached_tokens}, {"cache_write_tokens", 0}}},
+      {"output_tokens", usage.generated_tokens},
+      {"output_tokens_details", {{"reasoning_tokens", 0}}},
+      {"total_tokens", usage.prompt_tokens + usage.generated_tokens}};
 }
 
 Json text_part(const std::string& text) {

@@ -145,6 +145,16 @@ const Endpoint& Router::find(const HttpRequest& request) const {
       .message = fmt::format("{}: expected {}, found {}", request.path, others, request.method)};
 }
 
+namespace {
+// Ollama's clients know an error as a text.
+void refuse(const HttpRequest& request, const std::shared_ptr<Reply>& reply,
+            const ApiError& error) {
+  if (!request.path.starts_with("/api/")) return send_error(reply, error);
+  reply->send(error.status, {{"Content-Type", "application/json; charset=utf-8"}},
+              dump({{"error", error.message}}));
+}
+}  // namespace
+
 void Router::handle(HttpRequest request, std::shared_ptr<Reply> reply) {
   const std::string origin(request.header("origin"));
   try {
@@ -162,11 +172,11 @@ void Router::handle(HttpRequest request, std::shared_ptr<Reply> reply) {
     if (!endpoint.open) check_key(request);
     endpoint.handle(api_, request, reply);
   } catch (const ApiError& error) {
-    send_error(reply, error);
+    refuse(request, reply, error);
   } catch (const std::bad_alloc&) {
-    send_error(reply, {.status = 503, .message = "not enough memory for this request"});
+    refuse(request, reply, {.status = 503, .message = "not enough memory for this request"});
   } catch (const std::exception& error) {
-    send_error(reply, {.status = 500, .message = error.what()});
+    refuse(request, reply, {.status = 500, .message = error.what()});
   }
 }
 
