@@ -40,28 +40,29 @@ class ResponseWriter : public Writer {
 
  protected:
   Json response(const char* status, Json output, Json usage, Json incomplete = nullptr) const {
-    return {{"id", id_},
-            {"object", "response"},
-            {"created_at", created_},
-            {"status", status},
-            {"error", nullptr},
-            {"incomplete_details", std::move(incomplete)},
-            {"instructions", echo_.instructions},
-            {"max_output_tokens", echo_.max_output_tokens},
-            {"metadata", Json::object()},
-            {"model", model_.id()},
-            {"output", std::move(output)},
-            {"parallel_tool_calls", true},
-            {"previous_response_id", nullptr},
-            {"reasoning", {{"effort", nullptr}, {"summary", nullptr}}},
-            {"store", false},
-            {"temperature", echo_.temperature},
-            {"text", {{"format", echo_.format}}},
-            {"tool_choice", "auto"},
-            {"tools", echo_.tools},
-            {"top_p", echo_.top_p},
-            {"truncation", "disabled"},
-            {"usage", std::move(usage)}};
+    Json body{{"id", id_},
+              {"object", "response"},
+              {"created_at", created_},
+              {"status", status},
+              {"error", nullptr},
+              {"incomplete_details", std::move(incomplete)},
+              {"instructions", echo_.instructions},
+              {"max_output_tokens", echo_.max_output_tokens},
+              {"metadata", Json::object()},
+              {"model", model_.id()},
+              {"output", std::move(output)},
+              {"parallel_tool_calls", true},
+              {"previous_response_id", nullptr},
+              {"reasoning", {{"effort", nullptr}, {"summary", nullptr}}},
+              {"store", false},
+              {"temperature", echo_.temperature},
+              {"text", {{"format", echo_.format}}},
+              {"tool_choice", "auto"},
+              {"tools", echo_.tools},
+              {"top_p", echo_.top_p},
+              {"truncation", "disabled"}};
+    if (!usage.is_null()) body["usage"] = std::move(usage);
+    return body;
   }
   // The whole answer.
   Json finished(const std::vector<Choice>& choices, Json output) const {

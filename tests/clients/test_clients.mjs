@@ -30,7 +30,13 @@ const described = (() => {
   const api = modern(JSON.parse(readFileSync(process.env.ISSUN_OPENAPI, "utf8")));
   const ajv = new Ajv({ strict: false, allErrors: true, validateFormats: false, discriminator: false });
   ajv.addSchema(api, "api");
-  return (value, name) => {
+  // Of a choice by "type", the one that it names.
+  const named = (name, type) => {
+    const choices = api.components.schemas[name].anyOf?.map((one) => one.$ref?.split("/").pop()) ?? [];
+    return choices.find((one) => api.components.schemas[one]?.properties?.type?.enum?.includes(type)) ?? name;
+  };
+  return (value, general) => {
+    const name = named(general, value.type);
     const check = ajv.getSchema(`api#/components/schemas/${name}`);
     assert.ok(check, `the description has no ${name}`);
     // As it goes over the wire.
