@@ -87,9 +87,9 @@ void print_readable(const measure::Divergence& divergence, const measure::Window
   const measure::Estimate mean = divergence.mean(), delta = divergence.delta_p(),
                           perplexity = divergence.perplexity(), base = divergence.base_perplexity(),
                           ratio = divergence.perplexity_ratio();
-  write_out(fmt::format("KLD {:.6f} +- {:.6f} nats a token\n", mean.value, mean.error));
+  write_out(fmt::format("KLD {:.5g} +- {:.2g} nats a token\n", mean.value, mean.error));
   write_out(fmt::format(
-      "median {:.6f}, 90 % {:.6f}, 95 % {:.6f}, 99 % {:.6f}, 99.9 % {:.6f}, largest {:.6f}\n",
+      "median {:.4g}, 90 % {:.4g}, 95 % {:.4g}, 99 % {:.4g}, 99.9 % {:.4g}, largest {:.4g}\n",
       divergence.quantile(0.5), divergence.quantile(0.9), divergence.quantile(0.95),
       divergence.quantile(0.99), divergence.quantile(0.999), divergence.quantile(1)));
   write_out(fmt::format("same likeliest token {}\n", percent(divergence.same_top())));
@@ -126,7 +126,7 @@ Result<int> kld(const KldFlags& flags) {
   const double start = seconds_now();
   measure::DivergenceOptions options{flags.windows.options(*pair.base), {}};
   options.progress = [start](int64_t done, int64_t total, double sum) {
-    show_progress(fmt::format("{}, KLD {:.6f}", progress(done, total, start, "tokens"),
+    show_progress(fmt::format("{}, KLD {:.5g}", progress(done, total, start, "tokens"),
                               sum / static_cast<double>(done)));
   };
   const measure::Divergence divergence = TRY(measure::measure_divergence(
