@@ -23,7 +23,7 @@ class Divergence(ProgramTest):
         return path
 
     def test_a_model_diverges_from_itself_by_nothing(self):
-        for more in ((), ("--protocol", "halves"), ("-c", 100, "--stride", 33, "-b", 17),
+        for more in ((), ("--protocol", "halves", "-c", 256), ("-c", 100, "--stride", 33, "-b", 17),
                      ("--exact", "-t", 1), ("--cache-type", "f32", "--base-cache-type", "f32")):
             with self.subTest(more=more):
                 report = self.kld(STORIES, "--base", STORIES, *more)
@@ -83,7 +83,7 @@ class Divergence(ProgramTest):
         report = self.kld(STORIES, "--base-cache-type", "f32")
         self.assertGreater(report["kld_nats"], 0)
         self.assertLess(report["kld_nats"], 1e-3)
-        self.assertEqual((report["cache_type"], report["base_cache_type"]), ("f16", "f32"))
+        self.assertEqual((report["cache_type"], report["base_cache_type"]), ("F16", "F32"))
         self.assertEqual(report["base"], report["model"])
         self.refuse("eval", "kld", STORIES, "-f", self.text, naming=("--base", "--cache-type"))
 
