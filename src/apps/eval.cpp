@@ -9,6 +9,11 @@ namespace issun::apps {
 namespace {
 constexpr int64_t kDefaultWindow = 512;
 constexpr int64_t kLogitBytes = 64 << 20;  // of the rows computed at a time
+
+int logit_rows(int vocabulary) {
+  return static_cast<int>(std::clamp<int64_t>(
+      kLogitBytes / (static_cast<int64_t>(sizeof(float)) * vocabulary), 16, 512));
+}
 }  // namespace
 
 void WindowFlags::add(CLI::App& command) {
@@ -40,9 +45,16 @@ Result<engine::RuntimeOptions> window_runtime_options(const ModelFlags& flags, i
                                                       int vocabulary) {
   engine::RuntimeOptions options = TRY(flags.runtime_options());
   if (options.context == 0) options.context = std::min(kDefaultWindow, context);
-  options.max_outputs = static_cast<int>(std::clamp<int64_t>(
-      kLogitBytes / (static_cast<int64_t>(sizeof(float)) * vocabulary), 16, 512));
+  options.max_outputs = logit_rows(vocabulary);
   return options;
+}
+
+Result<std::unique_ptr<engine::Runtime>> open_for_scoring(const ModelFlags& flags) {
+  auto model = TRY(flags.open_model());
+  flags.warn(*model);
+  engine::RuntimeOptions options = TRY(flags.runtime_options());
+  options.max_outputs = logit_rows(model->config.vocabulary_size);
+  return engine::Runtime::start(std::move(model), options);
 }
 
 void tell_facts(engine::Runtime& runtime, Json* report) {
@@ -63,6 +75,9 @@ void add_eval(CLI::App& app, Action& action) {
   eval->require_subcommand(1);
   add_eval_perplexity(*eval, action);
   add_eval_kld(*eval, action);
+  add_eval_choice(*eval, action);
+  add_eval_last_word(*eval, action);
+  add_eval_code(*eval, action);
 }
 
 }  // namespace issun::apps

@@ -69,6 +69,7 @@ std::span<const int32_t> WindowReader::piece(int count) const {
 }
 
 Result<void> WindowReader::start(const Window& window) {
+  CHECK_THAT(window.end - window.begin <= decoder_.context());
   sequence_.truncate(0);
   window_.assign(tokens_.begin() + window.begin, tokens_.begin() + window.end);
   if (bos_ >= 0) window_[0] = bos_;
