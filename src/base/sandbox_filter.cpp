@@ -10,11 +10,10 @@
 #include <stddef.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
-#endif
 
 namespace issun::sandbox {
 
-#if defined(__linux__) && (defined(__x86_64__) || defined(__aarch64__))
+#if defined(__x86_64__) || defined(__aarch64__)
 
 namespace {
 
@@ -121,3 +120,5 @@ std::vector<sock_filter> forbidding_filter() { return {}; }
 #endif
 
 }  // namespace issun::sandbox
+
+#endif

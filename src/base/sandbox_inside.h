@@ -1,5 +1,5 @@
 // What happens inside a sandbox until the untrusted program begins. Between clone and execve only
-// system calls are made: another thread may have held any lock of the library.
+// system calls are made: another thread may have held any lock of the library. Linux alone.
 #pragma once
 
 #include <string>

@@ -70,10 +70,11 @@ TEST_CASE("results of another run, or what are none, are refused and left alone"
   CHECK(refused.error().message.find("expected model_hash \"bb\"") != std::string::npos);
   CHECK(refused.error().message.find("found \"aa\"") != std::string::npos);
   CHECK(ItemLog::open(path, kRun).has_value());
-  for (const char* text :
-       {"my notes", "my notes\n", "{}\n", "{\"issun_eval\":\"test\"}\n", "[1]\n",
-        "{\"issun_eval\":\"test\",\"model_hash\":\"aa\",\"context\":512}\n7\n",
-        "{\"issun_eval\":\"test\",\"model_hash\":\"aa\",\"context\":512}\n{}\n"}) {
+  const std::string deep = "{\"issun_eval\":" + std::string(100000, '[') + "}\n";
+  const std::string sound = "{\"issun_eval\":\"test\",\"model_hash\":\"aa\",\"context\":512}\n";
+  for (const std::string& text :
+       std::vector<std::string>{"my notes", "my notes\n", "{}\n", "{\"issun_eval\":\"test\"}\n",
+                                "[1]\n", deep, sound + "7\n", sound + "{}\n"}) {
     CAPTURE(text);
     std::ofstream(path, std::ios::trunc) << text;
     CHECK_FALSE(ItemLog::open(path, kRun).has_value());

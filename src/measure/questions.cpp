@@ -28,8 +28,9 @@ Result<Question> read_jcommonsenseqa(const Json& object) {
 Result<Question> read_jnli(const Json& object) {
   constexpr std::array<std::string_view, 3> kLabels = {"entailment", "contradiction", "neutral"};
   Question question;
-  question.context = "前提：" + TRY(text_of(object, "sentence1")) + "\n仮説：" +
-                     TRY(text_of(object, "sentence2")) + "\n関係：";
+  const std::string premise = TRY(text_of(object, "sentence1")),
+                    hypothesis = TRY(text_of(object, "sentence2"));
+  question.context = "前提：" + premise + "\n仮説：" + hypothesis + "\n関係：";
   question.choices = {"含意", "矛盾", "中立"};
   const std::string label = TRY(text_of(object, "label"));
   for (size_t i = 0; i < kLabels.size(); ++i) {

@@ -187,6 +187,16 @@ class Items(ProgramTest):
         self.assertEqual(self.choice("--resume", whole)["accuracy"]["hits"],
                          first["accuracy"]["hits"] + 1)
 
+    def test_a_run_that_is_killed_again_and_again_ends_with_the_same_results(self):
+        self.data.write_text(jsonl(self.questions * 100))
+        whole, killed = self.folder / "whole", self.folder / "killed"
+        self.choice("--resume", whole)
+        kills = program.finish_through_kills(
+            ("eval", "choice", STORIES, "--task", self.data, "--format", "generic", "--resume",
+             killed), seed=7)
+        self.assertGreater(kills, 0)
+        self.assertEqual(killed.read_bytes(), whole.read_bytes())
+
     def test_another_model_data_or_setting_is_refused(self):
         log = self.folder / "log"
         self.choice("--resume", log)
