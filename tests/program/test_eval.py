@@ -5,7 +5,9 @@ import math
 import subprocess
 
 import program
+from gguf_file import GgufFile
 from program import DEFAULT, ProgramTest, STORIES
+from test_lora import Adapter
 
 
 class Divergence(ProgramTest):
@@ -88,6 +90,16 @@ class Divergence(ProgramTest):
         self.assertEqual((report["cache_type"], report["base_cache_type"]), ("F16", "F32"))
         self.assertEqual(report["base"], report["model"])
         self.refuse("eval", "kld", STORIES, "-f", self.text, naming=("--base", "--cache-type"))
+
+    def test_an_adapter_is_judged_against_the_model_without_it(self):
+        model = GgufFile(STORIES)
+        path = self.folder / "adapter.gguf"
+        Adapter(model, ["blk.1.attn_q.weight", "blk.3.ffn_up.weight"], seed=1).write(model, path)
+        report = self.kld(STORIES, "--lora", path)
+        self.assertGreater(report["kld_nats"], 1e-4)
+        less = self.kld(STORIES, "--lora-scaled", f"{path}:0.1")
+        self.assertLess(less["kld_nats"], report["kld_nats"] / 10)
+        self.assertGreater(less["kld_nats"], 0)
 
     def test_other_vocabularies_are_refused_with_what_differs(self):
         self.refuse("eval", "kld", STORIES, "--base", DEFAULT, "-f", self.text,
