@@ -9,7 +9,8 @@ import program
 from program import DEFAULT, ProgramTest, STORIES
 
 COMMANDS = (("run",), ("inspect",), ("tokenize",), ("detokenize",), ("logits",), ("verify",),
-            ("bench",), ("synth",), ("import",), ("eval", "perplexity"),
+            ("bench",), ("synth",), ("import",), ("eval", "perplexity"), ("eval", "kld"), ("eval", "choice"),
+            ("eval", "last-word"), ("eval", "code"),
             ("embed",), ("rerank",), ("tokenizer", "train"), ("quantize",))
 
 
