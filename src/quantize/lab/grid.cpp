@@ -73,8 +73,8 @@ Grid from_book(std::span<const float> values, std::span<const float> book) {
   return {.scale = as_f16(largest_magnitude(values)), .book = book};
 }
 
-Loss measure(const Sample& sample, const Granularity& granularity, const Storage& storage,
-             const FitGrid& fit) {
+Loss round_groups(const Sample& sample, const Granularity& granularity, const Storage& storage,
+                  const FitGrid& fit) {
   Loss loss;
   int64_t groups = 0;
   for_each_group(sample, granularity, [&](int64_t first, int64_t count) {

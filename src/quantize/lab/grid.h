@@ -49,7 +49,7 @@ struct Storage {
 };
 
 // Rounds every group of the sample to its own grid.
-Loss measure(const Sample& sample, const Granularity& granularity, const Storage& storage,
-             const FitGrid& fit);
+Loss round_groups(const Sample& sample, const Granularity& granularity, const Storage& storage,
+                  const FitGrid& fit);
 
 }  // namespace issun::quantize::lab

@@ -100,8 +100,8 @@ TEST_CASE("Evenly spread values are off by a twelfth of the squared step") {
     const std::vector<float> values =
         drawn(200000, std::uniform_real_distribution<double>(-reach, reach), 3);
     const Sample sample{values, 1000, {}};
-    const Loss loss = measure(sample, {Granularity::Kind::Tensor}, {},
-                              [&](auto) { return symmetric(1, levels); });
+    const Loss loss = round_groups(sample, {Granularity::Kind::Tensor}, {},
+                                   [&](auto) { return symmetric(1, levels); });
     CHECK(loss.errors / static_cast<double>(loss.values) ==
           doctest::Approx(step * step / 12).epsilon(0.01));
   }
@@ -130,7 +130,7 @@ TEST_CASE("What is stored is counted: codes, scales, codebooks, and short last g
     return symmetric(largest_magnitude(group), 16);
   };
   const auto bits = [&](Granularity granularity) {
-    return measure(sample, granularity, {4, 16, 100}, fit).bits;
+    return round_groups(sample, granularity, {4, 16, 100}, fit).bits;
   };
   CHECK(bits({Granularity::Kind::Tensor}) == 4 * 1720 + 16 + 100);
   CHECK(bits({Granularity::Kind::Row}) == 4 * 1720 + 10 * 16 + 100);
@@ -145,7 +145,7 @@ TEST_CASE("Finer groups lose less where rows differ in size") {
   for (const Granularity& granularity :
        {Granularity{Granularity::Kind::Tensor}, Granularity{Granularity::Kind::Row},
         Granularity{Granularity::Kind::Group, 128}, Granularity{Granularity::Kind::Group, 32}}) {
-    const double now = measure(sample, granularity, {}, [](std::span<const float> group) {
+    const double now = round_groups(sample, granularity, {}, [](std::span<const float> group) {
                          return symmetric(largest_magnitude(group), 16);
                        }).relative();
     CHECK(now < before);
@@ -176,8 +176,8 @@ TEST_CASE(
   const double best = mse_clip(values, {}, 16, 40);
   for (const ClipError& error : errors) {
     const Sample sample{values, 1000, {}};
-    const Loss loss = measure(sample, {Granularity::Kind::Tensor}, {},
-                              [&](auto) { return symmetric(error.clip, 16); });
+    const Loss loss = round_groups(sample, {Granularity::Kind::Tensor}, {},
+                                   [&](auto) { return symmetric(error.clip, 16); });
     CHECK(error.total() ==
           doctest::Approx(loss.errors / static_cast<double>(loss.values)).epsilon(1e-9));
     const auto at_best = std::find_if(errors.begin(), errors.end(),
