@@ -78,7 +78,7 @@ void add_quantize_lab(CLI::App& quantize, Action& action) {
   command->add_option("--text", flags->options.text, "text to read for activations")
       ->check(expect_text);
   command->add_option("--tokens", flags->options.tokens, "tokens of the text that are read at most")
-      ->check(CLI::Range(int64_t{2}, int64_t{1} << 20))
+      ->check(CLI::Range(int64_t{2}, int64_t{1} << 14))
       ->capture_default_str();
   command
       ->add_option("--rows", flags->options.rows,

@@ -150,7 +150,9 @@ Result<Section> mixed_section(const MixedSubject& subject) {
           ? "Errors count by the mean square of what their columns met while the text was read: "
             "about what they change in each matrix's output."
           : "All errors count alike: with --text or --imatrix they would count by what the columns "
-            "are multiplied with, which says more about the model."};
+            "are multiplied with, which says more about the model.",
+      "An error of weights or of products is not yet a worse answer: what the model itself lost is "
+      "measured by issun eval."};
   Table table{.id = "mixed",
               .caption =
                   "At the size of the same bits everywhere: error of all matrices together, % "

@@ -13,9 +13,9 @@ constexpr int kColours = 8;
 constexpr double kLegend = 210;  // beside the plot
 // Told apart by people who see few colours too (Okabe and Ito 2008), and brighter on dark pages.
 constexpr const char* kLight[kColours] = {"#0072b2", "#d55e00", "#009e73", "#a0528a",
-                                          "#b8860b", "#2f7fb0", "#555555", "#aa3333"};
+                                          "#b8860b", "#111111", "#888888", "#cc2244"};
 constexpr const char* kDark[kColours] = {"#56b4e9", "#ff9248", "#2fd6a3", "#e59ac9",
-                                         "#f0e442", "#9ad0f5", "#bbbbbb", "#ff8080"};
+                                         "#f0e442", "#ffffff", "#999999", "#ff8080"};
 
 std::string style() {
   std::string light = ".mark{stroke:#888;stroke-dasharray:4 3}", dark;
@@ -93,7 +93,8 @@ void add_marks(const Plot& plot, const PlotFrame& frame, SvgPlot* svg) {
   for (const Mark& mark : plot.marks) {
     const double x = svg->across().at(mark.at);
     svg->line("mark", x, frame.top, x, frame.height - frame.bottom);
-    svg->text(x + 4, y, "start", mark.name, "small");
+    const bool last = x > frame.width - frame.right - 100;
+    svg->text(last ? x - 4 : x + 4, y, last ? "end" : "start", mark.name, "small");
     y += 14;
   }
 }
@@ -121,16 +122,28 @@ void add_labels(const Plot& plot, const PlotFrame& frame, SvgPlot* svg) {
 
 std::string plot_svg(const Plot& plot) {
   PlotFrame frame;
-  frame.right = kLegend;
+  frame.right = plot.named_rows ? 20 : kLegend;
+  if (plot.named_rows) frame.left = 150;
+  if (plot.named_rows) frame.height = 250;
   Extent across, up;
   for (const Series& series : plot.series) {
     for (const PlotPoint& p : numbers(series.points)) across.add(p.x), up.add(p.y);
   }
   for (const Mark& mark : plot.marks) across.add(mark.at);
   if (plot.from_zero) up.add(0);
+  SvgPlot::Label row_name;
+  if (plot.named_rows) {
+    up.add(0.5);
+    up.add(0.5 - static_cast<double>(plot.series.size()));
+    row_name = [&](double y) {
+      const auto i = static_cast<size_t>(std::lround(std::abs(y)));
+      const bool row = std::abs(y + static_cast<double>(i)) < 1e-6 && i < plot.series.size();
+      return row ? plot.series[i].name : std::string();
+    };
+  }
   SvgPlot svg(frame, axis(across, frame.left, frame.width - frame.left - frame.right, 8),
               axis(up, frame.height - frame.bottom, frame.top + frame.bottom - frame.height, 6));
-  svg.axes(plot.across, plot.up);
+  svg.axes(plot.across, plot.up, {}, row_name);
   add_marks(plot, frame, &svg);
   for (size_t i = 0; i < plot.series.size(); ++i) {
     const Series& series = plot.series[i];
@@ -138,6 +151,7 @@ std::string plot_svg(const Plot& plot) {
     const size_t colour = i % kColours;
     if (series.line) svg.curve(fmt::format("l{}", colour), points);
     if (series.dots) svg.dots(fmt::format("d{}", colour), points, 3.5);
+    if (plot.named_rows) continue;
     const double x = frame.width - frame.right + 14,
                  y = frame.top + 12 + 20 * static_cast<double>(i);
     svg.box(fmt::format("d{}", colour), x, y - 10, x + 12, y + 2);

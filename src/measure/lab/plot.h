@@ -25,7 +25,8 @@ struct Plot {
   std::string title, across, up;
   std::vector<Series> series;  // at most 8, told apart by colour
   std::vector<Mark> marks = {};
-  bool from_zero = false;  // the vertical axis begins at 0
+  bool from_zero = false;   // the vertical axis begins at 0
+  bool named_rows = false;  // series i lies at height -i, where its name stands
 };
 
 std::string plot_svg(const Plot& plot);

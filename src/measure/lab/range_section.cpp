@@ -42,7 +42,7 @@ Loss measure_clip(const Sample& sample, double clip, int levels) {
                       [&](auto) { return grid; });
 }
 
-constexpr int kGroupSteps = 50;  // of the search in a group
+constexpr int kGroupSteps = 30;  // of the search in a group
 
 Loss measure_groups(const Sample& sample, const Granularity& granularity, int levels, bool search) {
   return round_groups(
@@ -108,11 +108,14 @@ Section range_section(const Subject& subject) {
   section.words = {
       "A range decides what the outermost level is. Min-max: the largest magnitude, nothing is cut "
       "off. Percentile: so many values in a hundred stay inside. KL: the clip at which the "
-      "histogram of rounded values is nearest to that of the values (entropy calibration). MSE: "
-      "the "
-      "clip of the least squared error, found by trying.",
+      "histogram "
+      "of rounded values is nearest to that of the values (entropy calibration). MSE: the clip of "
+      "the least squared error, found by trying.",
       "With one scale for all, clipping helps much at few bits. With a scale for each block of 32 "
-      "there are hardly any outliers left to cut off, but a search still finds better scales."};
+      "there are hardly any outliers left to cut off, but a search still finds better scales. KL "
+      "asks how many values go where and not how far they are off: where tails are heavy it may "
+      "cut "
+      "off what counts most."};
   Table table{
       .id = "ranges",
       .caption =

@@ -18,6 +18,7 @@ std::string text_of(const Cell& cell, const Column& column) {
   if (const auto* words = std::get_if<std::string>(&cell)) return *words;
   const double number = std::get<double>(cell);
   if (std::isnan(number)) return "-";
+  if (std::isfinite(number) && column.digits < 0) return fmt::format("{:.6g}", number);
   return std::isinf(number) ? "exact" : fmt::format("{:.{}f}", number, column.digits);
 }
 
@@ -80,15 +81,18 @@ constexpr const char* kStyle = R"(
 body{margin:0;background:var(--page);color:var(--ink);font:16px/1.5 sans-serif}
 main{max-width:54rem;margin:0 auto;padding:1rem 1rem 4rem}
 h1{font-size:1.6rem}h2{font-size:1.25rem;margin-top:3rem;border-top:1px solid var(--line);padding-top:1rem}
-a{color:inherit}p,li,dd{max-width:44rem}dt{font-weight:bold}.subject,caption{color:var(--faint)}
+a{color:inherit}p,li,dd{max-width:44rem}dt{font-weight:bold}.subject,caption,summary{color:var(--faint)}
 .wide{overflow-x:auto}table{border-collapse:collapse;margin:1rem 0;font-size:.9rem}
 caption{text-align:left;padding-bottom:.4rem}th,td{padding:.15rem .6rem;border-bottom:1px solid var(--line)}
 th{background:var(--head);text-align:left;vertical-align:bottom}.n{text-align:right;font-variant-numeric:tabular-nums}
 figure{margin:1rem 0}figcaption{color:var(--faint);font-size:.9rem}svg{max-width:100%;height:auto})";
 
 void add_table(const Table& table, std::string* out) {
-  *out += fmt::format("<div class=\"wide\"><table>\n<caption>{}</caption>\n<thead><tr>",
-                      xml_escaped(table.caption));
+  const std::string caption = xml_escaped(table.caption);
+  if (table.detail) *out += fmt::format("<details><summary>{}</summary>\n", caption);
+  *out += "<div class=\"wide\"><table>\n";
+  if (!table.detail) *out += fmt::format("<caption>{}</caption>\n", caption);
+  *out += "<thead><tr>";
   const auto kind = [](bool number) { return number ? " class=\"n\"" : ""; };
   for (size_t c = 0; c < table.columns.size(); ++c) {
     const bool number = !table.rows.empty() && is_number(table.rows[0][c]);
@@ -103,6 +107,7 @@ void add_table(const Table& table, std::string* out) {
     *out += "</tr>\n";
   }
   *out += "</tbody>\n</table></div>\n";
+  if (table.detail) *out += "</details>\n";
 }
 
 void add_section(const Section& section, size_t number, std::string* out) {

@@ -16,7 +16,7 @@ using Cell = std::variant<std::string, double>;
 
 struct Column {
   std::string name;
-  int digits = 3;  // after the point of its numbers
+  int digits = 3;  // after the point of its numbers; -1: six that count
 };
 
 struct Table {
@@ -24,7 +24,7 @@ struct Table {
   std::string caption;  // what is in it, and in which units
   std::vector<Column> columns;
   std::vector<std::vector<Cell>> rows;
-  bool detail = false;  // left out where there is little room: of the text, not of the page
+  bool detail = false;  // folded away on the page, left out of the text
 };
 
 struct Picture {

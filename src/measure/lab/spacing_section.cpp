@@ -121,7 +121,7 @@ Picture levels_picture(const SortedValues& sorted, uint64_t seed) {
   const auto add = [&](const char* what, const std::vector<float>& levels) {
     Series row{.name = what, .points = {}, .line = false, .labels = {}};
     for (const float level : levels)
-      row.points.push_back({level, 4.0 - static_cast<double>(series.size())});
+      row.points.push_back({level, -static_cast<double>(series.size())});
     series.push_back(row);
   };
   std::vector<float> even;
@@ -132,8 +132,9 @@ Picture levels_picture(const SortedValues& sorted, uint64_t seed) {
   add("powers of two", powers_of_two(4));
   return {plot_svg({.title = "The levels of 4 bits",
                     .across = "in units of the block's largest magnitude",
-                    .up = "one row a method",
-                    .series = series}),
+                    .up = "",
+                    .series = series,
+                    .named_rows = true}),
           "Even steps treat every part of the range alike. The other rows put more levels where "
           "more values are."};
 }

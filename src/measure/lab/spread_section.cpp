@@ -69,7 +69,7 @@ Section spread_section(const Subject& subject) {
   section.tables.push_back(
       {.id = "spread",
        .caption = "Of the values that were looked at",
-       .columns = {{"quantity", 0}, {"value", 6}},
+       .columns = {{"quantity", 0}, {"value", -1}},
        .rows = {{"values", static_cast<double>(m.count)},
                 {"mean", m.mean},
                 {"root mean square (RMS)", m.rms},

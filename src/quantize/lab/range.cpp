@@ -71,37 +71,53 @@ double kl_clip(std::span<const float> values, int levels) {
   return largest * best_kept / kBins;
 }
 
+namespace {
+
+ClipError clip_error(std::span<const float> values, std::span<const float> weights, int levels,
+                     double clip) {
+  ClipError error{clip, 0, 0};
+  const Grid grid = symmetric(clip, levels);
+  double weight = 0;
+  for (size_t i = 0; i < values.size(); ++i) {
+    const double w = weights.empty() ? 1 : weights[i];
+    const double off = static_cast<double>(values[i]) - grid.nearest(values[i]);
+    (std::fabs(values[i]) > clip ? error.clipping : error.rounding) += w * off * off;
+    weight += w;
+  }
+  if (weight > 0) {
+    error.rounding /= weight;
+    error.clipping /= weight;
+  }
+  return error;
+}
+
+}  // namespace
+
 std::vector<ClipError> clip_errors(std::span<const float> values, std::span<const float> weights,
                                    int levels, int steps) {
   const double largest = largest_magnitude(values);
   std::vector<ClipError> result;
-  for (int step = 1; step <= steps; ++step) {
-    ClipError error{largest * step / steps, 0, 0};
-    const Grid grid = symmetric(error.clip, levels);
-    double weight = 0;
-    for (size_t i = 0; i < values.size(); ++i) {
-      const double w = weights.empty() ? 1 : weights[i];
-      const double off = static_cast<double>(values[i]) - grid.nearest(values[i]);
-      (std::fabs(values[i]) > error.clip ? error.clipping : error.rounding) += w * off * off;
-      weight += w;
-    }
-    if (weight > 0) {
-      error.rounding /= weight;
-      error.clipping /= weight;
-    }
-    result.push_back(error);
-  }
+  for (int step = 1; step <= steps; ++step)
+    result.push_back(clip_error(values, weights, levels, largest * step / steps));
   return result;
 }
 
 double mse_clip(std::span<const float> values, std::span<const float> weights, int levels,
                 int steps) {
+  constexpr int kFiner = 10;  // on either side
+  const double largest = largest_magnitude(values);
+  if (!(largest > 0)) return 0;
   const std::vector<ClipError> errors = clip_errors(values, weights, levels, steps);
-  if (errors.empty()) return 0;
-  return std::min_element(
-             errors.begin(), errors.end(),
-             [](const ClipError& a, const ClipError& b) { return a.total() < b.total(); })
-      ->clip;
+  ClipError best = *std::min_element(
+      errors.begin(), errors.end(),
+      [](const ClipError& a, const ClipError& b) { return a.total() < b.total(); });
+  const double middle = best.clip;
+  for (int i = 1 - kFiner; i < kFiner; ++i) {
+    const double clip = std::min(largest, middle + largest / steps * i / kFiner);
+    const ClipError error = clip_error(values, weights, levels, clip);
+    if (error.total() < best.total()) best = error;
+  }
+  return best.clip;
 }
 
 }  // namespace issun::quantize::lab
