@@ -95,7 +95,7 @@ Section integer_section(const Subject& subject) {
                  .up = "% of the results",
                  .series = {differing},
                  .from_zero = true}),
-       "With a multiplier of 16 bits and more whole numbers are as good as floats; what is lost "
+       "From some 16 bits of the multiplier on whole numbers are as good as floats; what is lost "
        "was "
        "lost when weights and inputs became codes."});
   return section;

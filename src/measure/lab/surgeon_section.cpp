@@ -217,6 +217,8 @@ Section surgeon_section(const Subject& subject) {
                             subject.matrix.weights.empty()
                                 ? ""
                                 : ", each column as strong as its importance says"))};
+  if (real && subject.matrix.tensor.size[2] > 1)
+    section.words.emplace_back("The inputs are those of all experts of the stack together.");
   const Vector h =
       real ? products_of(*subject.inputs, columns) : made_up_products(subject.matrix, columns);
   const auto inverse = inverse_of(damped(h, columns), columns);
