@@ -2,6 +2,7 @@
 
 #include "apps/commands.h"
 #include "apps/json.h"
+#include "apps/quantize_lab.h"
 #include "base/clock.h"
 #include "base/quote.h"
 #include "base/streams.h"
@@ -149,6 +150,7 @@ void add_quantize(CLI::App& app, Action& action) {
       ->check(CLI::Range(-1, 1024));
   command->add_flag("--json", flags->json, "report as JSON");
   command->callback([flags, &action] { action = [flags] { return run_quantize(*flags); }; });
+  add_quantize_lab(*command, action);
 }
 
 }  // namespace issun::apps

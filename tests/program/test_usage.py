@@ -9,9 +9,9 @@ import program
 from program import DEFAULT, ProgramTest, STORIES
 
 COMMANDS = (("run",), ("inspect",), ("tokenize",), ("detokenize",), ("logits",), ("verify",),
-            ("bench",), ("synth",), ("import",), ("eval", "perplexity"), ("eval", "kld"), ("eval", "choice"),
-            ("eval", "last-word"), ("eval", "code"),
-            ("embed",), ("rerank",), ("tokenizer", "train"), ("quantize",))
+            ("bench",), ("synth",), ("import",), ("eval", "perplexity"), ("eval", "kld"),
+            ("eval", "choice"), ("eval", "last-word"), ("eval", "code"), ("embed",), ("rerank",),
+            ("tokenizer", "train"), ("quantize",), ("quantize", "lab"), ("serve",))
 
 
 class Usage(ProgramTest):
