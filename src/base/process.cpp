@@ -97,6 +97,7 @@ void listen(pid_t child, Pipe& out, Pipe& err, double until, const ChildOptions&
     const int ready = ::poll(ends, 2, 100);  // often enough to see the clock and Ctrl-C
     if (ready > 0 && ends[0].revents != 0) drain(&out.read, &end->out, options.on_output);
     if (ready > 0 && ends[1].revents != 0) drain(&err.read, &end->err, nullptr);
+    if (options.while_waiting) options.while_waiting();
     end->interrupted = Interrupts::pending();
     end->timed_out = until > 0 && seconds_now() > until;
     if (!end->interrupted && !end->timed_out) continue;

@@ -38,6 +38,7 @@ struct ChildOptions {
   double timeout_seconds = 0;               // killed after so long; 0: never
   // Called with each piece of standard output as it comes.
   std::function<void(std::string_view)> on_output = {};
+  std::function<void()> while_waiting = {};  // called about ten times a second
 };
 
 struct ChildEnd {

@@ -23,6 +23,7 @@ constexpr auto kMetrics = std::to_array<MetricFacts>({
     {"generated_tokens", "generated", "tokens", 1, "tokens generated"},
     {"generation_tokens_per_second", "generation speed", "tokens/s", 1,
      "tokens after the first, by the time they took; choosing them and making them text is in it"},
+    {"generation_seconds", "generation", "s", 1, "all tokens after the first"},
     {"token_ms_p50", "token, median", "ms", 1, "time from a token to the next, median"},
     {"token_ms_p95", "token, 95 %", "ms", 1, "time from a token to the next: 95 % are shorter"},
     {"prompt_cores_busy", "prompt, cores busy", "", 1,
