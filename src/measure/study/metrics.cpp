@@ -1,6 +1,8 @@
 #include "measure/study/metrics.h"
 
+#include <algorithm>
 #include <array>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 namespace issun::measure {
@@ -89,6 +91,13 @@ constexpr auto kMetrics = std::to_array<MetricFacts>({
     {"energy_estimate_watt_hours", "energy, ESTIMATE", "Wh", 1, "the same by 3600"},
     {"perplexity", "perplexity", "", 1, "a token of the text, docs/perplexity.md"},
     {"perplexity_error", "standard error", "", 1, "of the perplexity, tokens taken as independent"},
+    {"kld", "KL divergence", "nats/token", 1,
+     "of the arm's next-token distributions from those of the base, on the text; 0 is the same"},
+    {"kld_error", "standard error", "nats/token", 1,
+     "of the divergence, tokens taken as independent"},
+    {"kld_99", "KL divergence, 99 %", "nats/token", 1, "99 % of the tokens diverge less"},
+    {"same_top", "same likeliest token", "%", 100,
+     "share of tokens where arm and base find the same one the likeliest"},
     {"bits_per_byte", "bits a byte", "", 1, "of the text; comparable between vocabularies"},
     {"tokens_scored", "tokens scored", "", 1, "of the text"},
     {"answer_tokens", "tokens of an answer", "", 1, "mean over the prompts"},
@@ -101,6 +110,12 @@ constexpr auto kMetrics = std::to_array<MetricFacts>({
 std::optional<double> value_of(const Metrics& metrics, std::string_view key) {
   const auto found = metrics.find(key);
   return found == metrics.end() ? std::nullopt : found->second.value;
+}
+
+bool idle_disagrees(const Metrics& metrics) {
+  const auto before = value_of(metrics, "idle_watts_before"),
+             after = value_of(metrics, "idle_watts_after");
+  return before && after && std::abs(*before - *after) > 0.1 * std::max(*before, *after);
 }
 
 nlohmann::ordered_json to_json(const Metrics& metrics) {

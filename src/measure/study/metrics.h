@@ -27,6 +27,10 @@ using Metrics = std::map<std::string, Measured, std::less<>>;
 // The value of that name; nullopt where it is not there or unavailable.
 std::optional<double> value_of(const Metrics& metrics, std::string_view key);
 
+// Whether the idle power before and after a run differ by more than a tenth: then the machine had
+// other things to do, or was still hot.
+bool idle_disagrees(const Metrics& metrics);
+
 // {"ipc": "unavailable: no permission", "cache_bytes": 1048576}
 nlohmann::ordered_json to_json(const Metrics& metrics);
 // Error: a member that is neither a number nor such a text.

@@ -33,7 +33,8 @@ Result<void> check(const StudyOptions& options) {
     for (const std::string& value : options.value_types) TRY(check_types(key, value));
   }
   const bool complete = !options.key_types.empty() && !options.value_types.empty() &&
-                        !options.contexts.empty() && !options.threads.empty();
+                        !options.rotations.empty() && !options.contexts.empty() &&
+                        !options.threads.empty();
   if (!complete) return fail("study: expected a value for every factor");
   for (const int context : options.contexts) {
     if (context > options.generate) continue;
@@ -52,12 +53,8 @@ class Planner {
     for (size_t m = 0; m < plan_.models.size(); ++m) {
       for (const std::string& key : options.key_types) {
         for (const std::string& value : options.value_types) {
-          StudyArm arm;
-          arm.model = static_cast<int>(m);
-          arm.key_type = key;
-          arm.value_type = value;
-          arm.name = fmt::format("{} K {} V {}", plan_.models[m].name, key, value);
-          plan_.arms.push_back(std::move(arm));
+          for (const std::string& rotation : options.rotations)
+            add_arm(static_cast<int>(m), key, value, rotation);
         }
       }
     }
@@ -107,6 +104,19 @@ class Planner {
 
  private:
   static constexpr int kAnswerContext = 1024;
+
+  void add_arm(int model, const std::string& key, const std::string& value,
+               const std::string& rotation) {
+    StudyArm arm;
+    arm.model = model;
+    arm.key_type = key;
+    arm.value_type = value;
+    arm.rotation = rotation;
+    arm.name =
+        fmt::format("{} K {} V {}", plan_.models[static_cast<size_t>(model)].name, key, value);
+    if (rotation != kUsualRotation) arm.name += " rotation " + rotation;
+    plan_.arms.push_back(std::move(arm));
+  }
 
   void add_other(int arm, const StudyArm& what) {
     const std::vector<int> settled = {0};
@@ -238,6 +248,7 @@ nlohmann::ordered_json to_json(const StudyPlan& plan, const nlohmann::ordered_js
   return {{"models", models},
           {"cache_type_k", options.key_types},
           {"cache_type_v", options.value_types},
+          {"cache_rotate", options.rotations},
           {"context", options.contexts},
           {"threads", options.threads},
           {"sweep_threads", options.sweep_threads ? options.sweep_to_threads : 0},

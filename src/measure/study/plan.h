@@ -27,6 +27,7 @@ struct StudyArm {
   std::string name;
   int model = -1;                    // of Issun
   std::string key_type, value_type;  // of Issun
+  std::string rotation;              // of Issun: whether rows of the cache are rotated
   std::string command;               // of others: a command line for the shell
   // Of others: whether the command has a place for them. Without one it runs once a repetition.
   bool takes_context = false, takes_threads = false;
@@ -35,8 +36,11 @@ struct StudyArm {
 // NAME=llama-bench:COMMAND. Error: another form, or a kind that there is not.
 Result<StudyArm> parse_arm(const std::string& text);
 
+constexpr const char* kUsualRotation = "auto";  // what the engine does unasked
+
 struct StudyOptions {
   std::vector<std::string> key_types = {"f16"}, value_types = {"f16"};
+  std::vector<std::string> rotations = {kUsualRotation};
   std::vector<int> contexts = {512};  // tokens
   std::vector<int> threads = {1};
   bool sweep_threads = false, sweep_contexts = false;

@@ -49,6 +49,9 @@ class StudyFolder {
   static Result<StudyFolder> open(const std::string& path, const StudyPlan& plan,
                                   const nlohmann::ordered_json& plan_json);
 
+  // A folder that is not made: without runs.
+  static StudyFolder none() { return StudyFolder(""); }
+
   const std::string& path() const { return path_; }
   std::string file(const char* name) const { return path_ + "/" + name; }
   const std::vector<StudyRecord>& records() const { return records_; }

@@ -1,7 +1,6 @@
 #include "measure/study/runner.h"
 
 #include <algorithm>
-#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "base/clock.h"
@@ -91,12 +90,6 @@ void add_outside(const Outside& outside, std::optional<double> estimate_watts, i
   metrics["energy_estimate_watt_hours"] = measured(estimate.watt_hours);
 }
 
-bool idle_disagrees(const Metrics& metrics) {
-  const auto before = value_of(metrics, "idle_watts_before"),
-             after = value_of(metrics, "idle_watts_after");
-  return before && after && std::abs(*before - *after) > 0.1 * std::max(*before, *after);
-}
-
 Result<StudyRunner> StudyRunner::create(const StudyPlan& plan, const StudyFolder& folder,
                                         RunnerOptions options) {
   const std::string prompts = nlohmann::json(plan.options.prompts)
@@ -129,6 +122,7 @@ std::vector<std::string> StudyRunner::command(const StudyRun& run) const {
   if (!model.path.empty()) add({"--model", model.path});
   add({"--ctx-size", std::to_string(run.context), "--threads", std::to_string(run.threads),
        "--cache-type-k", arm.key_type, "--cache-type-v", arm.value_type});
+  if (arm.rotation != kUsualRotation) add({"--cache-rotate", arm.rotation});
   return command;
 }
 

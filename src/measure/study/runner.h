@@ -59,8 +59,4 @@ struct Outside {
 void add_outside(const Outside& outside, std::optional<double> estimate_watts, int logical_cores,
                  Metrics& metrics);
 
-// Whether the idle power before and after differ by more than a tenth: then the machine had other
-// things to do, or was still hot.
-bool idle_disagrees(const Metrics& metrics);
-
 }  // namespace issun::measure
