@@ -10,7 +10,8 @@ from program import DEFAULT, ProgramTest, STORIES
 
 COMMANDS = (("run",), ("inspect",), ("tokenize",), ("detokenize",), ("logits",), ("verify",),
             ("bench",), ("synth",), ("import",), ("eval", "perplexity"),
-            ("embed",), ("rerank",), ("tokenizer", "train"), ("quantize",))
+            ("embed",), ("rerank",), ("tokenizer", "train"), ("quantize",),
+            ("imatrix",))
 
 
 class Usage(ProgramTest):
