@@ -9,9 +9,8 @@ import program
 from program import DEFAULT, ProgramTest, STORIES
 
 COMMANDS = (("run",), ("inspect",), ("tokenize",), ("detokenize",), ("logits",), ("verify",),
-            ("bench",), ("synth",), ("import",), ("eval", "perplexity"),
-            ("embed",), ("rerank",), ("tokenizer", "train"), ("quantize",),
-            ("imatrix",))
+            ("bench",), ("synth",), ("import",), ("eval", "perplexity"), ("eval", "kld"),
+            ("embed",), ("rerank",), ("tokenizer", "train"), ("quantize",), ("imatrix",))
 
 
 class Usage(ProgramTest):
