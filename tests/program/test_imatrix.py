@@ -7,7 +7,7 @@ import time
 
 import gguf_file
 import program
-from program import BINARY, ProgramTest, SOURCE, STORIES
+from program import BINARY, DEFAULT, ProgramTest, SOURCE, STORIES
 
 MIXTURE = SOURCE / "models" / "issun-moe-38m.gguf"
 STORY = ("Once upon a time there was a little girl who had a red ball. She played with it in the garden "
@@ -49,8 +49,12 @@ class Imatrix(ProgramTest):
             self.assertGreater(min(squares), 0, name)
         self.gather("--chunks", 3, "--process-output")
         more, _ = read_gguf(self.out)
-        self.assertEqual(set(more) - set(sums), {"token_embd.weight"})
+        self.assertEqual(set(more) - set(sums), {"output.weight"})
         self.assertEqual({name: more[name] for name in sums}, sums)
+        # Where the output is the embedding, under its name.
+        self.succeed("imatrix", DEFAULT, "-f", self.text, "-o", self.out, "-c", 16, "--chunks", 1,
+                     "--process-output")
+        self.assertIn("token_embd.weight", read_gguf(self.out)[0])
 
     def test_threads_and_instruction_sets(self):
         self.gather("--chunks", 2, "-t", 1)
