@@ -16,8 +16,7 @@ constexpr int64_t kTaskValues = 1 << 14;  // that one thread takes at a time
 const float* importance_of(const PlannedType& planned, int64_t row) {
   const Tensor& tensor = planned.tensor;
   if (planned.importance == nullptr || planned.importance_parts == 1) return planned.importance;
-  return planned.importance +
-         row / tensor.size[1] % planned.importance_parts * tensor.columns();
+  return planned.importance + row / tensor.size[1] % planned.importance_parts * tensor.columns();
 }
 
 TrialError compare(const float* values, const float* again, const float* importance,
@@ -30,6 +29,13 @@ TrialError compare(const float* values, const float* again, const float* importa
     sums.errors += w * off * off;
   }
   return sums;
+}
+
+// Row r of `rows` out of `all`: evenly spread, but not in step with heads or with rotated pairs.
+int64_t sampled_row(int64_t r, int64_t rows, int64_t all) {
+  const double place = static_cast<double>(r) + std::fmod(0.618034 * static_cast<double>(r), 1);
+  return std::min(
+      all - 1, static_cast<int64_t>(place * static_cast<double>(all) / static_cast<double>(rows)));
 }
 
 int64_t rows_of_a_task(const Tensor& tensor) {
@@ -56,9 +62,8 @@ void Trials::make_room(const PlannedType& planned) {
   for (Room& room : rooms_) {
     room.values.resize(std::max(room.values.size(), width));
     room.again.resize(std::max(room.again.size(), width));
-    room.blocks.resize(std::max(
-        room.blocks.size(),
-        static_cast<size_t>(row_bytes(planned.type, planned.tensor.columns()))));
+    room.blocks.resize(std::max(room.blocks.size(), static_cast<size_t>(row_bytes(
+                                                        planned.type, planned.tensor.columns()))));
   }
 }
 
@@ -84,7 +89,7 @@ Result<TrialError> Trials::error(const PlannedType& planned, int64_t most_rows) 
   workers_.for_each(rows, rows_of_a_task(tensor), [&](int64_t begin, int64_t end, int worker) {
     Room& room = rooms_[static_cast<size_t>(worker)];
     for (int64_t r = begin; r < end; ++r) {
-      const int64_t row = r * all / rows;
+      const int64_t row = sampled_row(r, rows, all);
       const float* values = read(planned, row, room);
       const float* importance = importance_of(planned, row);
       encoder_->encode_row(planned.type, values, columns, importance, room.scratch.get(),
