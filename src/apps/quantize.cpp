@@ -2,10 +2,13 @@
 
 #include "apps/commands.h"
 #include "apps/json.h"
+#include "apps/quantize_auto.h"
 #include "apps/quantize_lab.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/quote.h"
 #include "base/streams.h"
+#include "quantize/recipe.h"
 
 namespace issun::apps {
 
@@ -15,8 +18,9 @@ using quantize::QuantiseReport;
 using quantize::TensorReport;
 
 struct QuantizeFlags {
-  std::string model, out, type, imatrix;
+  std::string model, out, type, imatrix, recipe, save_recipe;
   std::vector<std::string> rules;
+  AutoFlags search;
   int threads = 0;
   bool allow_requantize = false, json = false;
 };
@@ -53,19 +57,23 @@ std::string line_of(const TensorReport& tensor) {
   return line + "\n";
 }
 
-void print(const QuantizeFlags& flags, const QuantiseReport& report, double seconds) {
+using Mixture = std::optional<measure::MixtureReport>;
+
+void print(const QuantizeFlags& flags, const QuantiseReport& report, const std::string& type,
+           const Mixture& mixture, double seconds) {
   if (flags.json) {
     Json tensors = Json::array();
     for (const TensorReport& tensor : report.tensors) tensors.push_back(to_json(tensor));
-    write_out(dump(Json{{"file", flags.out},
-                        {"type", flags.type},
-                        {"bytes_before", report.bytes_before},
-                        {"bytes", report.bytes},
-                        {"weights", report.values},
-                        {"bits_per_weight", report.bits_per_weight()},
-                        {"seconds", seconds},
-                        {"tensors", std::move(tensors)}}) +
-              "\n");
+    Json json = {{"file", flags.out},
+                 {"type", type},
+                 {"bytes_before", report.bytes_before},
+                 {"bytes", report.bytes},
+                 {"weights", report.values},
+                 {"bits_per_weight", report.bits_per_weight()},
+                 {"seconds", seconds},
+                 {"tensors", std::move(tensors)}};
+    if (mixture) json["search"] = mixture_json(*mixture);
+    write_out(dump(json) + "\n");
     return;
   }
   for (const TensorReport& tensor : report.tensors) write_out(line_of(tensor));
@@ -82,33 +90,94 @@ void tell_notes(const quantize::Plan& plan) {
                   plan.without_importance.size(), plan.without_importance[0]));
 }
 
+Result<void> check_files(const QuantizeFlags& flags, const gguf::GgufFile& source) {
+  for (const std::string& input :
+       {flags.imatrix, flags.recipe, flags.search.calibration, flags.search.probes}) {
+    if (!input.empty()) TRY(expect_another_file(flags.out, input));
+  }
+  for (const MappedFile& part : source.parts()) {
+    for (const std::string& output : {flags.out, flags.save_recipe, flags.search.probes})
+      TRY(expect_another_file(output, part.path()));
+  }
+  return {};
+}
+
+// The types that the recipe, the rules and the file type or the search say.
+Result<Mixture> choose_types(const QuantizeFlags& flags, const gguf::GgufFile& source, int threads,
+                             quantize::PlanOptions* options) {
+  options->file_type = quantize::file_type_from_name(flags.type);  // nullptr: copy
+  options->allow_requantize = flags.allow_requantize;
+  for (const std::string& rule : flags.rules) options->rules.push_back(TRY(parse_rule(rule)));
+  if (!flags.recipe.empty()) {
+    const std::string text = TRY(read_text(flags.recipe));
+    for (quantize::TypeRule& rule : TRY(quantize::parse_recipe(text, flags.recipe)))
+      options->rules.push_back(std::move(rule));
+  }
+  Mixture mixture;
+  if (flags.search.wanted()) {
+    const double start = seconds_now();
+    mixture = TRY(flags.search.search(flags.model, source, *options, threads));
+    for (quantize::TypeRule& rule : mixture->rules()) options->rules.push_back(std::move(rule));
+    if (!flags.json) print_mixture(*mixture, seconds_now() - start);
+  }
+  return mixture;
+}
+
+Result<void> save_recipe(const QuantizeFlags& flags, const quantize::Plan& plan,
+                         const Mixture& mixture) {
+  std::vector<quantize::TypeRule> rules;
+  for (const quantize::PlannedType& planned : plan.tensors) {
+    if (quantize::is_quantised({std::string(planned.tensor.name), planned.tensor.size}))
+      rules.push_back({std::string(planned.tensor.name), planned.type});
+  }
+  std::vector<std::string> comments;
+  if (mixture) comments = recipe_comments(*mixture);
+  return write_atomically(flags.save_recipe, quantize::write_recipe(rules, comments));
+}
+
 Result<int> run_quantize(const QuantizeFlags& flags) {
   const double start = seconds_now();
-  TRY(expect_another_file(flags.out, flags.model));
+  const int threads = flags.threads > 0 ? flags.threads : default_thread_count();
   quantize::PlanOptions plan_options;
-  plan_options.file_type = quantize::file_type_from_name(flags.type);  // nullptr: copy
-  plan_options.allow_requantize = flags.allow_requantize;
-  for (const std::string& rule : flags.rules) plan_options.rules.push_back(TRY(parse_rule(rule)));
   std::optional<quantize::Importance> importance;
   if (!flags.imatrix.empty()) {
-    TRY(expect_another_file(flags.out, flags.imatrix));
     importance = TRY(quantize::Importance::open(flags.imatrix));
     plan_options.importance = &*importance;
   }
   const gguf::GgufFile source = TRY(gguf::GgufFile::open(flags.model));
-  for (const MappedFile& part : source.parts()) TRY(expect_another_file(flags.out, part.path()));
+  TRY(check_files(flags, source));
+  const Mixture mixture = TRY(choose_types(flags, source, threads, &plan_options));
   const quantize::Plan plan = TRY(quantize::make_plan(source, plan_options));
+  if (flags.type.empty()) plan_options.file_type = quantize::main_file_type(plan);
   tell_notes(plan);
-  const auto workers =
-      TRY(Workers::create(flags.threads > 0 ? flags.threads : default_thread_count()));
+  if (!flags.save_recipe.empty()) TRY(save_recipe(flags, plan, mixture));
+  const auto workers = TRY(Workers::create(threads));
   quantize::QuantiseOptions options;
   options.importance_path = flags.imatrix;
   options.progress = percent_written(flags.out);
   const QuantiseReport report =
       TRY(quantize::quantise(source, plan, plan_options, options, flags.out, *workers));
   hide_progress();
-  print(flags, report, seconds_now() - start);
+  TRY(flags.search.check_size(flags.out));
+  const std::string type = !flags.type.empty() ? flags.type : mixture ? "AUTO" : "RECIPE";
+  print(flags, report, type, mixture, seconds_now() - start);
   return kDone;
+}
+
+// One of --type, --budget and --target-kld, or a recipe that is all there is.
+void check_together(const QuantizeFlags& flags) {
+  const int goals = (flags.type.empty() ? 0 : 1) + (flags.search.budget.empty() ? 0 : 1) +
+                    (flags.search.divergence > 0 ? 1 : 0);
+  if (goals > 1 || (goals == 0 && flags.recipe.empty()))
+    throw CLI::ValidationError("expected one of --type, --budget and --target-kld, or --recipe");
+  const std::string misplaced = flags.search.misplaced();
+  if (!flags.search.wanted() && !misplaced.empty())
+    throw CLI::ValidationError(misplaced + ": expected --budget or --target-kld beside it");
+  if (flags.search.calibration.empty() && flags.search.wanted() &&
+      (flags.search.divergence > 0 || flags.search.refine > 0 || !flags.search.probes.empty())) {
+    throw CLI::ValidationError(
+        "--target-kld, --refine and --probes: expected --calibration, a text to measure on");
+  }
 }
 
 std::string check_type(const std::string& text) {
@@ -133,7 +202,6 @@ void add_quantize(CLI::App& app, Action& action) {
       ->add_option("--type", flags->type,
                    "file type such as Q4_K_M: tensors get the types of that mixture; COPY: those "
                    "they have")
-      ->required()
       ->check(check_type);
   command
       ->add_option("--imatrix", flags->imatrix,
@@ -149,7 +217,18 @@ void add_quantize(CLI::App& app, Action& action) {
   command->add_option("-t,--threads", flags->threads, "threads; 0 or -1: one for each core")
       ->check(CLI::Range(-1, 1024));
   command->add_flag("--json", flags->json, "report as JSON");
-  command->callback([flags, &action] { action = [flags] { return run_quantize(*flags); }; });
+  command
+      ->add_option("--recipe", flags->recipe,
+                   "file of lines PATTERN TYPE, each as a --tensor; tensors that no line holds for "
+                   "keep their types without --type")
+      ->check(expect_text);
+  command->add_option("--save-recipe", flags->save_recipe, "write the types of all matrices there")
+      ->check(expect_text);
+  flags->search.add(*command);
+  command->callback([flags, &action] {
+    check_together(*flags);
+    action = [flags] { return run_quantize(*flags); };
+  });
   add_quantize_lab(*command, action);
 }
 

@@ -11,7 +11,8 @@ from program import DEFAULT, ProgramTest, STORIES
 COMMANDS = (("run",), ("inspect",), ("tokenize",), ("detokenize",), ("logits",), ("verify",),
             ("bench",), ("synth",), ("import",), ("eval", "perplexity"), ("eval", "kld"),
             ("eval", "choice"), ("eval", "last-word"), ("eval", "code"), ("embed",), ("rerank",),
-            ("tokenizer", "train"), ("quantize",), ("quantize", "lab"), ("serve",))
+            ("tokenizer", "train"), ("quantize",), ("quantize", "lab"),
+            ("imatrix",), ("serve",), ("study", "cpu"))
 
 
 class Usage(ProgramTest):
