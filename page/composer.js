@@ -64,8 +64,9 @@ export class Composer {
     this.#enable();
   }
 
+  /** Not on a touch screen, where a keyboard would come up over what is read. */
   focus() {
-    this.#field.focus();
+    if (!matchMedia('(pointer: coarse)').matches) this.#field.focus();
   }
 
   send() {

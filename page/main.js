@@ -2,18 +2,18 @@
 
 import { Composer } from './composer.js';
 import * as talk from './conversation.js';
-import { download, fillTexts, isComposing, make } from './dom.js';
+import { fillTexts, isComposing, make } from './dom.js';
 import { Generation } from './generation.js';
-import { ask, SettingsPanel } from './panel.js';
+import { Keeper } from './keeper.js';
+import { SettingsPanel } from './panel.js';
 import { Follower } from './scroll.js';
 import { Server } from './server.js';
 import { apiKey, loadSettings, requestFields, saveSettings } from './settings.js';
 import { Sidebar } from './sidebar.js';
-import { drafts, openStore, rescue, restoreRescued } from './store.js';
+import { drafts, openStore } from './store.js';
 import { number, setLanguage, t } from './text.js';
 import { MessageList } from './view.js';
 
-const kSaveMs = 1000;    // between writes while an answer grows
 const kToastMs = 10000;
 
 const byId = (id) => document.getElementById(id);
@@ -23,12 +23,10 @@ class Page {
   conversation = null;      // the open one; null: a new one that has no message yet
   newSystem = null;         // system prompt of a new one, when it was changed
   generations = new Map();  // by conversation id: answers on their way
-  saveTimers = new Map();   // by conversation id
-  removed = new Set();      // ids: an answer that ends late must not bring its conversation back
   drawing = 0;
 
   constructor(store) {
-    this.store = store;
+    this.keeper = new Keeper(store, this);
     this.setLanguage();
     this.setTheme();
     this.server = new Server(this);
@@ -47,7 +45,7 @@ class Page {
       openSettings: (focus) => this.openSettings(focus),
       focusComposer: () => this.composer.focus(),
     });
-    this.sidebar = new Sidebar({ remove: (summary) => this.remove(summary) });
+    this.sidebar = new Sidebar({ remove: (summary) => this.keeper.remove(summary) });
     this.panel = new SettingsPanel(this);
     this.follower = new Follower(byId('scroller'), byId('to-end'));
     this.listen();
@@ -77,25 +75,17 @@ class Page {
       this.settings.model = event.target.value;
       this.settingsChanged('model');
     });
-    byId('import-input').addEventListener('change', (event) => this.import(event.target));
     document.addEventListener('keydown', (event) => this.key(event));
     addEventListener('hashchange', () => this.openAddress());
-    addEventListener('pagehide', () => this.keep());
-    document.addEventListener('visibilitychange', () => {
-      if (document.visibilityState === 'hidden') this.keep();
-    });
     setInterval(() => {
       if (this.generations.has(this.openId)) this.draw();
     }, 1000);
-    if (!('BroadcastChannel' in globalThis)) return;
-    this.channel = new BroadcastChannel('issun');
-    this.channel.addEventListener('message', ({ data }) => this.heard(data));
   }
 
   async start() {
-    await restoreRescued(this.store);
+    await this.keeper.start();
     await this.openAddress();
-    if (!this.store.lasting) this.toast(t('storageGone'));
+    if (!this.keeper.store.lasting) this.toast(t('storageGone'));
     this.server.connect();
   }
 
@@ -124,7 +114,7 @@ class Page {
   async openAddress() {
     const id = location.hash.slice(2);
     const running = this.generations.get(id);
-    const conversation = running ? running.conversation : id ? await this.store.get(id) : null;
+    const conversation = running ? running.conversation : id ? await this.keeper.store.get(id) : null;
     if (id && !conversation) history.replaceState(null, '', location.pathname + location.search);
     this.open(conversation);
   }
@@ -156,7 +146,7 @@ class Page {
 
   async showList() {
     const isRunning = (id) => this.generations.has(id);
-    this.sidebar.show(await this.store.list(), { current: this.openId, isRunning });
+    this.sidebar.show(await this.keeper.store.list(), { current: this.openId, isRunning });
   }
 
   /** Draws a growing answer with the next frame. */
@@ -214,9 +204,10 @@ class Page {
   }
 
   step(node, by) {
-    talk.selectSibling(this.conversation, node.id, by);
-    this.save(this.conversation);
+    const chosen = talk.selectSibling(this.conversation, node.id, by);
+    this.keeper.save(this.conversation);
     this.show();
+    this.messages.focusVersions(chosen.id, by);
   }
 
   answer(user) {
@@ -235,19 +226,20 @@ class Page {
     const generation = new Generation({
       conversation, node, body, key: apiKey(),
       onChange: () => {
-        this.saveSoon(conversation);
+        this.keeper.saveSoon(conversation);
         if (this.conversation === conversation) this.draw();
       },
     });
     this.generations.set(conversation.id, generation);
     this.follower.jump();
-    this.save(conversation);
+    this.keeper.save(conversation);
     this.show();
+    if (document.activeElement === document.body) this.composer.focus();
     await generation.run();
     if (this.generations.get(conversation.id) === generation) {
       this.generations.delete(conversation.id);
     }
-    this.save(conversation);
+    this.keeper.save(conversation);
     if (this.conversation !== conversation) {
       this.showList();
       return;
@@ -263,61 +255,6 @@ class Page {
     if (running) running.stop();
   }
 
-  // --- what is kept
-
-  saveSoon(conversation) {
-    if (this.saveTimers.has(conversation.id)) return;
-    const timer = setTimeout(() => this.save(conversation), kSaveMs);
-    this.saveTimers.set(conversation.id, timer);
-  }
-
-  async save(conversation) {
-    clearTimeout(this.saveTimers.get(conversation.id));
-    this.saveTimers.delete(conversation.id);
-    if (this.removed.has(conversation.id)) return;
-    try {
-      await this.store.put(conversation);
-      if (this.channel) this.channel.postMessage({ kind: 'changed', id: conversation.id });
-    } catch (error) {
-      this.toast(t('saveFailed', { message: error.message }));
-    }
-    this.showList();
-  }
-
-  /** The page may go away: what is growing is kept at once. */
-  keep() {
-    const growing = [...this.generations.values()].map(({ conversation }) => conversation);
-    if (growing.length) rescue(growing);
-  }
-
-  /** Another window wrote: what it has and this one lacks comes in. */
-  async heard({ kind, id }) {
-    if (kind === 'changed' && id === this.openId) {
-      const stored = await this.store.get(id);
-      if (!stored || id !== this.openId) return;
-      const running = this.generations.get(id);
-      for (const node of Object.values(stored.nodes)) {
-        const mine = this.conversation.nodes[node.id];
-        if (!mine) this.conversation.nodes[node.id] = node;
-        else if (node.changed > mine.changed && !(running && running.node === mine)) {
-          Object.assign(mine, node);
-        }
-      }
-      if (stored.changed > this.conversation.changed) {
-        const { title, titled, system, changed } = stored;
-        Object.assign(this.conversation, { title, titled, system, changed });
-        for (const [parent, child] of Object.entries(stored.selected)) {
-          this.conversation.selected[parent] ??= child;
-        }
-      }
-      this.show();
-    } else if (kind === 'removed' && (id === this.openId || id === '')) {
-      this.openNew();
-    } else {
-      this.showList();
-    }
-  }
-
   rename(title) {
     const { conversation } = this;
     conversation.titled = title.trim() !== '';
@@ -325,66 +262,8 @@ class Page {
     conversation.title = title.trim()
       || (first ? talk.titleFrom(first.node.content, first.node.files) : '');
     conversation.changed = Date.now();
-    this.save(conversation);
+    this.keeper.save(conversation);
     this.show();
-  }
-
-  async remove({ id, title }) {
-    const running = this.generations.get(id);
-    if (running) running.stop();
-    const conversation = running ? running.conversation : await this.store.get(id);
-    await this.forget(id);
-    this.toast(t('deleted', { title: title || t('untitled') }), t('undo'), async () => {
-      this.removed.delete(id);
-      await this.save(conversation);
-      location.hash = `#/${id}`;
-    });
-  }
-
-  /** Removes one conversation, or all ('' as id). */
-  async forget(id) {
-    for (const gone of id ? [id] : [this.openId, ...this.generations.keys()]) this.removed.add(gone);
-    await (id ? this.store.remove(id) : this.store.clear());
-    drafts.set(id, '');
-    if (this.channel) this.channel.postMessage({ kind: 'removed', id });
-    if (!id || id === this.openId) this.openNew();
-    else this.showList();
-  }
-
-  async exportAll() {
-    download('issun-conversations.json', talk.exportText(await this.store.all()));
-  }
-
-  exportThis() {
-    const name = this.conversation.title.replace(/[^\p{L}\p{N}]+/gu, '-').slice(0, 40);
-    download(`issun-${name}.json`, talk.exportText([this.conversation]));
-  }
-
-  importFile() {
-    byId('settings').close();
-    byId('import-input').click();
-  }
-
-  async import(input) {
-    const [file] = input.files;
-    try {
-      const conversations = talk.importText(await file.text());
-      for (const conversation of conversations) {
-        this.removed.delete(conversation.id);
-        await this.save(conversation);
-      }
-      this.toast(t('imported', { n: number(conversations.length) }));
-    } catch (error) {
-      this.toast(error.message.startsWith('import') ? t(error.message) : error.message);
-    }
-    input.value = '';
-  }
-
-  async deleteAll() {
-    if (!(await ask(t('deleteAllSure'), t('deleteAllYes')))) return;
-    for (const generation of this.generations.values()) generation.stop();
-    await this.forget('');
-    byId('settings').close();
   }
 
   // --- settings and appearance
@@ -394,7 +273,7 @@ class Page {
   }
 
   panelClosed() {
-    if (this.conversation) this.save(this.conversation);
+    if (this.conversation) this.keeper.save(this.conversation);
     this.composer.focus();
   }
 
@@ -416,7 +295,7 @@ class Page {
     }
     this.conversation.system = text;
     this.conversation.changed = Date.now();
-    this.saveSoon(this.conversation);
+    this.keeper.saveSoon(this.conversation);
   }
 
   keyChanged() {

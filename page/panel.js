@@ -26,8 +26,8 @@ const button = (text, listener, className = '') =>
 
 /**
  * `page` gives settings, conversation (or null), system (of what is open), defaults of the server,
- * and takes changes: settingsChanged(what), systemChanged(text), keyChanged(), exportThis(),
- * exportAll(), importFile(), deleteAll().
+ * and takes changes: settingsChanged(what), systemChanged(text), keyChanged(), panelClosed(); its
+ * keeper does exportThis(), exportAll(), importFile(), deleteAll().
  */
 export class SettingsPanel {
   #dialog = document.getElementById('settings');
@@ -132,14 +132,14 @@ export class SettingsPanel {
 
   #data() {
     const { page } = this;
-    const exportThis = button(t('exportThis'), () => page.exportThis());
+    const exportThis = button(t('exportThis'), () => page.keeper.exportThis());
     exportThis.disabled = !page.conversation;
     return section(t('sectionData'),
       make('p', { className: 'hint', textContent: t('dataHint') }),
       make('div', { className: 'buttons' }, exportThis,
-        button(t('exportAll'), () => page.exportAll()),
-        button(t('import'), () => page.importFile()),
-        button(t('deleteAll'), () => page.deleteAll(), 'danger')));
+        button(t('exportAll'), () => page.keeper.exportAll()),
+        button(t('import'), () => page.keeper.importFile()),
+        button(t('deleteAll'), () => page.keeper.deleteAll(), 'danger')));
   }
 
   #store(name, value) {

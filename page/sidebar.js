@@ -9,6 +9,7 @@ export class Sidebar {
   #list = document.getElementById('conversations');
   #filter = document.getElementById('filter');
   #summaries = [];
+  #looks = '';
   #state = { current: '', isRunning: () => false };
 
   /** `actions`: remove(summary). A conversation opens by its address. */
@@ -51,6 +52,11 @@ export class Sidebar {
     const wanted = this.#filter.hidden ? '' : this.#filter.value.trim().toLowerCase();
     const shown = summaries.filter(({ title }) => title.toLowerCase().includes(wanted));
     document.getElementById('no-conversations').hidden = summaries.length > 0;
+    // An answer that grows is saved every second: what looks the same keeps its focus.
+    const looks = JSON.stringify([document.documentElement.lang, shown.map(({ id, title, changed }) =>
+      [id, title, date(changed), id === state.current, state.isRunning(id)])]);
+    if (this.#looks === looks) return;
+    this.#looks = looks;
     this.#list.replaceChildren(...shown.map((summary) => this.#item(summary)));
   }
 

@@ -122,9 +122,11 @@ export async function openStore() {
 // database might not finish in time.
 const kRescue = 'issun.rescue';
 
+/** Takes the place of what was rescued before; an empty list removes it. */
 export function rescue(conversations) {
   try {
-    localStorage.setItem(kRescue, JSON.stringify(conversations));
+    if (conversations.length) localStorage.setItem(kRescue, JSON.stringify(conversations));
+    else localStorage.removeItem(kRescue);
   } catch {
     // Full or forbidden: what the last write held is what remains.
   }
@@ -144,21 +146,32 @@ export async function restoreRescued(store) {
   }
 }
 
+const kDraft = 'issun.draft.';
+
 /** What stands in a composer and was not sent, by conversation id ('' for a new one). */
 export const drafts = {
   get(id) {
     try {
-      return localStorage.getItem(`issun.draft.${id}`) || '';
+      return localStorage.getItem(kDraft + id) || '';
     } catch {
       return '';
     }
   },
   set(id, text) {
     try {
-      if (text) localStorage.setItem(`issun.draft.${id}`, text);
-      else localStorage.removeItem(`issun.draft.${id}`);
+      if (text) localStorage.setItem(kDraft + id, text);
+      else localStorage.removeItem(kDraft + id);
     } catch {
       // A draft that cannot be kept stays in the composer.
+    }
+  },
+  clear() {
+    try {
+      for (const key of Object.keys(localStorage)) {
+        if (key.startsWith(kDraft)) localStorage.removeItem(key);
+      }
+    } catch {
+      // There is none.
     }
   },
 };

@@ -28,7 +28,7 @@ const kEnglish = {
   you: 'You',
   answer: 'Answer',
   welcomeTitle: 'What would you like to talk about?',
-  welcomeModel: '{model} answers on this machine. Nothing leaves it.',
+  welcomeModel: '{model} will answer. What you write goes to this server and nowhere else.',
   welcomeContext: 'It can read {tokens} tokens at once.',
   keys: 'Keys',
   keySend: 'send',
@@ -155,7 +155,7 @@ const kJapanese = {
   you: 'あなた',
   answer: '回答',
   welcomeTitle: '何についてお話ししましょうか。',
-  welcomeModel: '{model} がこのマシンの中で答えます。外部には何も送られません。',
+  welcomeModel: '{model} が答えます。書いた内容はこのサーバーのほかには送られません。',
   welcomeContext: '一度に読めるのは {tokens} トークンまでです。',
   keys: 'キー操作',
   keySend: '送信',
@@ -256,11 +256,13 @@ const kJapanese = {
 
 export const kTexts = { en: kEnglish, ja: kJapanese };
 let language = 'en';
+let locale = 'en';  // for numbers and dates: the browser's region where it speaks the language
 
 /** Chooses the language: en, ja, or '' for the one that the browser asks for. */
 export function setLanguage(chosen, browser) {
   language = chosen === 'en' || chosen === 'ja' ? chosen
     : String(browser).toLowerCase().startsWith('ja') ? 'ja' : 'en';
+  locale = String(browser).startsWith(language) ? browser : language;
   return language;
 }
 
@@ -271,9 +273,9 @@ export function t(key, values = {}) {
 }
 
 export const number = (value, digits = 0) =>
-  new Intl.NumberFormat(language, { maximumFractionDigits: digits }).format(value);
+  new Intl.NumberFormat(locale, { maximumFractionDigits: digits }).format(value);
 export const percent = (share) =>
-  new Intl.NumberFormat(language, { style: 'percent', maximumFractionDigits: 0 }).format(share);
+  new Intl.NumberFormat(locale, { style: 'percent', maximumFractionDigits: 0 }).format(share);
 
 export function bytes(count) {
   if (count < 1000) return `${number(count)} B`;
@@ -285,5 +287,5 @@ export function date(ms) {
   const then = new Date(ms);
   const today = then.toDateString() === new Date().toDateString();
   const parts = today ? { hour: '2-digit', minute: '2-digit' } : { dateStyle: 'medium' };
-  return new Intl.DateTimeFormat(language, parts).format(then);
+  return new Intl.DateTimeFormat(locale, parts).format(then);
 }

@@ -65,7 +65,7 @@ class UserMessage {
 
   edit() {
     const field = make('textarea', {
-      value: this.node.content, attributes: { 'aria-label': t('edit') },
+      rows: 1, value: this.node.content, attributes: { 'aria-label': t('edit') },
     });
     const close = () => {
       this.showText();
@@ -265,6 +265,13 @@ export class MessageList {
   edit(id) {
     const view = this.#views.get(id);
     if (view) view.edit();
+  }
+
+  /** After a step to another version: the focus goes on where it was, for the next step. */
+  focusVersions(id, step) {
+    const [left, right] = this.#views.get(id).root.querySelectorAll('.versions button');
+    const [wanted, other] = step < 0 ? [left, right] : [right, left];
+    (wanted.disabled ? other : wanted).focus();
   }
 
   clear() {

@@ -80,7 +80,6 @@ function script(text) {
   if (text.includes('LENGTH')) plan.finish = 'length';
   if (text.includes('MARKDOWN')) plan.pieces = kMarkdown.match(/[\s\S]{1,5}/g);
   else if (text.includes('HOSTILE')) plan.pieces = kHostile.match(/[\s\S]{1,7}/g);
-  else if (text.includes('TEXT:')) plan.pieces = text.split('TEXT:')[1].match(/[\s\S]{1,4}/gu);
   else if (text.includes('SLOW')) {
     plan.ms = 25;
     for (let i = 1; i <= 400; i++) plan.pieces.push(i % 8 ? `word${i} ` : `word${i}\n\n`);
@@ -92,6 +91,7 @@ export class MockServer {
   requests = [];   // bodies of chat completions
   aborted = 0;     // answers whose reader went away
   failures = [];   // responses to give first: {status, message, headers}
+  replies = [];    // texts to answer with, instead of what the message asks for
   key = '';
   contextSize = 2048;
   models = ['issun-27m', 'other-7b'];
@@ -149,7 +149,9 @@ export class MockServer {
   }
 
   async #stream(response, body) {
+    const reply = this.replies.shift();
     const plan = script(body.messages[body.messages.length - 1].content);
+    if (reply) plan.pieces = reply.match(/[\s\S]{1,4}/gu);
     let open = true;
     response.on('close', () => {
       if (!response.writableEnded && !plan.breaks) this.aborted++;
