@@ -112,10 +112,11 @@ async function request(path, { key = '', body = null, signal } = {}) {
   return response;
 }
 
-/** The names of the models that the server offers. */
+/** The names of the models that the server offers and that write; others make embeddings. */
 export async function listModels(options) {
   const list = await (await request('v1/models', options)).json();
-  return (Array.isArray(list.data) ? list.data : []).map((model) => String(model.id));
+  const models = Array.isArray(list.data) ? list.data : [];
+  return models.filter(({ meta }) => !(meta && meta.embedding)).map(({ id }) => String(id));
 }
 
 /** What /props says: {contextSize (tokens, 0 when unknown), defaults of sampling by name}. */

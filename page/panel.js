@@ -92,7 +92,7 @@ export class SettingsPanel {
     const input = make('input', {
       type: 'text', inputMode: about.integer ? 'numeric' : 'decimal', autocomplete: 'off',
       value: value === null ? '' : String(value),
-      placeholder: typeof known === 'number' ? String(Math.round(known * 1e4) / 1e4) : '',
+      placeholder: known >= about.min ? String(Math.round(known * 1e4) / 1e4) : '',
     });
     const hint = t(`${about.name}Hint`);
     const box = field(about.name, t(about.name), input, hint);

@@ -128,11 +128,13 @@ export class MockServer {
       return refuse(response, 401, 'Invalid API Key');
     }
     if (pathname === '/v1/models') {
-      return json(response, 200, { object: 'list', data: this.models.map((id) => ({ id })) });
+      const embedder = { id: 'embedder', meta: { embedding: true } };
+      const data = [...this.models.map((id) => ({ id, meta: { n_ctx: this.contextSize } })), embedder];
+      return json(response, 200, { object: 'list', data });
     }
     if (pathname === '/props') {
       return json(response, 200, {
-        default_generation_settings: { n_ctx: this.contextSize, params: { temperature: 0.8, top_k: 40 } },
+        default_generation_settings: { n_ctx: this.contextSize, params: { temperature: 0.8, top_k: 40, max_tokens: -1 } },
         chat_template: '', model_path: 'model.gguf',
       });
     }

@@ -257,6 +257,8 @@ test('settings: sampling, system prompt, what cannot be is marked and not sent',
   const { page, server } = await start();
   await page.click('#open-settings');
   assert.equal(await page.getAttribute('#temperature', 'placeholder'), '0.8');
+  assert.equal(await page.getAttribute('#max_tokens', 'placeholder'), '');
+  assert.deepEqual(await page.locator('#model option').allTextContents(), ['issun-27m', 'other-7b']);
   await page.fill('#temperature', '0.25');
   await page.fill('#top_k', '7');
   await page.fill('#seed', '11');

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { webcrypto } from 'node:crypto';
 import { readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
 
@@ -7,6 +8,8 @@ import { guessTokens, textOf } from '../../page/files.js';
 import { kNumbers, parseNumber, parseStop, requestFields } from '../../page/settings.js';
 import { kTexts } from '../../page/text.js';
 import { pageFiles } from './mock_server.mjs';
+
+globalThis.crypto ??= webcrypto;  // Node 18 has it, but not there
 
 const shown = (conversation) => talk.path(conversation).map(({ node }) => node.content);
 
