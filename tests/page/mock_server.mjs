@@ -2,7 +2,7 @@
 // answers by what the last message asks for. Everything is cut into odd pieces of bytes on its way.
 
 import { readFileSync, readdirSync } from 'node:fs';
-import { createServer } from 'node:http';
+import { createServer, request as ask } from 'node:http';
 import { fileURLToPath } from 'node:url';
 
 const kPage = fileURLToPath(new URL('../../page/', import.meta.url));
@@ -95,6 +95,7 @@ export class MockServer {
   key = '';
   contextSize = 2048;
   models = ['issun-27m', 'other-7b'];
+  upstream = null; // {host, port} of a server that answers in place of the mock
   files = pageFiles();
 
   async start(port = 0) {
@@ -124,6 +125,7 @@ export class MockServer {
       });
       return response.end(file);
     }
+    if (this.upstream) return this.#forward(request, response);
     if (this.key && request.headers.authorization !== `Bearer ${this.key}`) {
       return refuse(response, 401, 'Invalid API Key');
     }
@@ -148,6 +150,17 @@ export class MockServer {
     const failure = this.failures.shift();
     if (failure) return refuse(response, failure.status, failure.message, failure.headers);
     return this.#stream(response, body);
+  }
+
+  #forward(request, response) {
+    const { method, url, headers } = request;
+    const there = ask({ ...this.upstream, method, path: url, headers }, (answer) => {
+      response.writeHead(answer.statusCode, answer.headers);
+      answer.pipe(response);
+    });
+    there.on('error', () => response.destroy());
+    response.on('close', () => there.destroy());
+    request.pipe(there);
   }
 
   async #stream(response, body) {

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""run.py unit|browser: the tests of the page. Exit status 77 when a program they need is missing.
+"""run.py unit|browser|server: the tests of the page. Exit status 77 when a program they need is missing.
 
 unit     Markdown, events, conversations and settings, in Node without a browser
 browser  the page in headless Chromium, driven by playwright-core
+server   the same with the real program, ISSUN_BINARY, and the model that comes with it
 """
 import os
 import shutil
@@ -29,7 +30,7 @@ def node_version(node):
 
 def main():
     part = sys.argv[1] if len(sys.argv) == 2 else ""
-    if part not in ("unit", "browser"):
+    if part not in ("unit", "browser", "server"):
         print(__doc__, file=sys.stderr)
         return 2
     node = shutil.which("node")
@@ -43,7 +44,7 @@ def main():
             skip("chromium")
         if not os.path.isdir(os.path.join(HERE, "node_modules", "playwright-core")):
             skip("playwright-core (npm ci in tests/page)")
-        tests = ["test_browser.mjs"]
+        tests = [f"test_{part}.mjs"]
     return subprocess.run([node, "--test", *tests], cwd=HERE).returncode
 
 
