@@ -175,7 +175,7 @@ class AnswerMessage {
   showThoughts() {
     const { node } = this;
     const seconds = number(node.thinkingMs / 1000, node.thinkingMs < 10000 ? 1 : 0);
-    this.summary.textContent = node.thinkingMs ? t('thought', { n: seconds })
+    this.summary.textContent = node.thinkingMs >= 50 ? t('thought', { n: seconds })
       : node.state === 'running' ? t('thinking') : t('thoughts');
     if (this.thoughts.open) this.thoughtsText.update(node.reasoning);
   }

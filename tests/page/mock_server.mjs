@@ -190,7 +190,7 @@ export class MockServer {
     delta({ role: 'assistant', content: '' });
     for (const text of plan.thoughts) {
       delta({ reasoning_content: text });
-      await pause(plan.ms);
+      await pause(40);
     }
     let written = 0;
     for (const text of plan.pieces) {

@@ -100,6 +100,20 @@ await shoot('settings', { viewport: { width: 1280, height: 1000 } }, async (page
   await page.click('#open-settings');
   await page.fill('#top_p', '2');
 });
+await shoot('settings-end', { viewport: wide }, async (page) => {
+  await talk(page, { replies: [] });
+  await page.hover('#conversations li:last-child');
+  await page.click('#conversations li:last-child .remove');
+  await page.click('#open-settings');
+  await page.locator('#settings').evaluate((node) => { node.scrollTop = node.scrollHeight; });
+});
+await shoot('removed', { viewport: wide }, async (page, server) => {
+  await talk(page, server);
+  await page.click('.thoughts summary');
+  await page.hover('#conversations li:last-child');
+  await page.click('#conversations li:last-child .remove');
+  await page.hover('.user');
+});
 await shoot('settings-japanese', { viewport: wide, locale: 'ja-JP', colorScheme: 'dark' }, (page) => page.click('#open-settings'));
 await shoot('streaming', { viewport: wide }, async (page) => {
   await say(page, 'SLOW');

@@ -175,6 +175,20 @@ test('a connection that breaks keeps what came and says so', async () => {
   await page.waitForSelector('.failure:visible');
 });
 
+test('a server that is gone is told, and the message goes once it is back', async () => {
+  const { page, server } = await start();
+  const { port } = new URL(server.address);
+  await server.stop();
+  await say(page, 'are you there');
+  await page.waitForSelector('.failure:has-text("cannot be reached")');
+  await page.waitForSelector('#notice:has-text("cannot be reached")');
+  await server.start(Number(port));
+  await page.waitForSelector('#notice', { state: 'hidden' });
+  await page.click('.failure button');
+  await answered(page);
+  assert.match(await proseOf(page).textContent(), /are you there/);
+});
+
 test('an answer cut by its limit says so', async () => {
   const { page } = await start();
   await say(page, 'LENGTH');

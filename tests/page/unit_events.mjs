@@ -5,12 +5,12 @@ import { EventReader } from '../../page/api.js';
 import { randomFrom } from './fake_document.mjs';
 
 const kStream = [
-  ': reading 1/2\n\n', 'data: {"a":1}\n\n', 'data: 日本語😀\r\n\r\n', 'data: one\ndata: two\n\n',
+  ': reading 1/2\n\n', 'data: {"a":1}\n\n', 'data: 日本語😀\r\n\r\n', 'data: one\ndata: two\n\n', 'data: 3\r\ndata: 4\r\n\r\n',
   'event: x\nid: 7\nretry: 10\ndata:no space\n\n', 'data\n\n', ':\r\r', 'data:  two spaces\r\r',
   'data: \u{10ffff}é\r\n\n', '\n\n', 'data: [DONE]\n\n', 'data: cut off',
 ].join('');
 const kEvents = [
-  { comment: 'reading 1/2' }, { data: '{"a":1}' }, { data: '日本語😀' }, { data: 'one\ntwo' },
+  { comment: 'reading 1/2' }, { data: '{"a":1}' }, { data: '日本語😀' }, { data: 'one\ntwo' }, { data: '3\n4' },
   { data: 'no space' }, { data: '' }, { comment: '' }, { data: ' two spaces' },
   { data: '\u{10ffff}é' }, { data: '[DONE]' },
 ];
