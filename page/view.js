@@ -218,7 +218,10 @@ class AnswerMessage {
     if (!generation) {
       const copy = iconButton('copy', t('copy'), () => copyFrom(copy, node.content));
       if (node.content) parts.push(copy);
-      parts.push(iconButton('again', t('regenerate'), () => actions.regenerate(node)));
+      // A failure without text has its own button, which tries the same message again.
+      if (node.content || node.state !== 'failed') {
+        parts.push(iconButton('again', t('regenerate'), () => actions.regenerate(node)));
+      }
     }
     this.tools.replaceChildren(...parts.filter(Boolean));
   }
