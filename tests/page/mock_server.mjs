@@ -197,7 +197,10 @@ export class MockServer {
       if (!open) return;
       delta({ content: text });
       await pause(plan.ms);
-      if (plan.breaks && ++written === 3) return response.destroy();
+      if (plan.breaks && ++written === 3) {
+        await pause(200);  // what was written must have gone out, for a test that counts on it
+        return response.destroy();
+      }
     }
     delta({}, plan.finish);
     event({
