@@ -35,7 +35,7 @@ export async function openPage(browser, { server = null, hash = '', ...options }
 /** Another window of the same profile. */
 export async function watched(context, server, complaints) {
   const page = await context.newPage();
-  page.setDefaultTimeout(20000);
+  page.setDefaultTimeout(60000);
   page.on('pageerror', (error) => complaints.push(`threw: ${error.message}`));
   page.on('console', (message) => {
     const refused = /Failed to load resource/.test(message.text());
