@@ -32,7 +32,9 @@ const kAnswer = {
 
 /** Adds a message below `parent` ('' at the top) and selects it. */
 export function addNode(conversation, parent, role, content, files = []) {
-  const now = Date.now();
+  // Later than its siblings, also within one millisecond: their order is that of their ages.
+  const siblings = Object.values(conversation.nodes).filter((node) => node.parent === parent);
+  const now = Math.max(Date.now(), ...siblings.map((node) => node.created + 1));
   const node = { id: newId(), parent, role, content, created: now, changed: now };
   if (role === 'user') node.files = files;
   else Object.assign(node, kAnswer);
