@@ -92,7 +92,9 @@ Result<int> perplexity(const PerplexityFlags& flags) {
   report["text"] = flags.text;
   report["text_bytes"] = text.size();
   report["text_tokens"] = tokens.size();
-  report["cache_type"] = issun::name(runtime.options().cache_type);
+  report["cache"] = engine::describe_cache(runtime.options());
+  report["cache_type_k"] = issun::name(runtime.options().key_type);
+  report["cache_type_v"] = issun::name(runtime.options().value_type);
   report["exact"] = runtime.options().exact;
   report["isa"] = runtime.kernels().name;
   report["threads"] = runtime.options().threads;
