@@ -159,7 +159,8 @@ class Bench {
     constexpr int kPageTokens = 64;
     std::vector<const void*> pages;
     for (int p = 0; p * kPageTokens < before + tokens; ++p)
-      pages.push_back(weights_.data() + p * kPageTokens * row_bytes(type, width));
+      pages.push_back(weights_.data() +
+                      p * kPageTokens * row_bytes(type, round_up(width, facts(type).block)));
     std::vector<int> begin, end;
     for (int t = 0; t < tokens; ++t)
       for (int h = 0; h < heads; ++h) begin.push_back(0), end.push_back(before + t + 1);
@@ -169,6 +170,7 @@ class Bench {
     task.query_stride = width;
     task.rows = tokens * heads;
     task.key_width = task.value_width = width;
+    task.key_type = task.value_type = static_cast<int>(type);
     task.key_pages = task.value_pages = pages.data();
     task.page_tokens = kPageTokens;
     task.visible_begin = begin.data();
@@ -176,8 +178,7 @@ class Bench {
     task.scale = 0.125f;
     task.out = out_.as<float>().data();
     task.out_stride = width;
-    const double seconds =
-        fastest([&] { table_.attention[static_cast<size_t>(type)](&task, scratch->data()); });
+    const double seconds = fastest([&] { table_.attention(&task, scratch->data()); });
     double pairs = 0;
     for (int e : end) pairs += e;
     fmt::print(
@@ -235,9 +236,11 @@ int main(int argc, char** argv) {
       bench.products(type, false, 2048, 2048, 1);
       bench.products(type, false, 2048, 2048, 128);
     }
-    for (DType type : {DType::F16, DType::F32}) {
+    for (DType type : {DType::F16, DType::F32, DType::Q8_0, DType::Q5_1, DType::Q5_0, DType::Q4_1,
+                       DType::Q4_0, DType::IQ4_NL}) {
       bench.attention(type, 0, 512, 4, 64);
       bench.attention(type, 4096, 1, 4, 64);
+      bench.attention(type, 4096, 1, 1, 96);
     }
     bench.quantise(2048);
   }

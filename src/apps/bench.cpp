@@ -81,7 +81,7 @@ Result<int> bench(const BenchFlags& flags) {
     write_out(fmt::format("{} ({:.2f} GB), {}, cache {}, batch {}, {} repetitions\n",
                           visible(figures[0].model_path),
                           static_cast<double>(figures[0].model_bytes) * 1e-9, figures[0].isa,
-                          issun::name(figures[0].options.cache_type), figures[0].options.max_rows,
+                          engine::describe_cache(figures[0].options), figures[0].options.max_rows,
                           flags.repetitions));
     write_out(measure::table_head());
   }

@@ -46,11 +46,12 @@ struct ModelFlags {
   engine::RuntimeOptions options;
   int ubatch = 0;                                        // 0: not given
   std::string cache_type = "f16", key_type, value_type;  // the last two empty: as the first
-  std::vector<std::string> adapters, scaled_adapters;    // FILE, and FILE:SCALE
+  std::string cache_rotation = "auto";
+  std::vector<std::string> adapters, scaled_adapters;  // FILE, and FILE:SCALE
 
   // All of them: add_model, -t, -c, add_compute.
   void add(CLI::App& command, bool optional_model = false);
-  // --batch, --cache-type, --exact.
+  // --batch, --cache-type and its kin, --exact.
   void add_compute(CLI::App& command);
   // As a person reads it.
   std::string model_name() const;

@@ -58,7 +58,9 @@ Result<std::unique_ptr<engine::Runtime>> open_for_scoring(const ModelFlags& flag
 }
 
 void tell_facts(engine::Runtime& runtime, Json* report) {
-  (*report)["cache_type"] = issun::name(runtime.options().cache_type);
+  (*report)["cache"] = engine::describe_cache(runtime.options());
+  (*report)["cache_type_k"] = issun::name(runtime.options().key_type);
+  (*report)["cache_type_v"] = issun::name(runtime.options().value_type);
   (*report)["exact"] = runtime.options().exact;
   (*report)["isa"] = runtime.kernels().name;
   (*report)["threads"] = runtime.options().threads;

@@ -30,7 +30,7 @@ Result<engine::RuntimeOptions> window_runtime_options(const ModelFlags& flags, i
 // As --ctx-size says, with room for many rows of logits at a time.
 Result<std::unique_ptr<engine::Runtime>> open_for_scoring(const ModelFlags& flags);
 
-// How the model computed: cache_type, exact, isa, threads.
+// How the model computed: its cache, exact, isa, threads.
 void tell_facts(engine::Runtime& runtime, Json* report);
 // "1,000 of 3,000, about 12 s left" for `done` of `total` since `start`.
 std::string progress(int64_t done, int64_t total, double start, const char* what);

@@ -43,7 +43,7 @@ Json describe_run(const char* task, const std::string& data, engine::Runtime* ru
   Json run = {{"issun_eval", task}, {"data_hash", measure::fingerprint(std::string_view(data))}};
   if (runtime == nullptr) return run;
   run["model_hash"] = measure::fingerprint(runtime->model());
-  run["cache_type"] = issun::name(runtime->options().cache_type);
+  run["cache"] = engine::describe_cache(runtime->options());
   run["exact"] = runtime->options().exact;
   run["context"] = runtime->options().context;
   return run;

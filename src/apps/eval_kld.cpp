@@ -40,7 +40,10 @@ Result<void> expect_a_difference(const KldFlags& flags) {
     return {};
   const auto base = TRY(flags.base_flags().runtime_options()),
              model = TRY(flags.model.runtime_options());
-  if (base.cache_type != model.cache_type || base.exact != model.exact) return {};
+  const bool same_cache = base.key_type == model.key_type && base.value_type == model.value_type &&
+                          base.rotates_keys() == model.rotates_keys() &&
+                          base.rotates_values() == model.rotates_values();
+  if (!same_cache || base.exact != model.exact) return {};
   return fail(
       "kld: expected --base FILE, or what tells MODEL from itself (--cache-type, "
       "--base-cache-type, "
@@ -112,7 +115,7 @@ Json report_of(const KldFlags& flags, const Pair& pair, const measure::Divergenc
   report["model"] = flags.model.model_name();
   tell_facts(*pair.model, &report);
   report["base"] = flags.base_flags().model_name();
-  report["base_cache_type"] = issun::name(pair.base->options().cache_type);
+  report["base_cache"] = engine::describe_cache(pair.base->options());
   report["base_exact"] = pair.base->options().exact;
   return report;
 }
@@ -164,7 +167,9 @@ void add_eval_kld(CLI::App& eval, Action& action) {
                    "model to be near to; none: MODEL itself, without adapters, with the cache of "
                    "--base-cache-type")
       ->check(expect_text);
-  command->add_option("--base-cache-type", flags->base_cache_type, "numbers of the base's cache")
+  command
+      ->add_option("--base-cache-type", flags->base_cache_type,
+                   "numbers of the base's cache, keys and values")
       ->check(CLI::IsMember({"f32", "f16"}))
       ->capture_default_str();
   command->add_flag("--base-exact", flags->base_exact,

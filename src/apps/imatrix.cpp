@@ -171,7 +171,7 @@ class Gathering {
     options.context = flags_.context;
     options.max_rows = std::min(flags_.batch, flags_.context);
     options.max_outputs = flags_.with_output ? std::min(options.max_rows, 128) : 1;
-    options.cache_type = DType::F32;
+    options.key_type = options.value_type = DType::F32;
     options.exact = true;
     options.observer = observer;
     return options;

@@ -6,6 +6,7 @@
 #include "base/quote.h"
 #include "base/streams.h"
 #include "base/utf8.h"
+#include "cache/hadamard.h"
 
 namespace issun::apps {
 
@@ -92,12 +93,36 @@ Json tokenizer_json(const tokenizer::Tokenizer& tokenizer) {
           {"adds_eos", tokenizer.adds_eos()}};
 }
 
-Json memory_json(const model::MemoryPlan& plan, const engine::RuntimeOptions& options) {
-  return {{"context", options.context},    {"cache_type", name(options.cache_type)},
-          {"threads", options.threads},    {"batch", options.max_rows},
-          {"weights_bytes", plan.weights}, {"cache_bytes", plan.cache},
-          {"working_bytes", plan.working}, {"program_bytes", plan.program},
-          {"total_bytes", plan.total()}};
+// The matrix that spreads the rows of each width, if they are rotated.
+Json rotation_json(bool rotates, const model::ModelConfig& config,
+                   int model::LayerConfig::*head_width, int spread) {
+  Json matrices = Json::object();
+  for (const model::LayerConfig& layer : config.layers) {
+    if (!rotates || !layer.attends()) continue;
+    const int width = layer.*head_width;
+    matrices[std::to_string(width)] = cache::hadamard_name(width, spread);
+  }
+  return matrices;
+}
+
+Json memory_json(const model::MemoryPlan& plan, const engine::RuntimeOptions& options,
+                 const model::ModelConfig& config) {
+  return {
+      {"context", options.context},
+      {"cache", engine::describe_cache(options)},
+      {"cache_type_k", name(options.key_type)},
+      {"cache_type_v", name(options.value_type)},
+      {"cache_rotation_k", rotation_json(options.rotates_keys(), config,
+                                         &model::LayerConfig::key_width, cache::kKeySpread)},
+      {"cache_rotation_v", rotation_json(options.rotates_values(), config,
+                                         &model::LayerConfig::value_width, cache::kValueSpread)},
+      {"threads", options.threads},
+      {"batch", options.max_rows},
+      {"weights_bytes", plan.weights},
+      {"cache_bytes", plan.cache},
+      {"working_bytes", plan.working},
+      {"program_bytes", plan.program},
+      {"total_bytes", plan.total()}};
 }
 
 Json model_json(const model::ModelConfig& config, const model::Weights& weights) {
@@ -133,7 +158,8 @@ Result<Json> describe(const InspectFlags& flags) {
     planned["tokenizer"] = tokenizer_json(model.tokenizer);
     planned["tokenizer"]["chat_template"] = !model.chat_template.empty();
     planned["memory"] =
-        memory_json(engine::plan_memory(model, *TRY(kernels::choose_kernels()), options), options);
+        memory_json(engine::plan_memory(model, *TRY(kernels::choose_kernels()), options), options,
+                    model.config);
   } else {
     planned["cannot_run"] = opened.error().message;
   }
@@ -164,10 +190,16 @@ std::string megabytes(const Json& bytes) {
 void print_memory(const Json& memory) {
   write_out(
       fmt::format("\nmemory with a context of {} tokens, {} cache, batches of {}, {} threads\n",
-                  memory["context"].get<int64_t>(), memory["cache_type"].get<std::string>(),
+                  memory["context"].get<int64_t>(), memory["cache"].get<std::string>(),
                   memory["batch"].get<int>(), memory["threads"].get<int>()));
   for (const char* part : {"weights", "cache", "working", "program", "total"}) {
     write_out(fmt::format("  {:<10}{}\n", part, megabytes(memory[std::string(part) + "_bytes"])));
+  }
+  for (const char* side : {"k", "v"}) {
+    for (const auto& [width, matrix] : memory[fmt::format("cache_rotation_{}", side)].items()) {
+      write_out(fmt::format("  {} rows of {} numbers are rotated by {}\n", side, width,
+                            matrix.get<std::string>()));
+    }
   }
 }
 

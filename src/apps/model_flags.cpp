@@ -11,6 +11,23 @@
 
 namespace issun::apps {
 
+namespace {
+
+std::vector<std::string> cache_type_names() {
+  std::vector<std::string> names;
+  for (const DType type : cache::kCacheTypes) names.push_back(CLI::detail::to_lower(name(type)));
+  return names;
+}
+
+Result<DType> parse_cache_type(const std::string& text) {
+  const auto type = dtype_from_name(text);
+  if (type && cache::is_cache_type(*type)) return *type;
+  return fail("cache type: expected one of {}, found '{}'", fmt::join(cache_type_names(), ", "),
+              text);
+}
+
+}  // namespace
+
 void add_model(CLI::App& command, std::string& path, bool optional) {
   command
       .add_option("model,-m,--model", path,
@@ -32,7 +49,8 @@ void ModelFlags::add(CLI::App& command, bool optional_model) {
 
 void ModelFlags::add_compute(CLI::App& command) {
   const auto cache_option = [&](const char* flag, std::string& type, const char* help) {
-    return command.add_option(flag, type, help)->check(CLI::IsMember({"f32", "f16"}));
+    return command.add_option(flag, type, help)
+        ->check(CLI::IsMember(cache_type_names(), CLI::ignore_case));
   };
   command
       .add_option("-b,--batch,--batch-size", options.max_rows, "prompt tokens computed at a time")
@@ -44,31 +62,31 @@ void ModelFlags::add_compute(CLI::App& command) {
       ->check(CLI::Range(1, 1 << 16));
   cache_option("--cache-type", cache_type, "numbers of the cache for keys and values")
       ->capture_default_str();
-  cache_option("--cache-type-k", key_type, "of the keys, also -ctk: so far as of the values");
-  cache_option("--cache-type-v", value_type, "of the values, also -ctv: so far as of the keys");
+  cache_option("--cache-type-k", key_type, "of the keys alone, also -ctk");
+  cache_option("--cache-type-v", value_type, "of the values alone, also -ctv");
+  command
+      .add_option("--cache-rotate", cache_rotation,
+                  "spread each row of the cache by a Hadamard matrix before it is rounded; auto: "
+                  "where it has 4 or 5 bits")
+      ->check(CLI::IsMember({"auto", "on", "off"}))
+      ->capture_default_str();
   command.add_flag("--exact", options.exact,
                    "activations in F32 throughout: slower, free of rounding to 8 bits");
   command.add_option("--lora", adapters,
                      "LoRA adapter to add: GGUF file or PEFT directory; may be repeated");
   command.add_option("--lora-scaled", scaled_adapters,
                      "the same with a factor, FILE:SCALE; may be repeated");
-  command.parse_complete_callback([this] {
-    const std::string& keys = key_type.empty() ? cache_type : key_type;
-    const std::string& values = value_type.empty() ? cache_type : value_type;
-    if (keys == values) return;
-    throw CLI::ValidationError(fmt::format(
-        "cache types: expected the same for keys and values, found {} and {}", keys, values));
-  });
 }
 
 Result<engine::RuntimeOptions> ModelFlags::runtime_options() const {
   engine::RuntimeOptions resolved = options;
   resolved.threads = std::max(0, options.threads);
   if (ubatch > 0) resolved.max_rows = std::min(resolved.max_rows, ubatch);
-  const std::string& wanted = key_type.empty() ? cache_type : key_type;
-  const auto type = dtype_from_name(wanted);
-  if (!type) return fail("--cache-type: expected f32 or f16, found '{}'", wanted);
-  resolved.cache_type = *type;
+  resolved.key_type = TRY(parse_cache_type(key_type.empty() ? cache_type : key_type));
+  resolved.value_type = TRY(parse_cache_type(value_type.empty() ? cache_type : value_type));
+  resolved.cache_rotation = cache_rotation == "on"    ? engine::CacheRotation::On
+                            : cache_rotation == "off" ? engine::CacheRotation::Off
+                                                      : engine::CacheRotation::Auto;
   return resolved;
 }
 

@@ -14,7 +14,7 @@ double rate(int tokens, double seconds) { return seconds > 0 ? tokens / seconds 
 double bytes_per_token(const RunReport& report, engine::Runtime& runtime) {
   const auto& statistics = report.statistics;
   const auto& options = runtime.options();
-  const auto shape = runtime.model().config.kv_shape(options.cache_type, options.cache_type);
+  const auto shape = runtime.model().config.kv_shape(options.key_type, options.value_type);
   const int64_t states = cache::PagedKv::planned_bytes(shape, 0);
   const double position_bytes =
       static_cast<double>(cache::PagedKv::planned_bytes(shape, cache::kPageTokens) - states) /
@@ -166,7 +166,7 @@ std::string describe_start(engine::Runtime& runtime) {
       visible(config.architecture), visible(config.name), config.layers.size(),
       static_cast<double>(runtime.model().weights.products_per_token(true)) * 1e-6,
       static_cast<double>(plan.weights) / (1 << 20), runtime.options().context,
-      name(runtime.options().cache_type), static_cast<double>(plan.cache) / (1 << 20),
+      engine::describe_cache(runtime.options()), static_cast<double>(plan.cache) / (1 << 20),
       runtime.options().threads, runtime.kernels().name, runtime.options().exact ? ", exact" : "");
 }
 

@@ -10,8 +10,15 @@ namespace issun::cache {
 namespace {
 int64_t pages_for(int64_t tokens) { return (tokens + kPageTokens - 1) / kPageTokens; }
 int64_t slots_for(int sequences) { return 2 * int64_t{sequences} + 1; }
-bool is_cache_type(DType type) { return type == DType::F32 || type == DType::F16; }
 }  // namespace
+
+bool is_cache_type(DType type) {
+  return std::find(std::begin(kCacheTypes), std::end(kCacheTypes), type) != std::end(kCacheTypes);
+}
+
+int64_t cache_row_bytes(DType type, int width) {
+  return row_bytes(type, round_up(width, facts(type).block));
+}
 
 int64_t PagedKv::lay_out(const KvShape& shape, int64_t pages, std::vector<Plane>* keys,
                          std::vector<Plane>* values) {
@@ -19,7 +26,7 @@ int64_t PagedKv::lay_out(const KvShape& shape, int64_t pages, std::vector<Plane>
   const auto plane = [&](int heads, int width, DType type) {
     Plane made;
     made.offset = offset;
-    made.row_bytes = row_bytes(type, width);
+    made.row_bytes = cache_row_bytes(type, width);
     made.head_bytes = round_up(made.row_bytes * kPageTokens, kCacheLine);
     made.page_bytes = saturating_mul(made.head_bytes, heads);
     offset = saturating_add(offset, saturating_mul(made.page_bytes, pages));
@@ -41,11 +48,10 @@ int64_t PagedKv::planned_bytes(const KvShape& shape, int64_t tokens, int sequenc
 
 Result<PagedKv> PagedKv::create(KvShape shape, int64_t tokens, int sequences) {
   for (const DType type : {shape.key_type, shape.value_type}) {
-    if (!is_cache_type(type)) return fail("cache type {}: expected F32 or F16", name(type));
-  }
-  if (shape.key_type != shape.value_type) {
-    return fail("cache types: expected the same for keys and values, found {} and {}",
-                name(shape.key_type), name(shape.value_type));
+    if (is_cache_type(type)) continue;
+    std::string names;
+    for (const DType known : kCacheTypes) names += fmt::format(" {}", name(known));
+    return fail("cache type {}: expected one of{}", name(type), names);
   }
   const int64_t pages = pages_for(tokens);
   PagedKv kv;

@@ -15,6 +15,14 @@ namespace issun::cache {
 
 constexpr int kPageTokens = 64;
 
+// The types that keys and values may have, each by itself, in the order of their bits.
+constexpr DType kCacheTypes[] = {DType::F32,  DType::F16,  DType::BF16, DType::Q8_0,  DType::Q5_1,
+                                 DType::Q5_0, DType::Q4_1, DType::Q4_0, DType::IQ4_NL};
+bool is_cache_type(DType type);
+
+// Bytes of a row of `width` numbers: whole blocks, the last filled up with zeros.
+int64_t cache_row_bytes(DType type, int width);
+
 // What one layer stores for each position.
 struct KvLayerShape {
   int kv_heads = 0;
@@ -24,8 +32,8 @@ struct KvLayerShape {
 
 struct KvShape {
   std::vector<KvLayerShape> layers;
-  DType key_type = DType::F16;          // F32 or F16
-  DType value_type = DType::F16;        // F32 or F16
+  DType key_type = DType::F16;          // one of kCacheTypes
+  DType value_type = DType::F16;        // likewise
   std::vector<StateLayerShape> states;  // one a layer; empty when none is recurrent
 };
 
@@ -46,8 +54,7 @@ class PagedKv {
   static int64_t planned_bytes(const KvShape& shape, int64_t tokens, int sequences = 1);
   // A cache for `tokens` positions in all sequences together (rounded up to whole pages), of which
   // `sequences` may run at once: each may have a state and a kept one, and one is left over for a
-  // sequence that has ended. Error: a type that is no cache type, keys and values of different
-  // types (no kernel reads them yet), or memory that cannot be had.
+  // sequence that has ended. Error: a type that is no cache type, or memory that cannot be had.
   static Result<PagedKv> create(KvShape shape, int64_t tokens, int sequences = 1);
 
   PageTable new_table() const;

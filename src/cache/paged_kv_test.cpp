@@ -34,6 +34,19 @@ TEST_CASE("The planned bytes are those of every row of every layer") {
   CHECK(PagedKv::planned_bytes(small_shape(), 100) == 128 * 4 * (2 * (8 + 8) + 16 + 4));
 }
 
+TEST_CASE("Rows of blocks are planned as whole blocks, keys and values by their own types") {
+  KvShape shape;
+  shape.layers = {{2, 80, 64}};
+  shape.key_type = DType::Q8_0;
+  shape.value_type = DType::Q4_0;
+  CHECK(PagedKv::planned_bytes(shape, 64) == 64 * 2 * (3 * 34 + 2 * 18));
+  shape.value_type = DType::F16;
+  CHECK(PagedKv::planned_bytes(shape, 64) == 64 * 2 * (3 * 34 + 64 * 2));
+  const PagedKv kv = *PagedKv::create(shape, 128);
+  CHECK(kv.key_row(0, 0, 0, 1) - kv.key_row(0, 0, 0, 0) == 3 * 34);
+  CHECK(kv.value_row(0, 0, 0, 1) - kv.value_row(0, 0, 0, 0) == 64 * 2);
+}
+
 TEST_CASE("A sequence takes pages as it grows and gives them back as it shrinks") {
   PagedKv kv = *PagedKv::create(small_shape(), 4 * kPageTokens);
   PageTable table = kv.new_table();
@@ -71,10 +84,11 @@ TEST_CASE("A cache type that is none, and a cache too large to have, are errors"
   KvShape shape = small_shape();
   shape.key_type = shape.value_type = DType::F16;
   CHECK(PagedKv::create(shape, 64));
-  shape.value_type = DType::F32;
-  CHECK(PagedKv::create(shape, 64).error().message.find("found F16 and F32") != std::string::npos);
+  shape.value_type = DType::Q4_0;
+  CHECK(PagedKv::create(shape, 64));
   shape.value_type = DType::Q4_K;
-  CHECK(PagedKv::create(shape, 64).error().message == "cache type Q4_K: expected F32 or F16");
+  CHECK(PagedKv::create(shape, 64).error().message ==
+        "cache type Q4_K: expected one of F32 F16 BF16 Q8_0 Q5_1 Q5_0 Q4_1 Q4_0 IQ4_NL");
   CHECK_FALSE(PagedKv::create(small_shape(), int64_t{1} << 50));
   // More bytes than can be counted.
   shape = small_shape();

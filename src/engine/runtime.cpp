@@ -9,7 +9,24 @@ namespace issun::engine {
 namespace {
 constexpr int64_t kDefaultContext = 4096;
 constexpr int kMaxThreads = 1024;
+
+bool rotates(CacheRotation rotation, DType type) {
+  if (rotation != CacheRotation::Auto) return rotation == CacheRotation::On;
+  return facts(type).block > 1 && type != DType::Q8_0;
+}
 }  // namespace
+
+bool RuntimeOptions::rotates_keys() const { return rotates(cache_rotation, key_type); }
+bool RuntimeOptions::rotates_values() const { return rotates(cache_rotation, value_type); }
+
+std::string describe_cache(const RuntimeOptions& options) {
+  const auto one = [](DType type, bool rotated) {
+    return fmt::format("{}{}", name(type), rotated ? " rotated" : "");
+  };
+  const std::string keys = one(options.key_type, options.rotates_keys());
+  const std::string values = one(options.value_type, options.rotates_values());
+  return keys == values ? keys : fmt::format("K {}, V {}", keys, values);
+}
 
 Result<RuntimeOptions> resolve(RuntimeOptions options, const model::ModelConfig& config) {
   if (options.threads < 0 || options.threads > kMaxThreads) {
@@ -44,6 +61,8 @@ model::ForwardOptions forward_options(const RuntimeOptions& options,
   forward.max_outputs = options.max_outputs;
   forward.context = options.context;
   forward.exact = options.exact;
+  forward.rotate_keys = options.rotates_keys();
+  forward.rotate_values = options.rotates_values();
   forward.adapters = weights.adapter_sizes;
   forward.observer = options.observer;
   return forward;
@@ -60,7 +79,7 @@ model::MemoryPlan plan_memory(const model::Model& model, const kernels::KernelTa
   model::MemoryPlan plan;
   plan.weights = model.file.file_bytes();
   plan.cache =
-      cache::PagedKv::planned_bytes(model.config.kv_shape(options.cache_type, options.cache_type),
+      cache::PagedKv::planned_bytes(model.config.kv_shape(options.key_type, options.value_type),
                                     cache_tokens(options), options.max_sequences);
   plan.working = model::Forward::planned_bytes(
       model.config, kernels, forward_options(options, model.weights), options.threads);
@@ -101,7 +120,7 @@ Result<std::unique_ptr<Runtime>> Runtime::start(std::unique_ptr<model::Model> mo
 }
 
 Result<cache::PagedKv> Runtime::new_cache() const {
-  return cache::PagedKv::create(model_->config.kv_shape(options_.cache_type, options_.cache_type),
+  return cache::PagedKv::create(model_->config.kv_shape(options_.key_type, options_.value_type),
                                 cache_tokens(options_), options_.max_sequences);
 }
 

@@ -12,16 +12,27 @@
 
 namespace issun::engine {
 
+// Whether rows are multiplied by a Hadamard matrix before the cache rounds them. Auto: those of
+// five bits and less, which gain by it.
+enum class CacheRotation { Auto, On, Off };
+
 struct RuntimeOptions {
   int threads = 0;        // 0: one for each physical core
   int64_t context = 0;    // longest sequence; 0: what the model was trained for, at most 4096
   int max_rows = 512;     // tokens of one batch
   int max_sequences = 1;  // at once, each of `context` tokens
   int max_outputs = 1;    // rows of logits of one batch
-  DType cache_type = DType::F16;
+  DType key_type = DType::F16, value_type = DType::F16;  // in the cache: cache::kCacheTypes
+  CacheRotation cache_rotation = CacheRotation::Auto;
   bool exact = false;                          // F32 activations everywhere
   model::ProductObserver* observer = nullptr;  // of all that the model multiplies
+
+  bool rotates_keys() const;
+  bool rotates_values() const;
 };
+
+// The types of the cache as people read them: "F16", "Q4_0 rotated", "K Q8_0, V Q4_0 rotated".
+std::string describe_cache(const RuntimeOptions& options);
 
 class Runtime {
  public:

@@ -3,31 +3,11 @@
 // "FlashAttention" (2022).
 #pragma once
 
-#include "kernels/decode.inl"
-#include "kernels/product_f32.inl"
+#include "kernels/cache_rows.inl"
 #include "kernels/rows.inl"
 
 namespace issun::kernels {
 namespace {
-
-// Positions are taken in tiles that start at multiples of kPositions whatever a call sees, and a
-// tile in which a row sees nothing leaves that row's sums as they are: so its bits depend on
-// nothing else.
-constexpr int kPositions = 64;
-// Query rows that share one conversion of keys and values.
-constexpr int kQueryRows = 96;
-constexpr int kQueryTile = 6;  // rows whose sums fit into registers with two vectors each
-
-struct AttentionScratch {
-  float* keys;    // (key_width, kPositions): lane = position
-  float* values;  // (kPositions, padded value_width)
-  float* scores;  // (kQueryRows, kPositions)
-  float* sums;    // (kQueryRows, padded value_width): weighted values so far
-  float* top;     // (kQueryRows): the largest score so far
-  float* total;   // (kQueryRows): the sum of exponentials so far
-};
-
-inline int padded(int width) { return (width + 31) & -32; }
 
 int64_t attention_scratch_bytes(int key_width, int value_width) {
   const int64_t floats = int64_t{padded(key_width)} * kPositions +
@@ -47,106 +27,6 @@ inline AttentionScratch cut(const AttentionTask& task, void* memory) {
   s.top = p, p += kQueryRows;
   s.total = p;
   return s;
-}
-
-// Position `at` of pages of rows.
-template <class Format>
-inline const uint8_t* page_row(const void* const* pages, int page_tokens, int at, int width) {
-  return static_cast<const uint8_t*>(pages[at / page_tokens]) +
-         int64_t{at % page_tokens} * width * Format::kBytes;
-}
-
-// Keys of [begin, end) as columns; what lies beyond `end` becomes zero.
-template <class Format>
-void gather_keys(const AttentionTask& task, int begin, int end, const AttentionScratch& s) {
-  const int width = task.key_width;
-  for (int first = 0; first < kPositions; first += 16) {
-    const uint8_t* rows[16];
-    const int used = end - begin - first < 0    ? 0
-                     : end - begin - first < 16 ? end - begin - first
-                                                : 16;
-    for (int i = 0; i < used; ++i)
-      rows[i] = page_row<Format>(task.key_pages, task.page_tokens, begin + first + i, width);
-    for (int c = 0; c < width; c += 16) {
-      F32x16 m[16];
-      if (used == 16 && c + 16 <= width) {
-        for (int i = 0; i < 16; ++i) m[i] = Format::load16(rows[i] + c * Format::kBytes);
-      } else {
-        for (int i = 0; i < 16; ++i) {
-          alignas(64) float some[16] = {};
-          const int columns = width - c < 16 ? width - c : 16;
-          if (i < used) decode_some<Format>(rows[i] + c * Format::kBytes, columns, some);
-          m[i] = load(some);
-        }
-      }
-      transpose(m);
-      for (int i = 0; i < 16; ++i) store(s.keys + (c + i) * kPositions + first, m[i]);
-    }
-  }
-}
-
-template <class Format>
-void gather_values(const AttentionTask& task, int begin, int end, const AttentionScratch& s) {
-  for (int i = 0; begin + i < end; ++i)
-    decode_some<Format>(
-        page_row<Format>(task.value_pages, task.page_tokens, begin + i, task.value_width),
-        task.value_width, s.values + i * padded(task.value_width));
-}
-
-// to(rows, `lanes` numbers, 32 at a time) = or += `rows` of from(rows, columns) times
-// panel(columns, lanes).
-struct RowProducts {
-  const float* from;
-  int64_t from_stride;
-  int rows;
-  const uint8_t* panel;
-  int64_t panel_row_bytes;
-  int columns, lanes;
-  float* to;
-  int64_t to_stride;
-};
-
-template <class Format, bool kAdd, int kRows>
-void multiply_some(const RowProducts& p, int row) {
-  const float* rows[kRows];
-  for (int r = 0; r < kRows; ++r) rows[r] = p.from + (row + r) * p.from_stride;
-  for (int lane = 0; lane < p.lanes; lane += 32) {
-    float* to = p.to + row * p.to_stride + lane;
-    F32x16 acc[2][kRows];
-    for (int r = 0; r < kRows; ++r)
-      for (int v = 0; v < 2; ++v)
-        acc[v][r] = kAdd ? load(to + r * p.to_stride + 16 * v) : zero_f32();
-    outer_products<Format, 2, kRows>(p.panel + lane * Format::kBytes, p.panel_row_bytes, rows,
-                                     p.columns, acc);
-    for (int r = 0; r < kRows; ++r)
-      for (int v = 0; v < 2; ++v) store(to + r * p.to_stride + 16 * v, acc[v][r]);
-  }
-}
-template <class Format, bool kAdd>
-void multiply_rows(const RowProducts& p) {
-  int r = 0;
-  for (; r + kQueryTile <= p.rows; r += kQueryTile) multiply_some<Format, kAdd, kQueryTile>(p, r);
-  for (; r + 4 <= p.rows; r += 4) multiply_some<Format, kAdd, 4>(p, r);
-  for (; r < p.rows; ++r) multiply_some<Format, kAdd, 1>(p, r);
-}
-
-// sums += weights times the values of [begin, end).
-template <class Format>
-void add_values(const AttentionTask& task, int begin, int end, const float* weights, int rows,
-                float* sums, const AttentionScratch& s) {
-  const int stride = padded(task.value_width);
-  RowProducts products{
-      weights,          kPositions, rows,  bytes_of(s.values), stride * int64_t{4}, end - begin,
-      task.value_width, sums,       stride};
-  // Few rows meet values where they lie, if they lie in one page; many meet them converted once.
-  if (rows <= kQueryTile && task.page_tokens % kPositions == 0 && task.value_width == stride) {
-    products.panel = page_row<Format>(task.value_pages, task.page_tokens, begin, task.value_width);
-    products.panel_row_bytes = int64_t{task.value_width} * Format::kBytes;
-    multiply_rows<Format, true>(products);
-  } else {
-    gather_values<Format>(task, begin, end, s);
-    multiply_rows<F32, true>(products);
-  }
 }
 
 // Lanes of a tile, as positions.
@@ -216,8 +96,8 @@ inline Slope slope_of(const AttentionTask& task, int row, int tile) {
 inline int clamp(int x, int low, int high) { return x < low ? low : x > high ? high : x; }
 
 // Query rows [row, row + rows).
-template <class Format>
-void attend_rows(const AttentionTask& task, int row, int rows, const AttentionScratch& s) {
+inline void attend_rows(const AttentionTask& task, int row, int rows, const AttentionScratch& s) {
+  const CacheRows &keys = kCacheRows.of[task.key_type], &values = kCacheRows.of[task.value_type];
   const int value_stride = padded(task.value_width);
   int begin = task.visible_begin[row], end = task.visible_end[row];
   for (int r = 0; r < rows; ++r) {
@@ -234,7 +114,7 @@ void attend_rows(const AttentionTask& task, int row, int rows, const AttentionSc
     while (last > first && task.visible_begin[row + last - 1] >= tile + kPositions) --last;
     if (first >= last) continue;
     const int tile_end = end < tile + kPositions ? end : tile + kPositions;
-    gather_keys<Format>(task, tile, tile_end, s);
+    keys.gather_keys(task, tile, tile_end, s);
     const int used = last - first;
     float* scores = s.scores + first * kPositions;
     multiply_rows<F32, false>({task.queries + (row + first) * task.query_stride, task.query_stride,
@@ -245,19 +125,17 @@ void attend_rows(const AttentionTask& task, int row, int rows, const AttentionSc
                     clamp(task.visible_begin[row + r] - tile, 0, kPositions),
                     clamp(task.visible_end[row + r] - tile, 0, kPositions),
                     s.scores + r * kPositions, s.sums + r * value_stride, s.top + r, s.total + r);
-    add_values<Format>(task, tile, tile_end, scores, used, s.sums + first * value_stride, s);
+    values.add_values(task, tile, tile_end, scores, used, s.sums + first * value_stride, s);
   }
   for (int r = 0; r < rows; ++r)
     scale(s.sums + r * value_stride, 1 / s.total[r], task.value_width,
           task.out + (row + r) * task.out_stride);
 }
 
-template <class Format>
 void attention(const AttentionTask* task, void* scratch) {
   const AttentionScratch s = cut(*task, scratch);
   for (int row = 0; row < task->rows; row += kQueryRows)
-    attend_rows<Format>(*task, row, task->rows - row < kQueryRows ? task->rows - row : kQueryRows,
-                        s);
+    attend_rows(*task, row, task->rows - row < kQueryRows ? task->rows - row : kQueryRows, s);
 }
 
 }  // namespace

@@ -87,17 +87,5 @@ void decode_row(const void* row, int columns, float* out) {
     decode_some<Format>(from, columns - c < kUnit ? columns - c : kUnit, out + c);
 }
 
-template <class Format>
-void encode_row(const float* x, int n, void* row) {
-  auto* to = static_cast<uint8_t*>(row);
-  int i = 0;
-  for (; i + 16 <= n; i += 16) Format::store16(to + i * Format::kBytes, load(x + i));
-  if (i < n) {
-    uint8_t tail[16 * Format::kBytes];
-    Format::store16(tail, load_first(x + i, n - i));
-    __builtin_memcpy(to + i * Format::kBytes, tail, static_cast<size_t>((n - i) * Format::kBytes));
-  }
-}
-
 }  // namespace
 }  // namespace issun::kernels

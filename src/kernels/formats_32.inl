@@ -15,6 +15,13 @@ inline F32x16 halves_of_blocks(const uint8_t* first) {
   return halves_to_f32(d);
 }
 
+// The binary16 number at `first` in each of sixteen rows.
+inline F32x16 halves_of_rows(const uint8_t* const (&rows)[16], int first) {
+  uint16_t d[16];
+  for (int i = 0; i < 16; ++i) d[i] = load_u16(rows[i] + first);
+  return load_f16(d);
+}
+
 // 64 weights of two blocks whose nibbles begin at `first`.
 template <int kBytes, int c>
 inline U8x64 nibbles_of_blocks(const uint8_t* first) {
@@ -30,6 +37,7 @@ inline U8x64 fifth_bits_of_blocks(const uint8_t* first) {
 
 struct Blocks32 {
   static constexpr int kBlock = 32, kGroup = 32, kZero = 0;
+  static constexpr int kScaleAt = 0;  // in a block; kMinAt where there are mins: what is added
   static constexpr bool kIntegerScales = false;
   static constexpr Mins kMins = Mins::kNone;
 };
@@ -38,7 +46,7 @@ struct Q8_0 : Blocks32 {
   static constexpr DType kType = DType::Q8_0;
   static constexpr int kBytes = 34;
   static constexpr bool kSigned = true;
-  static F32x16 scales(const uint8_t* unit) { return halves_of_blocks<kBytes>(unit); }
+  static F32x16 scales(const uint8_t* unit) { return halves_of_blocks<kBytes>(unit + kScaleAt); }
   template <int c>
   static I8x64 weights(const uint8_t* unit) {
     const auto* q = reinterpret_cast<const int8_t*>(unit + 2);
@@ -51,7 +59,7 @@ struct Q4_0 : Blocks32 {
   static constexpr int kBytes = 18, kZero = 8;
   static constexpr int kPairSums = 8;  // 8 * 2 * 15 * 127 = 30480
   static constexpr bool kSigned = false;
-  static F32x16 scales(const uint8_t* unit) { return halves_of_blocks<kBytes>(unit); }
+  static F32x16 scales(const uint8_t* unit) { return halves_of_blocks<kBytes>(unit + kScaleAt); }
   template <int c>
   static U8x64 weights(const uint8_t* unit) {
     return nibbles_of_blocks<kBytes, c>(unit + 2);
@@ -63,7 +71,7 @@ struct Q5_0 : Blocks32 {
   static constexpr int kBytes = 22, kZero = 16;
   static constexpr int kPairSums = 4;  // 4 * 2 * 31 * 127 = 31496
   static constexpr bool kSigned = false;
-  static F32x16 scales(const uint8_t* unit) { return halves_of_blocks<kBytes>(unit); }
+  static F32x16 scales(const uint8_t* unit) { return halves_of_blocks<kBytes>(unit + kScaleAt); }
   template <int c>
   static U8x64 weights(const uint8_t* unit) {
     return nibbles_of_blocks<kBytes, c>(unit + 6) | fifth_bits_of_blocks<kBytes, c>(unit + 2);
@@ -75,14 +83,15 @@ struct WithMinimum : Blocks32 {
   static constexpr int kPairSums = 4;
   static constexpr bool kSigned = false;
   static constexpr Mins kMins = Mins::kFloats;
+  static constexpr int kMinAt = 2;
 };
 
 struct Q4_1 : WithMinimum {
   static constexpr DType kType = DType::Q4_1;
   static constexpr int kBytes = 20;
-  static F32x16 scales(const uint8_t* unit) { return halves_of_blocks<kBytes>(unit); }
+  static F32x16 scales(const uint8_t* unit) { return halves_of_blocks<kBytes>(unit + kScaleAt); }
   static F32x16 mins(const uint8_t* unit) {
-    return mul(halves_of_blocks<kBytes>(unit + 2), splat(-1.0f));
+    return mul(halves_of_blocks<kBytes>(unit + kMinAt), splat(-1.0f));
   }
   template <int c>
   static U8x64 weights(const uint8_t* unit) {
@@ -93,9 +102,9 @@ struct Q4_1 : WithMinimum {
 struct Q5_1 : WithMinimum {
   static constexpr DType kType = DType::Q5_1;
   static constexpr int kBytes = 24;
-  static F32x16 scales(const uint8_t* unit) { return halves_of_blocks<kBytes>(unit); }
+  static F32x16 scales(const uint8_t* unit) { return halves_of_blocks<kBytes>(unit + kScaleAt); }
   static F32x16 mins(const uint8_t* unit) {
-    return mul(halves_of_blocks<kBytes>(unit + 2), splat(-1.0f));
+    return mul(halves_of_blocks<kBytes>(unit + kMinAt), splat(-1.0f));
   }
   template <int c>
   static U8x64 weights(const uint8_t* unit) {
@@ -107,7 +116,7 @@ struct IQ4_NL : Blocks32 {
   static constexpr DType kType = DType::IQ4_NL;
   static constexpr int kBytes = 18;
   static constexpr bool kSigned = true;
-  static F32x16 scales(const uint8_t* unit) { return halves_of_blocks<kBytes>(unit); }
+  static F32x16 scales(const uint8_t* unit) { return halves_of_blocks<kBytes>(unit + kScaleAt); }
   template <int c>
   static I8x64 weights(const uint8_t* unit) {
     return look_up(kCodesIq4, nibbles_of_blocks<kBytes, c>(unit + 2));

@@ -54,11 +54,13 @@ using LinearKernel = void (*)(const LinearTask* task, int64_t row_begin, int64_t
 
 // One head of keys and values against the query rows that share it (tokens x query heads).
 // Keys and values lie in pages of page_tokens rows; page p holds positions [p * page_tokens, ...).
+// A row is what encode_row writes: whole blocks.
 struct AttentionTask {
   const float* queries;  // (rows, key_width)
   int64_t query_stride;  // floats from row to row
   int rows;
   int key_width, value_width;
+  int key_type, value_type;        // DType ids; any that encode_row has, each by itself
   const void* const* key_pages;    // (pages) -> (page_tokens, key_width), contiguous
   const void* const* value_pages;  // (pages) -> (page_tokens, value_width), contiguous
   int page_tokens;
@@ -204,7 +206,7 @@ struct KernelTable {
   GemmTileKernel gemm_tile[kGemmPrecisions];
   void (*small_gemm)(const SmallGemm* task, void* scratch);  // scratch: kScratchBytes
 
-  AttentionKernel attention[kTypes];  // by the type of the rows in the pages: F32, F16, BF16
+  AttentionKernel attention;
   int64_t (*attention_scratch_bytes)(int key_width, int value_width);
 
   // out = x / sqrt(mean(x^2) + epsilon) * weight. weight may be nullptr; out may be x.
@@ -238,7 +240,9 @@ struct KernelTable {
                          float* decay);
   // out = factor * x / max(|x|, epsilon), |x| the Euclidean length; out may be x.
   void (*l2_norm)(const float* x, int n, float epsilon, float factor, float* out);
-  // Rows to and from the types that a cache may have; also null where there is none.
+  // Rows to the types that a cache may have: F32 F16 BF16, and Q8_0 Q5_1 Q5_0 Q4_1 Q4_0 IQ4_NL,
+  // whose last block is filled up with zeros. nullptr where there is none. The bytes are those of
+  // the plain encoders (tensor/codec.h).
   void (*encode_row[kTypes])(const float* x, int n, void* row);
   // Gradients of rows, from that of the output. Those of the norms are added to what is there;
   // weight, dweight and dbias may be nullptr.

@@ -5,6 +5,7 @@
 #include "kernels/attention.inl"
 #include "kernels/backward.inl"
 #include "kernels/dot_q8.inl"
+#include "kernels/encode.inl"
 #include "kernels/gemm.inl"
 #include "kernels/panel_q8.inl"
 #include "kernels/product_f32.inl"
@@ -39,11 +40,9 @@ constexpr void enter_unpacked(KernelTable& table) {
   table.panel_q8[type] = panel_unpacked<Format>;
 }
 
-template <class Format>
-constexpr void enter_cache_rows(KernelTable& table) {
-  constexpr int type = static_cast<int>(Format::kType);
-  table.attention[type] = attention<Format>;
-  table.encode_row[type] = encode_row<Format>;
+using RowEncoder = void (*)(const float* x, int n, void* row);
+constexpr void enter_cache_rows(KernelTable& table, DType type, RowEncoder encode) {
+  table.encode_row[static_cast<int>(type)] = encode;
 }
 
 template <class Numbers>
@@ -94,9 +93,16 @@ constexpr KernelTable make_table(const char* name) {
   enter_gemm<Floats>(table, GemmPrecision::F32);
   enter_gemm<Brains>(table, GemmPrecision::BF16);
   table.small_gemm = small_gemm;
-  enter_cache_rows<F32>(table);
-  enter_cache_rows<F16>(table);
-  enter_cache_rows<BF16>(table);
+  table.attention = attention;
+  enter_cache_rows(table, DType::F32, encode_row<F32>);
+  enter_cache_rows(table, DType::F16, encode_row<F16>);
+  enter_cache_rows(table, DType::BF16, encode_row<BF16>);
+  enter_cache_rows(table, DType::Q8_0, encode_blocks<BlockQ8_0>);
+  enter_cache_rows(table, DType::Q5_1, encode_blocks<BlockQ5_1>);
+  enter_cache_rows(table, DType::Q5_0, encode_blocks<BlockQ5_0>);
+  enter_cache_rows(table, DType::Q4_1, encode_blocks<BlockQ4_1>);
+  enter_cache_rows(table, DType::Q4_0, encode_blocks<BlockQ4_0>);
+  enter_cache_rows(table, DType::IQ4_NL, encode_blocks<BlockIQ4_NL>);
   table.attention_scratch_bytes = attention_scratch_bytes;
   table.rms_norm = rms_norm;
   table.layer_norm = layer_norm;

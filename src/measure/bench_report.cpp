@@ -39,11 +39,11 @@ Json latencies(const BenchTimes& times) {
   return {{"p50", milliseconds(0.5)}, {"p95", milliseconds(0.95)}, {"p99", milliseconds(0.99)}};
 }
 
-int64_t cache_bytes_per_position(const model::ModelConfig& config, DType type) {
+int64_t cache_bytes_per_position(const cache::KvShape& shape) {
   int64_t bytes = 0;
-  for (const cache::KvLayerShape& layer : config.kv_shape(type, type).layers) {
-    bytes +=
-        layer.kv_heads * (row_bytes(type, layer.key_width) + row_bytes(type, layer.value_width));
+  for (const cache::KvLayerShape& layer : shape.layers) {
+    bytes += layer.kv_heads * (cache::cache_row_bytes(shape.key_type, layer.key_width) +
+                               cache::cache_row_bytes(shape.value_type, layer.value_width));
   }
   return bytes;
 }
@@ -64,8 +64,8 @@ TokenCost token_cost(const BenchCase& bench_case, engine::Runtime& runtime) {
   TokenCost cost;
   cost.bytes = static_cast<double>(model.weights.bytes_per_token()) / tokens_a_pass;
   if (generates)
-    cost.bytes +=
-        positions * static_cast<double>(cache_bytes_per_position(model.config, options.cache_type));
+    cost.bytes += positions * static_cast<double>(cache_bytes_per_position(
+                                  model.config.kv_shape(options.key_type, options.value_type)));
   cost.operations = 2.0 * static_cast<double>(model.weights.products_per_token(generates));
   cost.int8 = kernels::wants_q8(runtime.kernels(), model.weights.main_type(), options.exact);
   return cost;
@@ -86,7 +86,9 @@ Json to_json(const BenchFigures& figures, const std::string& version) {
           {"isa", figures.isa},
           {"threads", figures.options.threads},
           {"batch", figures.options.max_rows},
-          {"cache_type", name(figures.options.cache_type)},
+          {"cache", engine::describe_cache(figures.options)},
+          {"cache_type_k", name(figures.options.key_type)},
+          {"cache_type_v", name(figures.options.value_type)},
           {"exact", figures.options.exact},
           {"repetitions", times.seconds.size()},
           {"tokens_per_second", {{"min", rate.least}, {"median", rate.median}, {"max", rate.most}}},

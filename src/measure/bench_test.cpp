@@ -73,7 +73,7 @@ TEST_CASE("the cost of a token follows from the shapes of the model") {
   engine::RuntimeOptions options;
   options.context = 256;
   options.max_rows = 32;
-  options.cache_type = DType::F32;
+  options.key_type = options.value_type = DType::F32;
   const auto runtime = engine::Runtime::open(path, options);
   REQUIRE_MESSAGE(runtime.has_value(), runtime.error().message);
   // 5 layers of 64: q and o 64x64, k and v 32x64, three of 172x64; the output 512x64, an embedding

@@ -52,7 +52,7 @@ TEST_CASE("a trial in memory is the file that would be written") {
   engine::RuntimeOptions options;
   options.threads = 1;
   options.context = options.max_rows = options.max_outputs = 100;
-  options.cache_type = DType::F32;
+  options.key_type = options.value_type = DType::F32;
   options.exact = true;
   const auto runtime = *engine::Runtime::open(file.path(), options);
   auto cache = *runtime->new_cache();

@@ -53,7 +53,7 @@ Surprise run_model(const std::string& relative, std::span<const int32_t> tokens,
   options.context = 512;
   options.max_rows = 32;
   options.max_outputs = outputs;
-  options.cache_type = DType::F32;
+  options.key_type = options.value_type = DType::F32;
   options.exact = exact;
   auto runtime = engine::Runtime::open(shared_path(relative), options);
   REQUIRE_MESSAGE(runtime.has_value(), runtime.error().message);
@@ -225,7 +225,7 @@ TEST_CASE("halves equal the perplexity that the most used engine finds") {
   engine::RuntimeOptions options;
   options.context = 256;
   options.max_outputs = 64;
-  options.cache_type = DType::F32;
+  options.key_type = options.value_type = DType::F32;
   auto runtime = engine::Runtime::open(path, options);
   REQUIRE_MESSAGE(runtime.has_value(), runtime.error().message);
   const tokenizer::Tokenizer& tokenizer = (*runtime)->model().tokenizer;

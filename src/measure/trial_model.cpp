@@ -65,7 +65,7 @@ Result<std::unique_ptr<TrialModel>> TrialModel::open(const std::string& path, in
   options.max_rows = text.context;
   options.max_outputs = static_cast<int>(
       std::clamp<int64_t>(kLogitBytes / (int64_t{4} * vocabulary), 16, text.context));
-  options.cache_type = DType::F32;
+  options.key_type = options.value_type = DType::F32;
   options.exact = true;
   std::unique_ptr<TrialModel> trial(new TrialModel());
   trial->source_.assign(opened->file.tensors().begin(), opened->file.tensors().end());

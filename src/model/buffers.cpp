@@ -39,6 +39,7 @@ Result<std::unique_ptr<Buffers>> Buffers::make(const ModelConfig& config,
   if (allocate) {
     TRY(b.arena.allocate());
     layout.fill();
+    b.attention.fill();
   }
   return buffers;
 }

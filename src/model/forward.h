@@ -27,6 +27,9 @@ struct ForwardOptions {
   int max_outputs = 1;     // rows of logits of one batch
   int64_t context = 4096;  // longest sequence, in tokens
   bool exact = false;      // F32 activations everywhere, also against quantised weights
+  // Rows are multiplied by a Hadamard matrix (cache/hadamard.h) before they go to the cache, and
+  // what is made of them is multiplied back.
+  bool rotate_keys = false, rotate_values = false;
   bool hidden = false;     // run() gives the rows after the last norm, not logits
   ProductObserver* observer = nullptr;  // of all that run() multiplies; outlives the pass
 };

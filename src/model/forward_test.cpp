@@ -57,8 +57,9 @@ struct How {
   int threads = 1;
   int rows = 512;  // at a time
   bool exact = false;
-  DType cache_type = DType::F32;
   ProductObserver* observer = nullptr;
+  DType key_type = DType::F32, value_type = DType::F32;
+  bool rotate = false;
 };
 
 // The logits of every position, (tokens, vocabulary).
@@ -70,9 +71,10 @@ std::vector<float> logits(const Model& model, std::span<const int32_t> tokens, c
   options.context = static_cast<int64_t>(tokens.size());
   options.exact = how.exact;
   options.observer = how.observer;
+  options.rotate_keys = options.rotate_values = how.rotate;
   auto forward = Forward::create(model.config, model.weights, *how.kernels, workers, options);
   REQUIRE(forward);
-  auto cache = cache::PagedKv::create(model.config.kv_shape(how.cache_type, how.cache_type),
+  auto cache = cache::PagedKv::create(model.config.kv_shape(how.key_type, how.value_type),
                                       static_cast<int64_t>(tokens.size()));
   REQUIRE(cache);
   cache::PageTable table = cache->new_table();
@@ -209,6 +211,53 @@ TEST_CASE("Generating a token allocates nothing") {
 }
 
 TEST_CASE(
+    "A cache of any types is near one in F32, and the same for every batch and thread count") {
+  const auto model = *Model::open(stories());
+  const auto tokens = some_tokens(150, model->config.vocabulary_size);
+  // What the bits of each allow on rows of 8 numbers, of which three quarters of a block are zeros.
+  const std::pair<DType, double> limits[] = {
+      {DType::F16, 1e-6},  {DType::BF16, 1e-4}, {DType::Q8_0, 1e-4}, {DType::Q5_1, 1e-2},
+      {DType::Q5_0, 1e-2}, {DType::Q4_1, 3e-2}, {DType::Q4_0, 5e-2}, {DType::IQ4_NL, 5e-2}};
+  for (const kernels::KernelTable* table : kernels::available_kernels()) {
+    const auto wide = logits(*model, tokens, {.kernels = table});
+    for (const auto& [type, limit] : limits) {
+      for (const bool rotate : {false, true}) {
+        CAPTURE(table->name);
+        CAPTURE(std::string(name(type)));
+        CAPTURE(rotate);
+        How how{.kernels = table, .key_type = type, .value_type = type, .rotate = rotate};
+        const auto whole = logits(*model, tokens, how);
+        CHECK(nmse(whole, wide) < limit);
+        CHECK(nmse(whole, wide) > 0);
+        how.threads = 3;
+        CHECK(logits(*model, tokens, how) == whole);
+        how.key_type = DType::F32;
+        const auto values = logits(*model, tokens, how);
+        how.key_type = type;
+        how.value_type = DType::F32;
+        const auto keys = logits(*model, tokens, how);
+        for (const auto& one : {keys, values}) {
+          CHECK(nmse(one, wide) < limit);
+          CHECK(one != whole);
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("Rows that are rotated but not rounded give nearly the same logits") {
+  const auto model = *Model::open(stories());
+  const auto tokens = some_tokens(90, model->config.vocabulary_size);
+  for (const kernels::KernelTable* table : kernels::available_kernels()) {
+    CAPTURE(table->name);
+    const auto plain = logits(*model, tokens, {.kernels = table});
+    const auto rotated = logits(*model, tokens, {.kernels = table, .rotate = true});
+    CHECK(nmse(rotated, plain) < 1e-10);
+    CHECK(rotated != plain);  // it did happen
+  }
+}
+
+TEST_CASE(
     "Quantised weights meet the golden logits: strictly when exact, loosely with 8-bit "
     "activations") {
   for (const char* name :
@@ -236,9 +285,12 @@ TEST_CASE(
         CAPTURE(rows);
         CHECK(nmse(logits(*model, tokens, {.kernels = table, .rows = rows, .exact = true}),
                    golden) < 1e-9);
-        CHECK(
-            nmse(logits(*model, tokens, {.kernels = table, .rows = rows, .cache_type = DType::F16}),
-                 golden) < 6e-3);
+        CHECK(nmse(logits(*model, tokens,
+                          {.kernels = table,
+                           .rows = rows,
+                           .key_type = DType::F16,
+                           .value_type = DType::F16}),
+                   golden) < 6e-3);
       }
     }
   }

@@ -1,16 +1,12 @@
-// Codes into the bytes of blocks, where several formats have the same order.
+// Codes into the bytes of blocks, where several formats have the same order. Those of blocks of 32
+// values are in tensor/blocks.h.
 #pragma once
 
 #include <cstdint>
-#include <cstring>
+
+#include "tensor/blocks.h"
 
 namespace issun::quantize {
-
-// The low four bits of 32 codes: 0..15 become low nibbles, 16..31 high ones.
-inline void pack_nibbles(const int8_t* codes, uint8_t* nibbles) {
-  for (int i = 0; i < 16; ++i)
-    nibbles[i] = static_cast<uint8_t>((codes[i] & 15) | (codes[i + 16] & 15) << 4);
-}
 
 // Of 256 codes: 32 bytes hold two groups of 32, the even one in the low nibbles.
 inline void pack_group_nibbles(const int8_t* codes, uint8_t* nibbles) {
@@ -29,12 +25,6 @@ inline void pack_pairs(const int8_t* codes, uint8_t* pairs) {
       pairs[32 * half + l] = static_cast<uint8_t>(byte);
     }
   }
-}
-
-// The fifth bits of 32 codes.
-inline void pack_fifth_bits(const int8_t* codes, uint8_t* high) {
-  std::memset(high, 0, 4);
-  for (int i = 0; i < 32; ++i) high[i / 8] |= static_cast<uint8_t>((codes[i] >> 4 & 1) << (i % 8));
 }
 
 }  // namespace issun::quantize

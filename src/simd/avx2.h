@@ -274,6 +274,7 @@ inline U8x64 operator|(U8x64 a, U8x64 b) {
 }
 inline I8x64 as_signed(U8x64 a) { return {a.lo, a.hi}; }
 inline U8x64 as_unsigned(I8x64 a) { return {a.lo, a.hi}; }
+inline I32x16 as_words(U8x64 a) { return {a.lo, a.hi}; }
 inline __m256i negate_where(uint32_t bits, __m256i a) {
   const __m256i ones = ones_where(bits);
   return _mm256_sub_epi8(_mm256_xor_si256(a, ones), ones);

@@ -190,6 +190,7 @@ inline U8x64 bytes_where(uint64_t bits, int byte) {
 inline U8x64 operator|(U8x64 a, U8x64 b) { return {_mm512_or_si512(a.v, b.v)}; }
 inline I8x64 as_signed(U8x64 a) { return {a.v}; }
 inline U8x64 as_unsigned(I8x64 a) { return {a.v}; }
+inline I32x16 as_words(U8x64 a) { return {a.v}; }
 inline I8x64 negate_where(uint64_t bits, I8x64 a) {
   return {_mm512_mask_sub_epi8(a.v, bits, _mm512_setzero_si512(), a.v)};
 }

@@ -340,6 +340,8 @@ inline U8x64 operator|(U8x64 a, U8x64 b) {
 }
 inline I8x64 as_signed(U8x64 a) { return __builtin_bit_cast(I8x64, a); }
 inline U8x64 as_unsigned(I8x64 a) { return __builtin_bit_cast(U8x64, a); }
+// Four bytes in each lane, the first of them the lowest.
+inline I32x16 as_words(U8x64 a) { return __builtin_bit_cast(I32x16, a); }
 // -a where the bit is set. a is -127..127.
 inline I8x64 negate_where(uint64_t bits, I8x64 a) {
   EACH(64, a.v[i] = static_cast<int8_t>((bits >> i & 1) != 0 ? -a.v[i] : a.v[i]))

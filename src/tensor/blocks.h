@@ -234,6 +234,21 @@ static_assert(sizeof(BlockIQ1_M) == 56);
 
 // What follows is always inlined, since kernels use it too.
 
+// The low four bits of 32 codes: 0..15 become low nibbles, 16..31 high ones.
+__attribute__((always_inline)) constexpr void pack_nibbles(const int8_t* codes, uint8_t* nibbles) {
+  for (int i = 0; i < 16; ++i)
+    nibbles[i] = static_cast<uint8_t>((codes[i] & 15) | (codes[i + 16] & 15) << 4);
+}
+
+// The fifth bits of 32 codes.
+__attribute__((always_inline)) constexpr void pack_fifth_bits(const int8_t* codes, uint8_t* high) {
+  for (int byte = 0; byte < 4; ++byte) {
+    int bits = 0;
+    for (int i = 0; i < 8; ++i) bits |= (codes[8 * byte + i] >> 4 & 1) << i;
+    high[byte] = static_cast<uint8_t>(bits);
+  }
+}
+
 // The binary16 scale of IQ1_M.
 __attribute__((always_inline)) constexpr uint16_t scale_iq1_m(const uint16_t* scales) {
   return static_cast<uint16_t>((scales[0] >> 12) | (scales[1] >> 8 & 0x00f0) |

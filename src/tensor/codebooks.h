@@ -22,6 +22,10 @@ extern const Codebook<2048, 8> kCodebookIq1;    // -1, 0, 1
 // The values of a nibble of IQ4_NL and IQ4_XS.
 constexpr int8_t kCodesIq4[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
                                   1,    13,   25,  38,  53,  69,  89,  113};
+// Between the values of nibbles n and n + 1: what lies there is as near to both.
+__attribute__((always_inline)) constexpr float middle_iq4(int n) {
+  return static_cast<float>(kCodesIq4[n] + kCodesIq4[n + 1]) / 2;
+}
 // Twice the values of a 4-bit float (E2M1).
 constexpr int8_t kCodesFp4[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
 

@@ -109,7 +109,11 @@ bool can_encode(DType type) {
     case DType::F16:
     case DType::BF16:
     case DType::Q4_0:
+    case DType::Q4_1:
+    case DType::Q5_0:
+    case DType::Q5_1:
     case DType::Q8_0:
+    case DType::IQ4_NL:
     case DType::Q4_K:
     case DType::Q5_K:
     case DType::Q6_K:
@@ -131,8 +135,16 @@ void encode_row(DType type, const float* values, int64_t columns, std::byte* row
       return encode_halves<f32_to_bf16>(values, columns, row);
     case DType::Q4_0:
       return encode_blocks<BlockQ4_0>(values, columns, 32, row);
+    case DType::Q4_1:
+      return encode_blocks<BlockQ4_1>(values, columns, 32, row);
+    case DType::Q5_0:
+      return encode_blocks<BlockQ5_0>(values, columns, 32, row);
+    case DType::Q5_1:
+      return encode_blocks<BlockQ5_1>(values, columns, 32, row);
     case DType::Q8_0:
       return encode_blocks<BlockQ8_0>(values, columns, 32, row);
+    case DType::IQ4_NL:
+      return encode_blocks<BlockIQ4_NL>(values, columns, 32, row);
     case DType::Q4_K:
       return encode_blocks<BlockQ4_K>(values, columns, 256, row);
     case DType::Q5_K:

@@ -18,9 +18,9 @@ void decode_row(DType type, const std::byte* row, int64_t columns, float* out);
 bool can_encode(DType type);
 
 // Encodes one row; arguments as above, of a type that can_encode. Without importance weights, and
-// byte-equal to what the most used engine writes. Any input is safe; a block with NaN, or with
-// values beyond what its scale can reach (about 65504 times the largest code), comes out as some
-// block.
+// byte-equal to what the most used engine writes (for IQ4_NL: where it does not search). Any input
+// is safe; a block with NaN, or with values beyond what its scale can reach (about 65504 times the
+// largest code), comes out as some block.
 void encode_row(DType type, const float* values, int64_t columns, std::byte* row);
 
 }  // namespace issun

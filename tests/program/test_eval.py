@@ -87,7 +87,7 @@ class Divergence(ProgramTest):
         report = self.kld(STORIES, "--base-cache-type", "f32")
         self.assertGreater(report["kld_nats"], 0)
         self.assertLess(report["kld_nats"], 1e-3)
-        self.assertEqual((report["cache_type"], report["base_cache_type"]), ("F16", "F32"))
+        self.assertEqual((report["cache"], report["base_cache"]), ("F16", "F32"))
         self.assertEqual(report["base"], report["model"])
         self.refuse("eval", "kld", STORIES, "-f", self.text, naming=("--base", "--cache-type"))
 

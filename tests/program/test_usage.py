@@ -112,17 +112,48 @@ class Usage(ProgramTest):
         plain = text("-n", 12)
         for more in (("--n-predict", 12), ("-n", 12, "-t", -1), ("-n", 12, "-t", 0),
                      ("-n", 12, "-b", 2048, "-ub", 512), ("-n", 12, "--batch-size", 64),
-                     ("-n", 12, "-ctk", "f16", "-ctv", "f16"), ("-n", 12, "--cache-type", "f16")):
+                     ("-n", 12, "-ctk", "f16", "-ctv", "f16"), ("-n", 12, "--cache-type", "F16")):
             with self.subTest(more=more):
                 self.assertEqual(text(*more), plain)
         self.assertEqual(text("-n", 40, "--top-k", -1), text("-n", 40, "--top-k", 0))
         self.assertEqual(json.loads(self.succeed("inspect", STORIES, "--json", "-b", 64, "-ub",
                                                  32).text)["memory"]["batch"], 32)
 
-    def test_cache_types_that_differ_are_refused(self):
-        self.refuse("run", STORIES, "-p", "", "-ctk", "f32", "-ctv", "f16", status=2,
-                    naming=("keys and values", "f32", "f16"))
-        self.refuse("bench", STORIES, "-ctk", "f32", status=2, naming=("keys and values",))
+    def test_a_cache_type_that_is_none_is_refused_with_the_list(self):
+        for flag in ("--cache-type", "-ctk", "-ctv"):
+            with self.subTest(flag=flag):
+                self.refuse("run", STORIES, "-p", "", flag, "q6_k", status=2,
+                            naming=("q6_k", "f32", "bf16", "q8_0", "iq4_nl"))
+        self.refuse("bench", STORIES, "--cache-rotate", "maybe", status=2, naming=("auto", "off"))
+
+    def test_every_cache_type_runs_for_keys_and_for_values_and_takes_its_bytes(self):
+        def memory(*more):
+            return json.loads(self.succeed("inspect", "--json", "-c", 512, *more).text)["memory"]
+        wide = memory("--cache-type", "f32")["cache_bytes"]
+        self.assertEqual(memory("-ctk", "F32", "-ctv", "f32")["cache_bytes"], wide)
+        # Heads of the model that comes with issun are a multiple of 32 wide: no block is padded.
+        for name, bytes_of_32 in (("f16", 64), ("bf16", 64), ("q8_0", 34), ("q5_1", 24),
+                                  ("q5_0", 22), ("q4_1", 20), ("q4_0", 18), ("iq4_nl", 18)):
+            with self.subTest(type=name):
+                self.assertEqual(memory("--cache-type", name)["cache_bytes"],
+                                 wide // 128 * bytes_of_32)
+                mixed = memory("--cache-type", name, "-ctv", "f32")
+                self.assertEqual(mixed["cache_bytes"], wide // 256 * (bytes_of_32 + 128))
+                self.assertEqual((mixed["cache_type_k"], mixed["cache_type_v"]),
+                                 (name.upper(), "F32"))
+                text = self.succeed("run", STORIES, "-p", "Once upon a time", "-n", 8, "--temp", 0,
+                                    "-ctk", name, "-ctv", "q8_0", "--seed", 1).text
+                self.assertGreater(len(text), 8)
+
+    def test_rotation_is_for_few_bits_unless_it_is_asked_for(self):
+        def matrices(*more):
+            memory = json.loads(self.succeed("inspect", "--json", *more).text)["memory"]
+            return [bool(memory["cache_rotation_" + side]) for side in "kv"]
+        self.assertEqual(matrices(), [False, False])
+        self.assertEqual(matrices("-ctk", "q4_0", "-ctv", "q8_0"), [True, False])
+        self.assertEqual(matrices("--cache-type", "q5_1"), [True, True])
+        self.assertEqual(matrices("--cache-type", "q4_0", "--cache-rotate", "off"), [False, False])
+        self.assertEqual(matrices("--cache-rotate", "on"), [True, True])
 
     def test_a_context_beyond_the_trained_one_is_noted(self):
         def notes(context):

@@ -47,8 +47,27 @@ Tile tile_of(const Pass& pass, int64_t tile) {
   return {sequence.table, first + begin, std::min(kTileTokens, sequence.rows - begin)};
 }
 
+// Rows of `width` numbers, `stride` apart, times a matrix.
+void turn(const Pass& pass, const float* matrix, const float* from, int64_t stride, int64_t rows,
+          int width, int worker, float* to) {
+  kernels::SmallGemm task{};
+  task.a = from;
+  task.a_row = stride;
+  task.a_column = 1;
+  task.b = matrix;
+  task.b_row = width;
+  task.b_column = 1;
+  task.m = static_cast<int>(rows);
+  task.n = task.k = width;
+  task.out = to;
+  task.out_stride = width;
+  task.scale = 1;
+  pass.kernels.small_gemm(&task, pass.scratch.of(worker));
+}
+
 // One tile of tokens against one head of keys and values.
-void attend_tile(const Pass& pass, int l, const Tile& tile, int head, AttentionTile& room) {
+void attend_tile(const Pass& pass, int l, const Tile& tile, int head, int worker) {
+  AttentionTile& room = pass.buffers.attention.tiles[static_cast<size_t>(worker)];
   const LayerConfig& layer = pass.layer(l);
   const Tensor& sinks = pass.layer_weights(l).attention.sinks;
   const int group = layer.heads / layer.kv_heads;
@@ -64,10 +83,13 @@ void attend_tile(const Pass& pass, int l, const Tile& tile, int head, AttentionT
     room.key_pages[static_cast<size_t>(p)] = pass.cache.key_row(from, head, page, 0);
     room.value_pages[static_cast<size_t>(p)] = pass.cache.value_row(from, head, page, 0);
   }
+  const float* key_matrix = pass.buffers.attention.key_matrix(layer.key_width);
+  const float* value_matrix = pass.buffers.attention.value_matrix(layer.value_width);
   size_t rows = 0;
   for (int i = 0; i < tile.tokens; ++i) {
     const int64_t t = tile.row + i;
-    std::memcpy(room.queries.data() + static_cast<int64_t>(rows) * layer.key_width,
+    std::memcpy((key_matrix != nullptr ? room.turned : room.queries).data() +
+                    static_cast<int64_t>(rows) * layer.key_width,
                 queries + (t * layer.heads + head * group) * layer.key_width,
                 static_cast<size_t>(group * layer.key_width) * sizeof(float));
     const int position = pass.buffers.positions[static_cast<size_t>(t)];
@@ -82,12 +104,18 @@ void attend_tile(const Pass& pass, int l, const Tile& tile, int head, AttentionT
       if (sinks) room.sinks[rows] = sinks.floats()[head * group + g];
     }
   }
+  if (key_matrix != nullptr) {
+    turn(pass, key_matrix, room.turned.data(), layer.key_width, static_cast<int64_t>(rows),
+         layer.key_width, worker, room.queries.data());
+  }
   kernels::AttentionTask task{};
   task.queries = room.queries.data();
   task.query_stride = layer.key_width;
   task.rows = static_cast<int>(rows);
   task.key_width = layer.key_width;
   task.value_width = layer.value_width;
+  task.key_type = static_cast<int>(pass.cache.shape().key_type);
+  task.value_type = static_cast<int>(pass.cache.shape().value_type);
   task.key_pages = room.key_pages.data();
   task.value_pages = room.value_pages.data();
   task.page_tokens = cache::kPageTokens;
@@ -100,10 +128,16 @@ void attend_tile(const Pass& pass, int l, const Tile& tile, int head, AttentionT
   task.positions = room.positions.data();
   task.out = room.out.data();
   task.out_stride = layer.value_width;
-  pass.kernels.attention[static_cast<int>(pass.cache.shape().key_type)](&task, room.scratch.data());
+  pass.kernels.attention(&task, room.scratch.data());
+  const float* out = room.out.data();
+  if (value_matrix != nullptr) {
+    turn(pass, value_matrix, out, layer.value_width, static_cast<int64_t>(rows), layer.value_width,
+         worker, room.turned.data());
+    out = room.turned.data();
+  }
   for (int i = 0; i < tile.tokens; ++i) {
     std::memcpy(attended + ((tile.row + i) * layer.heads + head * group) * layer.value_width,
-                room.out.data() + int64_t{i} * group * layer.value_width,
+                out + int64_t{i} * group * layer.value_width,
                 static_cast<size_t>(group * layer.value_width) * sizeof(float));
   }
 }
@@ -120,18 +154,44 @@ void divide_into_tiles(const Pass& pass) {
   first_tile[pass.batch.sequences.size()] = tiles;
 }
 
+namespace {
+
+// Heads of `width` numbers each of one token, into rows of a type.
+struct HeadStore {
+  const float* matrix;  // nullptr: none
+  DType type;
+  int heads, width;
+};
+
+template <class Place>
+void store_heads(const Pass& pass, const HeadStore& store, const float* heads, int worker,
+                 Place&& place) {
+  if (store.matrix != nullptr) {
+    float* turned = pass.buffers.attention.tiles[static_cast<size_t>(worker)].turned.data();
+    turn(pass, store.matrix, heads, store.width, store.heads, store.width, worker, turned);
+    heads = turned;
+  }
+  const auto encode = pass.kernels.encode_row[static_cast<int>(store.type)];
+  for (int h = 0; h < store.heads; ++h) encode(heads + h * store.width, store.width, place(h));
+}
+
+}  // namespace
+
 void store_rows(const Pass& pass, int l, const Matrix<float>& keys, const Matrix<float>& values) {
   const LayerConfig& layer = pass.layer(l);
-  const auto store = pass.kernels.encode_row[static_cast<int>(pass.cache.shape().key_type)];
-  pass.each_row(pass.rows(), [&](int64_t t) {
+  const AttentionRooms& rooms = pass.buffers.attention;
+  const cache::KvShape& shape = pass.cache.shape();
+  const HeadStore key{rooms.key_matrix(layer.key_width), shape.key_type, layer.kv_heads,
+                      layer.key_width};
+  const HeadStore value{rooms.value_matrix(layer.value_width), shape.value_type, layer.kv_heads,
+                        layer.value_width};
+  pass.each_row(pass.rows(), [&](int64_t t, int worker) {
     const int32_t page = pass.buffers.pages[static_cast<size_t>(t)];
     const int slot = pass.buffers.positions[static_cast<size_t>(t)] % cache::kPageTokens;
-    for (int h = 0; h < layer.kv_heads; ++h) {
-      store(keys.row(t) + h * layer.key_width, layer.key_width,
-            pass.cache.key_row(l, h, page, slot));
-      store(values.row(t) + h * layer.value_width, layer.value_width,
-            pass.cache.value_row(l, h, page, slot));
-    }
+    store_heads(pass, key, keys.row(t), worker,
+                [&](int h) { return pass.cache.key_row(l, h, page, slot); });
+    store_heads(pass, value, values.row(t), worker,
+                [&](int h) { return pass.cache.value_row(l, h, page, slot); });
   });
 }
 
@@ -140,8 +200,7 @@ void attend(const Pass& pass, int l) {
   const int heads = pass.layer(l).kv_heads;
   const int64_t tiles = rooms.first_tile[pass.batch.sequences.size()];
   pass.workers.for_each(tiles * heads, 1, [&](int64_t item, int64_t, int worker) {
-    attend_tile(pass, l, tile_of(pass, item / heads), static_cast<int>(item % heads),
-                rooms.tiles[static_cast<size_t>(worker)]);
+    attend_tile(pass, l, tile_of(pass, item / heads), static_cast<int>(item % heads), worker);
   });
 }
 

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "cache/hadamard.h"
 #include "model/layer/pass.h"
 
 namespace issun::model {
@@ -82,8 +83,45 @@ void norm_and_rotate(const Pass& pass, int l) {
 
 }  // namespace
 
+void AttentionRooms::add_hadamard(int width, int limit) {
+  const auto same = [&](const HadamardRoom& room) {
+    return room.width == width && room.limit == limit;
+  };
+  if (std::any_of(hadamards.begin(), hadamards.end(), same)) return;
+  hadamards.push_back({width, limit, {}});
+}
+
+const float* AttentionRooms::matrix(int width, int limit) const {
+  for (const HadamardRoom& room : hadamards) {
+    if (room.width == width && room.limit == limit) return room.matrix.data();
+  }
+  return nullptr;
+}
+
+const float* AttentionRooms::key_matrix(int width) const {
+  return rotates_keys ? matrix(width, cache::kKeySpread) : nullptr;
+}
+
+const float* AttentionRooms::value_matrix(int width) const {
+  return rotates_values ? matrix(width, cache::kValueSpread) : nullptr;
+}
+
+void AttentionRooms::fill() {
+  for (const HadamardRoom& room : hadamards)
+    cache::fill_hadamard(room.width, room.limit, room.matrix);
+}
+
 void AttentionRooms::plan(Plan& plan) {
   const Widths widths = widths_of(plan.config);
+  rotates_keys = plan.options.rotate_keys;
+  rotates_values = plan.options.rotate_values;
+  for (const LayerConfig& layer : plan.config.layers) {
+    if (!layer.attends()) continue;
+    if (rotates_keys) add_hadamard(layer.key_width, cache::kKeySpread);
+    if (rotates_values) add_hadamard(layer.value_width, cache::kValueSpread);
+  }
+  for (HadamardRoom& room : hadamards)
+    plan.layout.add(&room.matrix, int64_t{room.width} * room.width);
   const int64_t rows = plan.options.max_rows;
   plan.layout.add(&query, rows * widths.query);
   plan.layout.add(&key, rows * widths.key);
@@ -97,6 +135,8 @@ void AttentionRooms::plan(Plan& plan) {
   const int64_t pages = (plan.options.context + cache::kPageTokens - 1) / cache::kPageTokens;
   const int64_t scratch = plan.kernels.attention_scratch_bytes(static_cast<int>(widths.key_head),
                                                                static_cast<int>(widths.value_head));
+  const int64_t turned =
+      std::max({tile * std::max(widths.key_head, widths.value_head), widths.key, widths.value});
   tiles.resize(static_cast<size_t>(plan.workers));
   for (AttentionTile& room : tiles) {
     plan.layout.add(&room.queries, tile * widths.key_head);
@@ -108,6 +148,7 @@ void AttentionRooms::plan(Plan& plan) {
     plan.layout.add(&room.positions, tile);
     plan.layout.add(&room.key_pages, pages);
     plan.layout.add(&room.value_pages, pages);
+    if (!hadamards.empty()) plan.layout.add(&room.turned, turned);
     plan.layout.add(&room.scratch, scratch);
   }
 }

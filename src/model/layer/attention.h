@@ -20,6 +20,12 @@ struct RotationRoom {
   std::span<float> cosines, sines;
 };
 
+// The matrix that spreads rows of a width before they are rounded: (width, width).
+struct HadamardRoom {
+  int width = 0, limit = 0;
+  std::span<float> matrix;
+};
+
 // What one worker needs to attend with a tile of queries to one head.
 struct AttentionTile {
   std::span<float> queries, out;              // (tile rows, width)
@@ -27,6 +33,7 @@ struct AttentionTile {
   std::span<float> sinks, slopes;             // (tile rows)
   std::span<int> positions;                   // (tile rows)
   std::span<const void*> key_pages, value_pages;
+  std::span<float> turned;  // (tile rows or kv heads, width): rows on their way through a matrix
   std::span<std::byte> scratch;
 };
 
@@ -35,7 +42,18 @@ struct AttentionRooms {
   std::span<float> query_and_gate, gate;         // likewise, where outputs are gated
   std::span<int64_t> first_tile;     // (max_sequences + 1): where each sequence's tiles begin
   std::vector<AttentionTile> tiles;  // one a worker
+  bool rotates_keys = false, rotates_values = false;
+  std::vector<HadamardRoom> hadamards;  // one a width of keys, and of values, that is rotated
   void plan(Plan& plan);
+  // Once there is memory.
+  void fill();
+  // nullptr: rows of this width stay as they are.
+  const float* key_matrix(int width) const;
+  const float* value_matrix(int width) const;
+
+ private:
+  const float* matrix(int width, int limit) const;
+  void add_hadamard(int width, int limit);
 };
 
 // (rows, embedding) -> (rows, embedding); the rows' keys and values are in the cache afterwards.

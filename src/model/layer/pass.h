@@ -3,6 +3,7 @@
 #pragma once
 
 #include <initializer_list>
+#include <type_traits>
 
 #include "base/threads.h"
 #include "kernels/linear.h"
@@ -42,12 +43,17 @@ struct Pass {
     return row;
   }
 
-  // body(t) for each of `rows` rows, on all workers.
+  // body(t), or body(t, worker), for each of `rows` rows, on all workers.
   template <class Body>
   void each_row(int64_t rows, Body&& body) const {
     const int64_t chunk = std::max<int64_t>(1, rows / (4 * workers.count()));
-    workers.for_each(rows, chunk, [&](int64_t begin, int64_t end, int) {
-      for (int64_t t = begin; t < end; ++t) body(t);
+    workers.for_each(rows, chunk, [&](int64_t begin, int64_t end, int worker) {
+      for (int64_t t = begin; t < end; ++t) {
+        if constexpr (std::is_invocable_v<Body, int64_t, int>)
+          body(t, worker);
+        else
+          body(t);
+      }
     });
   }
 

@@ -1,0 +1,244 @@
+// The rows of a cache as attention reads them: tiles of keys and values as floats, whatever the
+// type of each. Rows of blocks are filled up to whole blocks.
+#pragma once
+
+#include "kernels/decode.inl"
+#include "kernels/kernels.h"
+#include "kernels/product_f32.inl"
+
+namespace issun::kernels {
+namespace {
+
+// Positions are taken in tiles that start at multiples of kPositions whatever a call sees, and a
+// tile in which a row sees nothing leaves that row's sums as they are: so its bits depend on
+// nothing else.
+constexpr int kPositions = 64;
+// Query rows that share one conversion of keys and values.
+constexpr int kQueryRows = 96;
+constexpr int kQueryTile = 6;  // rows whose sums fit into registers with two vectors each
+
+struct AttentionScratch {
+  float* keys;    // (padded key_width, kPositions): lane = position
+  float* values;  // (kPositions, padded value_width)
+  float* scores;  // (kQueryRows, kPositions)
+  float* sums;    // (kQueryRows, padded value_width): weighted values so far
+  float* top;     // (kQueryRows): the largest score so far
+  float* total;   // (kQueryRows): the sum of exponentials so far
+};
+
+inline int padded(int width) { return (width + 31) & -32; }
+
+template <class Format>
+inline int64_t cache_row_bytes(int width) {
+  return int64_t{(width + Format::kBlock - 1) / Format::kBlock} * Format::kBytes;
+}
+
+// Position `at` of pages of rows.
+inline const uint8_t* page_row(const void* const* pages, int page_tokens, int at,
+                               int64_t row_bytes) {
+  return static_cast<const uint8_t*>(pages[at / page_tokens]) + at % page_tokens * row_bytes;
+}
+
+// to(rows, `lanes` numbers, 32 at a time) = or += `rows` of from(rows, columns) times
+// panel(columns, lanes).
+struct RowProducts {
+  const float* from;
+  int64_t from_stride;
+  int rows;
+  const uint8_t* panel;
+  int64_t panel_row_bytes;
+  int columns, lanes;
+  float* to;
+  int64_t to_stride;
+};
+
+template <class Format, bool kAdd, int kRows>
+void multiply_some(const RowProducts& p, int row) {
+  const float* rows[kRows];
+  for (int r = 0; r < kRows; ++r) rows[r] = p.from + (row + r) * p.from_stride;
+  for (int lane = 0; lane < p.lanes; lane += 32) {
+    float* to = p.to + row * p.to_stride + lane;
+    F32x16 acc[2][kRows];
+    for (int r = 0; r < kRows; ++r)
+      for (int v = 0; v < 2; ++v)
+        acc[v][r] = kAdd ? load(to + r * p.to_stride + 16 * v) : zero_f32();
+    outer_products<Format, 2, kRows>(p.panel + lane * Format::kBytes, p.panel_row_bytes, rows,
+                                     p.columns, acc);
+    for (int r = 0; r < kRows; ++r)
+      for (int v = 0; v < 2; ++v) store(to + r * p.to_stride + 16 * v, acc[v][r]);
+  }
+}
+template <class Format, bool kAdd>
+void multiply_rows(const RowProducts& p) {
+  int r = 0;
+  for (; r + kQueryTile <= p.rows; r += kQueryTile) multiply_some<Format, kAdd, kQueryTile>(p, r);
+  for (; r + 4 <= p.rows; r += 4) multiply_some<Format, kAdd, 4>(p, r);
+  for (; r < p.rows; ++r) multiply_some<Format, kAdd, 1>(p, r);
+}
+
+// Keys of [begin, end) as columns; what lies beyond `end` becomes zero.
+template <class Format>
+void gather_float_keys(const AttentionTask& task, int begin, int end, const AttentionScratch& s) {
+  const int width = task.key_width;
+  for (int first = 0; first < kPositions; first += 16) {
+    const uint8_t* rows[16];
+    const int used = end - begin - first < 0    ? 0
+                     : end - begin - first < 16 ? end - begin - first
+                                                : 16;
+    for (int i = 0; i < used; ++i)
+      rows[i] = page_row(task.key_pages, task.page_tokens, begin + first + i,
+                         cache_row_bytes<Format>(width));
+    for (int c = 0; c < width; c += 16) {
+      F32x16 m[16];
+      if (used == 16 && c + 16 <= width) {
+        for (int i = 0; i < 16; ++i) m[i] = Format::load16(rows[i] + c * Format::kBytes);
+      } else {
+        for (int i = 0; i < 16; ++i) {
+          alignas(64) float some[16] = {};
+          const int columns = width - c < 16 ? width - c : 16;
+          if (i < used) decode_some<Format>(rows[i] + c * Format::kBytes, columns, some);
+          m[i] = load(some);
+        }
+      }
+      transpose(m);
+      for (int i = 0; i < 16; ++i) store(s.keys + (c + i) * kPositions + first, m[i]);
+    }
+  }
+}
+
+template <class Format>
+void add_float_values(const AttentionTask& task, int begin, int end, const float* weights, int rows,
+                      float* sums, const AttentionScratch& s) {
+  const int stride = padded(task.value_width);
+  const int64_t row_bytes = cache_row_bytes<Format>(task.value_width);
+  RowProducts products{
+      weights,          kPositions, rows,  bytes_of(s.values), stride * int64_t{4}, end - begin,
+      task.value_width, sums,       stride};
+  // Few rows meet values where they lie, if they lie in one page; many meet them converted once.
+  if (rows <= kQueryTile && task.page_tokens % kPositions == 0 && task.value_width == stride) {
+    products.panel = page_row(task.value_pages, task.page_tokens, begin, row_bytes);
+    products.panel_row_bytes = row_bytes;
+    multiply_rows<Format, true>(products);
+    return;
+  }
+  for (int i = 0; begin + i < end; ++i)
+    decode_some<Format>(page_row(task.value_pages, task.page_tokens, begin + i, row_bytes),
+                        task.value_width, s.values + i * stride);
+  multiply_rows<F32, true>(products);
+}
+
+// The weights of two blocks of a row, without their zero; of the last block of a row alone, and
+// then zeros, where it has no second one.
+template <class Format>
+inline I8x64 block_pair(const uint8_t* blocks, bool both) {
+  uint8_t last[2 * Format::kBytes];
+  if (!both) {
+    __builtin_memset(last, 0, sizeof last);
+    __builtin_memcpy(last, blocks, Format::kBytes);
+    blocks = last;
+  }
+  if constexpr (Format::kSigned)
+    return Format::template weights<0>(blocks);
+  else
+    return as_signed(plus<-Format::kZero>(Format::template weights<0>(blocks)));
+}
+
+// As gather_float_keys; what lies beyond `end` is of no meaning. Sixteen rows change places as
+// bytes and only then become floats: a quarter of the moves.
+template <class Format>
+void gather_block_keys(const AttentionTask& task, int begin, int end, const AttentionScratch& s) {
+  const int blocks = padded(task.key_width) / 32;
+  const int64_t row_bytes = cache_row_bytes<Format>(task.key_width);
+  for (int first = 0; begin + first < end; first += 16) {
+    const uint8_t* rows[16];
+    for (int i = 0; i < 16; ++i) {
+      const int at = begin + first + i < end ? begin + first + i : end - 1;
+      rows[i] = page_row(task.key_pages, task.page_tokens, at, row_bytes);
+    }
+    for (int b = 0; b < blocks; b += 2) {
+      const int offset = b * Format::kBytes;
+      U8x64 m[16];
+      for (int i = 0; i < 16; ++i)
+        m[i] = as_unsigned(block_pair<Format>(rows[i] + offset, b + 1 < blocks));
+      transpose(m);
+      for (int half = 0; half < 2 && b + half < blocks; ++half) {
+        const int block = offset + half * Format::kBytes;
+        const F32x16 scale = halves_of_rows(rows, block + Format::kScaleAt);
+        F32x16 added = zero_f32();
+        if constexpr (Format::kMins == Mins::kFloats)
+          added = halves_of_rows(rows, block + Format::kMinAt);
+        float* to = s.keys + (b + half) * 32 * kPositions + first;
+        for (int w = 8 * half; w < 8 * half + 8; ++w) {
+          const I32x16 words = as_words(m[w]);
+          for (int j = 0; j < 4; ++j, to += kPositions) {
+            F32x16 key = mul(to_f32(shift_right(shift_left(words, 24 - 8 * j), 24)), scale);
+            if constexpr (Format::kMins == Mins::kFloats) key = add(key, added);
+            store(to, key);
+          }
+        }
+      }
+    }
+  }
+}
+
+template <class Format>
+inline void decode_cache_row(const uint8_t* row, int blocks, float* out) {
+  for (int b = 0; b < blocks; b += 2, row += 2 * Format::kBytes) {
+    alignas(64) int8_t q[64];
+    store(q, block_pair<Format>(row, b + 1 < blocks));
+    for (int half = 0; half < 2 && b + half < blocks; ++half) {
+      const uint8_t* block = row + half * Format::kBytes;
+      const F32x16 scale = splat(half_to_float(load_u16(block + Format::kScaleAt)));
+      for (int i = 32 * half; i < 32 * half + 32; i += 16) {
+        F32x16 x = mul(bytes_to_f32(q + i), scale);
+        if constexpr (Format::kMins == Mins::kFloats)
+          x = add(x, splat(half_to_float(load_u16(block + Format::kMinAt))));
+        store(out + 32 * b + i, x);
+      }
+    }
+  }
+}
+
+template <class Format>
+void add_block_values(const AttentionTask& task, int begin, int end, const float* weights, int rows,
+                      float* sums, const AttentionScratch& s) {
+  const int stride = padded(task.value_width);
+  const int64_t row_bytes = cache_row_bytes<Format>(task.value_width);
+  for (int i = 0; begin + i < end; ++i)
+    decode_cache_row<Format>(page_row(task.value_pages, task.page_tokens, begin + i, row_bytes),
+                             stride / 32, s.values + i * stride);
+  multiply_rows<F32, true>({weights, kPositions, rows, bytes_of(s.values), stride * int64_t{4},
+                            end - begin, task.value_width, sums, stride});
+}
+
+// How attention reads rows of a type: keys of the positions [begin, end) of a tile into the scratch
+// as columns; sums += weights times their values.
+struct CacheRows {
+  void (*gather_keys)(const AttentionTask& task, int begin, int end, const AttentionScratch& s);
+  void (*add_values)(const AttentionTask& task, int begin, int end, const float* weights, int rows,
+                     float* sums, const AttentionScratch& s);
+};
+template <class Format>
+constexpr CacheRows kFloatRows = {gather_float_keys<Format>, add_float_values<Format>};
+template <class Format>
+constexpr CacheRows kBlockRows = {gather_block_keys<Format>, add_block_values<Format>};
+
+struct CacheRowsOfTypes {
+  CacheRows of[kTypes];
+};
+constexpr CacheRowsOfTypes kCacheRows = [] {
+  CacheRowsOfTypes rows{};
+  rows.of[static_cast<int>(DType::F32)] = kFloatRows<F32>;
+  rows.of[static_cast<int>(DType::F16)] = kFloatRows<F16>;
+  rows.of[static_cast<int>(DType::BF16)] = kFloatRows<BF16>;
+  rows.of[static_cast<int>(DType::Q8_0)] = kBlockRows<Q8_0>;
+  rows.of[static_cast<int>(DType::Q5_1)] = kBlockRows<Q5_1>;
+  rows.of[static_cast<int>(DType::Q5_0)] = kBlockRows<Q5_0>;
+  rows.of[static_cast<int>(DType::Q4_1)] = kBlockRows<Q4_1>;
+  rows.of[static_cast<int>(DType::Q4_0)] = kBlockRows<Q4_0>;
+  rows.of[static_cast<int>(DType::IQ4_NL)] = kBlockRows<IQ4_NL>;
+  return rows;
+}();
+
+}  // namespace
+}  // namespace issun::kernels
