@@ -77,6 +77,7 @@ void add_eval(CLI::App& app, Action& action) {
   eval->require_subcommand(1);
   add_eval_perplexity(*eval, action);
   add_eval_kld(*eval, action);
+  add_eval_kld_base(*eval, action);
   add_eval_choice(*eval, action);
   add_eval_last_word(*eval, action);
   add_eval_code(*eval, action);

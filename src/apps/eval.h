@@ -9,6 +9,7 @@ namespace issun::apps {
 
 void add_eval_perplexity(CLI::App& eval, Action& action);
 void add_eval_kld(CLI::App& eval, Action& action);
+void add_eval_kld_base(CLI::App& eval, Action& action);
 void add_eval_choice(CLI::App& eval, Action& action);
 void add_eval_last_word(CLI::App& eval, Action& action);
 void add_eval_code(CLI::App& eval, Action& action);

@@ -15,6 +15,7 @@ struct KldFlags {
   ModelFlags model;
   WindowFlags windows;
   std::optional<std::string> base;
+  std::string stored_base;
   std::string base_cache_type = "f16";
   bool base_exact = false, json = false;
 
@@ -108,18 +109,30 @@ void print_readable(const measure::Divergence& divergence, const measure::Window
   write_out(fmt::format("; {:.1f} s\n", seconds));
 }
 
-Json report_of(const KldFlags& flags, const Pair& pair, const measure::Divergence& divergence,
-               const measure::WindowOptions& options) {
+void tell(const KldFlags& flags, engine::Runtime& model, const measure::WindowOptions& options,
+          const measure::Divergence& divergence, double seconds, Json more) {
+  if (!flags.json) {
+    print_readable(divergence, options, seconds);
+    return;
+  }
   Json report = to_json(divergence);
   report.update(to_json(options));
   report["model"] = flags.model.model_name();
-  tell_facts(*pair.model, &report);
-  report["base"] = flags.base_flags().model_name();
-  report["base_cache"] = engine::describe_cache(pair.base->options());
-  report["base_exact"] = pair.base->options().exact;
-  return report;
+  tell_facts(model, &report);
+  report.update(more);
+  report["seconds"] = seconds;
+  report["version"] = kVersion;
+  write_out(dump(report) + "\n");
 }
 
+std::function<void(int64_t, int64_t, double)> shown_since(double start) {
+  return [start](int64_t done, int64_t total, double sum) {
+    show_progress(fmt::format("{}, KLD {:.5g}", progress(done, total, start, "tokens"),
+                              sum / static_cast<double>(done)));
+  };
+}
+
+// Both models side by side.
 Result<int> kld(const KldFlags& flags) {
   const Pair pair = TRY(open(flags));
   const std::string text = TRY(read_text(flags.windows.text));
@@ -127,11 +140,7 @@ Result<int> kld(const KldFlags& flags) {
   cache::PagedKv base_cache = TRY(pair.base->new_cache()),
                  model_cache = TRY(pair.model->new_cache());
   const double start = seconds_now();
-  measure::DivergenceOptions options{flags.windows.options(*pair.base), {}};
-  options.progress = [start](int64_t done, int64_t total, double sum) {
-    show_progress(fmt::format("{}, KLD {:.5g}", progress(done, total, start, "tokens"),
-                              sum / static_cast<double>(done)));
-  };
+  const measure::DivergenceOptions options{flags.windows.options(*pair.base), shown_since(start)};
   const measure::Divergence divergence = TRY(measure::measure_divergence(
       {pair.base->forward(), base_cache}, {pair.model->forward(), model_cache},
       pair.model->workers(), tokens, options));
@@ -139,17 +148,48 @@ Result<int> kld(const KldFlags& flags) {
   hide_progress();
   TRY(pair.base->model().file.still_whole());
   TRY(pair.model->model().file.still_whole());
-  if (!flags.json) {
-    print_readable(divergence, options, seconds);
-    return kDone;
+  tell(flags, *pair.model, options, divergence, seconds,
+       {{"base", flags.base_flags().model_name()},
+        {"base_cache", engine::describe_cache(pair.base->options())},
+        {"base_exact", pair.base->options().exact},
+        {"text", flags.windows.text},
+        {"text_bytes", text.size()},
+        {"text_tokens", tokens.size()}});
+  return kDone;
+}
+
+Result<std::unique_ptr<engine::Runtime>> open_for(const measure::BaseLogits& base,
+                                                  const KldFlags& flags) {
+  auto model = TRY(flags.model.open_model());
+  flags.model.warn(*model);
+  const uint64_t hash = measure::vocabulary_hash(model->tokenizer);
+  if (model->config.vocabulary_size != base.vocabulary() || hash != base.vocabulary_hash()) {
+    return fail(
+        "vocabulary: expected {} tokens with the hash {:016x} as the base has, found {} with "
+        "{:016x}",
+        base.vocabulary(), base.vocabulary_hash(), model->config.vocabulary_size, hash);
   }
-  Json report = report_of(flags, pair, divergence, options);
-  report["text"] = flags.windows.text;
-  report["text_bytes"] = text.size();
-  report["text_tokens"] = tokens.size();
-  report["seconds"] = seconds;
-  report["version"] = kVersion;
-  write_out(dump(report) + "\n");
+  auto options = TRY(window_runtime_options(flags.model, 0, base.vocabulary()));
+  options.context = base.options().context;
+  return engine::Runtime::start(std::move(model), options);
+}
+
+// The model against what a base said before.
+Result<int> kld_stored(const KldFlags& flags) {
+  const auto base = TRY(measure::BaseLogits::load(flags.stored_base));
+  const auto runtime = TRY(open_for(base, flags));
+  cache::PagedKv cache = TRY(runtime->new_cache());
+  const double start = seconds_now();
+  const measure::Divergence divergence = TRY(measure::measure_divergence(
+      base, {runtime->forward(), cache}, runtime->workers(), shown_since(start)));
+  const double seconds = seconds_now() - start;
+  hide_progress();
+  TRY(runtime->model().file.still_whole());
+  tell(flags, *runtime, base.options(), divergence, seconds,
+       {{"stored_base", flags.stored_base},
+        {"base_about", base.about()},
+        {"base_type", issun::name(base.type())},
+        {"text_tokens", base.tokens().size()}});
   return kDone;
 }
 
@@ -174,8 +214,20 @@ void add_eval_kld(CLI::App& eval, Action& action) {
       ->capture_default_str();
   command->add_flag("--base-exact", flags->base_exact,
                     "activations of the base in F32; --exact: of both");
+  auto* stored = command
+                     ->add_option("--stored-base", flags->stored_base,
+                                  "what issun eval kld-base wrote, in place of --base and a text")
+                     ->check(expect_text);
+  auto* text = command->get_option("--text")->required(false);
+  for (const char* other : {"--base", "--base-cache-type", "--base-exact", "--text", "--ctx-size",
+                            "--stride", "--protocol"})
+    stored->excludes(command->get_option(other));
   command->add_flag("--json", flags->json, "as JSON");
-  command->callback([flags, &action] { action = [flags] { return kld(*flags); }; });
+  command->callback([flags, text, &action] {
+    const bool is_stored = !flags->stored_base.empty();
+    if (!is_stored && text->empty()) throw CLI::RequiredError("--text");
+    action = [flags, is_stored] { return is_stored ? kld_stored(*flags) : kld(*flags); };
+  });
 }
 
 }  // namespace issun::apps

@@ -2,19 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <nlohmann/json.hpp>
 
 #include "base/quote.h"
 #include "measure/bench.h"
-#include "tensor/codec.h"
-#include "tensor/half.h"
 
 namespace issun::measure {
 
 namespace {
-
-constexpr float kLowestF16 = -65504;
 
 using RowsOf = std::function<Result<Matrix<const float>>(int64_t rows)>;
 
@@ -55,6 +50,7 @@ class Comparer {
                     reader_.first_target() + r - 1);
       }
       out->tokens.push_back(row);
+      out->total += row.divergence;
     }
     return {};
   }
@@ -179,70 +175,18 @@ Result<Divergence> measure_divergence(const Reading& base, const Reading& model,
   WindowReader base_reader(base.decoder, base.cache, tokens, options.bos, rows);
   Comparer comparer(model, workers, tokens, options.bos, rows);
   Divergence result;
-  double sum = 0;
   for (const Window& window : windows) {
     TRY(base_reader.start(window));
-    const size_t before = result.tokens.size();
     TRY(comparer.read(
         window, [&](int64_t) { return base_reader.next(); }, &result));
-    for (size_t i = before; i < result.tokens.size(); ++i) sum += result.tokens[i].divergence;
-    if (options.progress) options.progress(std::ssize(result.tokens), total, sum);
+    if (options.progress) options.progress(std::ssize(result.tokens), total, result.total);
   }
   return result;
 }
 
-int64_t BaseLogits::planned_bytes(int64_t scored, int vocabulary, DType type) {
-  return saturating_mul(scored, row_bytes(type, vocabulary));
-}
-
-Result<BaseLogits> BaseLogits::record(const Reading& base, Workers& workers,
-                                      std::vector<int32_t> tokens, const WindowOptions& options,
-                                      DType type) {
-  CHECK_THAT(type == DType::F32 || type == DType::F16);
-  BaseLogits result;
-  result.windows_ = TRY(plan_windows(static_cast<int64_t>(tokens.size()), options));
-  result.vocabulary_ = base.decoder.vocabulary_size();
-  TRY(expect_tokens_below(result.vocabulary_, tokens));
-  result.tokens_ = std::move(tokens);
-  result.options_ = options;
-  result.type_ = type;
-  result.buffer_ = TRY(AlignedBuffer::create(
-      planned_bytes(scored_tokens(result.windows_), result.vocabulary_, type)));
-  WindowReader reader(base.decoder, base.cache, result.tokens_, options.bos,
-                      rows_at_a_time(base.decoder));
-  for (const Window& window : result.windows_) {
-    TRY(reader.start(window));
-    while (true) {
-      const Matrix<const float> logits = TRY(reader.next());
-      if (logits.rows == 0) break;
-      workers.for_each(logits.rows, 1, [&](int64_t r, int64_t, int) {
-        result.write_row(result.rows_ + r, {logits.row(r), static_cast<size_t>(logits.columns)});
-      });
-      result.rows_ += logits.rows;
-    }
-  }
-  return result;
-}
-
-void BaseLogits::write_row(int64_t row, std::span<const float> logits) {
-  std::byte* out = buffer_.data() + row * row_bytes(type_, vocabulary_);
-  if (type_ == DType::F32) {
-    std::memcpy(out, logits.data(), logits.size_bytes());
-    return;
-  }
-  const float most = logits[top_of(logits)];
-  for (size_t i = 0; i < logits.size(); ++i) {
-    const uint16_t half = f32_to_f16(std::max(logits[i] - most, kLowestF16));
-    std::memcpy(out + 2 * i, &half, 2);
-  }
-}
-
-void BaseLogits::read_row(int64_t row, std::span<float> out) const {
-  decode_row(type_, buffer_.data() + row * row_bytes(type_, vocabulary_), vocabulary_, out.data());
-}
-
-Result<Divergence> measure_divergence(const BaseLogits& base, const Reading& model,
-                                      Workers& workers) {
+Result<Divergence> measure_divergence(
+    const BaseLogits& base, const Reading& model, Workers& workers,
+    const std::function<void(int64_t done, int64_t total, double sum)>& progress) {
   TRY(expect_size(base.vocabulary(), model.decoder.vocabulary_size()));
   const int rows = rows_at_a_time(model.decoder);
   const size_t columns = static_cast<size_t>(base.vocabulary());
@@ -257,7 +201,11 @@ Result<Divergence> measure_divergence(const BaseLogits& base, const Reading& mod
   };
   Comparer comparer(model, workers, base.tokens(), base.options().bos, rows);
   Divergence result;
-  for (const Window& window : base.windows()) TRY(comparer.read(window, next, &result));
+  for (const Window& window : base.windows()) {
+    TRY(comparer.read(window, next, &result));
+    if (progress) progress(std::ssize(result.tokens), base.rows(), result.total);
+  }
+  TRY(base.still_whole());
   return result;
 }
 

@@ -8,12 +8,11 @@
 #include <span>
 #include <vector>
 
-#include "base/memory.h"
 #include "base/result.h"
 #include "base/threads.h"
+#include "measure/base_logits.h"
 #include "measure/statistics.h"
 #include "measure/windows.h"
-#include "tensor/dtype.h"
 #include "tokenizer/tokenizer.h"
 
 namespace issun::measure {
@@ -33,6 +32,7 @@ Comparison compare(std::span<const float> base, std::span<const float> logits, i
 struct Divergence {
   int64_t windows = 0;
   std::vector<Comparison> tokens;
+  double total = 0;  // of the divergences
 
   // Of at least one token.
   Estimate mean() const;
@@ -54,11 +54,6 @@ struct DivergenceOptions : WindowOptions {
   std::function<void(int64_t done, int64_t total, double sum)> progress;
 };
 
-struct Reading {
-  model::Decoder& decoder;
-  cache::PagedKv& cache;  // holds a window; empty again at the end
-};
-
 // Reads the text with both, window by window, and stores no logits. Two decoders, since the logits
 // of one must outlast a run of the other. Error: as plan_windows, vocabularies of different size, a
 // token outside them, no room in a cache, or logits that are no numbers.
@@ -66,41 +61,10 @@ Result<Divergence> measure_divergence(const Reading& base, const Reading& model,
                                       std::span<const int32_t> tokens,
                                       const DivergenceOptions& options);
 
-// What a base says of a small text, kept in memory to hold many models against it: those of a
-// search, one after another. (scored tokens, vocabulary) in F32, or in half of that: F16, less the
-// largest of the row, whose rounding counts as the base's own word and adds some 1e-6 nats.
-class BaseLogits {
- public:
-  // Bytes of the rows: tell it before there are too many.
-  static int64_t planned_bytes(int64_t scored, int vocabulary, DType type);
-  // type: F32 or F16. Error: as measure_divergence, and memory that cannot be had.
-  static Result<BaseLogits> record(const Reading& base, Workers& workers,
-                                   std::vector<int32_t> tokens, const WindowOptions& options,
-                                   DType type);
-
-  int64_t rows() const { return rows_; }
-  int vocabulary() const { return vocabulary_; }
-  std::span<const int32_t> tokens() const { return tokens_; }
-  const WindowOptions& options() const { return options_; }
-  std::span<const Window> windows() const { return windows_; }
-  // out: (vocabulary).
-  void read_row(int64_t row, std::span<float> out) const;
-
- private:
-  void write_row(int64_t row, std::span<const float> logits);
-
-  std::vector<int32_t> tokens_;
-  WindowOptions options_;
-  std::vector<Window> windows_;
-  int64_t rows_ = 0;
-  int vocabulary_ = 0;
-  DType type_ = DType::F32;
-  AlignedBuffer buffer_;
-};
-
-// The model read over the text of the base. Error: as above.
-Result<Divergence> measure_divergence(const BaseLogits& base, const Reading& model,
-                                      Workers& workers);
+// The model read over the text of the base. progress: as above. Error: as above.
+Result<Divergence> measure_divergence(
+    const BaseLogits& base, const Reading& model, Workers& workers,
+    const std::function<void(int64_t done, int64_t total, double sum)>& progress = nullptr);
 
 // That tokens mean the same to both. Error: the sizes, or the first token that differs.
 Result<void> expect_same_vocabulary(const tokenizer::Tokenizer& base,

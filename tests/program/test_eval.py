@@ -101,6 +101,36 @@ class Divergence(ProgramTest):
         self.assertLess(less["kld_nats"], report["kld_nats"] / 10)
         self.assertGreater(less["kld_nats"], 0)
 
+    def test_a_base_that_was_kept_gives_what_the_base_itself_gives(self):
+        model, kept = self.quantised("Q4_0"), self.folder / "kept"
+        for windows in (("-c", 128), ("-c", 100, "--protocol", "halves")):
+            with self.subTest(windows=windows):
+                beside = self.kld(model, "--base", STORIES, *windows)
+                for kind, part in (("f32", 0), ("f16", 1e-3)):
+                    done = self.succeed("eval", "kld-base", STORIES, "-f", self.text, "-o", kept,
+                                        "--type", kind, *windows)
+                    self.assertIn("512 logits", done.text)
+                    report = json.loads(self.succeed("eval", "kld", model, "--stored-base", kept,
+                                                     "--json").text)
+                    for name in ("kld_nats", "kld_max", "perplexity", "tokens_scored", "windows",
+                                 "context", "stride", "protocol"):
+                        if isinstance(beside[name], float):
+                            self.assertAlmostEqual(report[name], beside[name],
+                                                   delta=part * beside[name])
+                        else:
+                            self.assertEqual(report[name], beside[name], name)
+                    self.assertIn("stories260K", report["base_about"])
+        again = json.loads(self.succeed("eval", "kld", STORIES, "--stored-base", kept,
+                                        "--json").text)
+        self.assertLess(again["kld_nats"], 1e-5)
+        self.refuse("eval", "kld", DEFAULT, "--stored-base", kept, naming=("vocabulary", "512"))
+        self.refuse("eval", "kld", model, "--stored-base", STORIES, naming=("kld-base",))
+        for more in (("-f", self.text), ("--base", STORIES), ("-c", 128), ("--stride", 3)):
+            self.refuse("eval", "kld", model, "--stored-base", kept, *more, status=2)
+        kept.write_bytes(kept.read_bytes()[:-1])
+        self.refuse("eval", "kld", model, "--stored-base", kept, naming=("kept", "bytes"))
+        self.refuse("eval", "kld-base", model, "-f", self.text, "-o", model, naming=("another file",))
+
     def test_other_vocabularies_are_refused_with_what_differs(self):
         self.refuse("eval", "kld", STORIES, "--base", DEFAULT, "-f", self.text,
                     naming=("vocabulary", "512", "15872"))

@@ -10,7 +10,8 @@ from program import DEFAULT, ProgramTest, STORIES
 
 COMMANDS = (("run",), ("inspect",), ("tokenize",), ("detokenize",), ("logits",), ("verify",),
             ("bench",), ("synth",), ("import",), ("eval", "perplexity"), ("eval", "kld"),
-            ("eval", "choice"), ("eval", "last-word"), ("eval", "code"), ("embed",), ("rerank",),
+            ("eval", "kld-base"), ("eval", "choice"), ("eval", "last-word"), ("eval", "code"),
+            ("embed",), ("rerank",),
             ("tokenizer", "train"), ("quantize",), ("quantize", "lab"),
             ("imatrix",), ("serve",), ("study", "cpu"))
 
