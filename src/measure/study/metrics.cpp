@@ -102,6 +102,9 @@ constexpr auto kMetrics = std::to_array<MetricFacts>({
     {"tokens_scored", "tokens scored", "", 1, "of the text"},
     {"answer_tokens", "tokens of an answer", "", 1, "mean over the prompts"},
     {"answer_seconds", "an answer", "s", 1, "mean over the prompts, whole"},
+    {"load_average", "load average", "", 1,
+     "threads of all programs that wanted a core in the minute before the run: above the number of "
+     "cores, others took processor time from it"},
     {"wall_seconds", "the whole run", "s", 1, "from the start of the process to its end"},
 });
 

@@ -1,6 +1,7 @@
 #include "measure/study/runner.h"
 
 #include <algorithm>
+#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "base/clock.h"
@@ -21,20 +22,30 @@ std::string last_line(std::string text) {
   return visible(text.substr(text.rfind('\n') + 1));
 }
 
-// What `issun eval perplexity --json` prints.
+// What `issun eval perplexity --json` or `issun eval kld --json` prints.
 Result<StudyRecord> read_quality(const std::string& out) {
   const Json json = TRY(Json::parse(out));
   StudyRecord record;
-  const std::pair<const char*, const char*> members[] = {
-      {"perplexity", "perplexity"},
-      {"perplexity_standard_error", "perplexity_error"},
-      {"bits_per_byte", "bits_per_byte"},
-      {"tokens_scored", "tokens_scored"}};
-  for (const auto& [member, metric] : members) {
-    if (!json[member].is_number()) return fail("expected a number {}", member);
-    record.metrics[metric] = measured(json[member].number());
-  }
+  const auto take = [&](const Json& value, const char* metric) {
+    if (value.is_number()) record.metrics[metric] = measured(value.number());
+  };
+  take(json["perplexity"], "perplexity");
+  take(json["perplexity_standard_error"], "perplexity_error");
+  take(json["bits_per_byte"], "bits_per_byte");
+  take(json["tokens_scored"], "tokens_scored");
+  take(json["kld_nats"], "kld");
+  take(json["kld_standard_error"], "kld_error");
+  take(json["kld_p99"], "kld_99");
+  const Json& same = json["same_top"];
+  take(same.is_object() ? same["value"] : same, "same_top");
+  if (!record.metrics.contains("perplexity")) return fail("expected a number perplexity");
   return record;
+}
+
+double load_average() {
+  std::ifstream file("/proc/loadavg");
+  double average = 0;
+  return file >> average ? average : -1;
 }
 
 // Gross energy less the idle power over `seconds`, both a unit; where the gross is missing, so is
@@ -112,7 +123,9 @@ std::vector<std::string> StudyRunner::command(const StudyRun& run) const {
     command.insert(command.end(), more);
   };
   if (run.task == StudyTask::Quality) {
-    add({"eval", "perplexity", "--json", "--text", folder_.file(kText)});
+    add({"eval", options.base.empty() ? "perplexity" : "kld", "--json", "--text",
+         folder_.file(kText)});
+    if (!options.base.empty()) add({"--base", options.base});
   } else {
     add({"study", "cell", "--task", name(run.task), "--prompts", folder_.file(kPrompts),
          "--generate", std::to_string(options.generate), "--answer-tokens",
@@ -153,9 +166,9 @@ Result<std::optional<StudyRecord>> StudyRunner::run(const StudyRun& run) {
   outside.why_no_energy =
       meter_.available() ? "the energy counter could not be read" : meter_.why();
   outside.idle_before = idle_watts();
+  const double load = load_average();
   const auto before = meter_.joules();
-  const double began = seconds_now();
-  double sampled = began;
+  double sampled = seconds_now();
   ChildOptions child{.arguments = command(run),
                      .timeout_seconds = options_.timeout_seconds,
                      .on_output = {},
@@ -178,6 +191,8 @@ Result<std::optional<StudyRecord>> StudyRunner::run(const StudyRun& run) {
     failed.failed = record.error().message;
     record = failed;
   }
+  record->metrics["load_average"] =
+      load < 0 ? Measured::unavailable("/proc/loadavg cannot be read") : measured(load);
   record->id = plan_.id(run);
   record->order = static_cast<int>(folder_.records().size()) + 1;
   add_outside(outside, plan_.options.estimate_watts, cpu_facts().logical_cores, record->metrics);
