@@ -37,7 +37,7 @@ Result<StudyRecord> read_quality(const std::string& out) {
   take(json["kld_standard_error"], "kld_error");
   take(json["kld_p99"], "kld_99");
   const Json& same = json["same_top"];
-  take(same.is_object() ? same["value"] : same, "same_top");
+  take(same.is_object() ? same["share"] : same, "same_top");
   if (!record.metrics.contains("perplexity")) return fail("expected a number perplexity");
   return record;
 }
@@ -110,7 +110,7 @@ Result<StudyRunner> StudyRunner::create(const StudyPlan& plan, const StudyFolder
   return StudyRunner(plan, folder, std::move(options));
 }
 
-std::vector<std::string> StudyRunner::command(const StudyRun& run) const {
+std::vector<std::string> StudyRunner::command(const StudyRun& run, const std::string& base) const {
   const StudyArm& arm = plan_.arms[static_cast<size_t>(run.arm)];
   const StudyOptions& options = plan_.options;
   if (arm.kind == StudyArm::Kind::LlamaBench) {
@@ -123,9 +123,8 @@ std::vector<std::string> StudyRunner::command(const StudyRun& run) const {
     command.insert(command.end(), more);
   };
   if (run.task == StudyTask::Quality) {
-    add({"eval", options.base.empty() ? "perplexity" : "kld", "--json", "--text",
-         folder_.file(kText)});
-    if (!options.base.empty()) add({"--base", options.base});
+    add({"eval", base.empty() ? "perplexity" : "kld", "--json", "--text", folder_.file(kText)});
+    if (!base.empty()) add({"--base", base});
   } else {
     add({"study", "cell", "--task", name(run.task), "--prompts", folder_.file(kPrompts),
          "--generate", std::to_string(options.generate), "--answer-tokens",
@@ -169,7 +168,7 @@ Result<std::optional<StudyRecord>> StudyRunner::run(const StudyRun& run) {
   const double load = load_average();
   const auto before = meter_.joules();
   double sampled = seconds_now();
-  ChildOptions child{.arguments = command(run),
+  ChildOptions child{.arguments = command(run, plan_.options.base),
                      .timeout_seconds = options_.timeout_seconds,
                      .on_output = {},
                      .while_waiting = [&] {  // a counter must not wrap twice unseen
@@ -177,7 +176,14 @@ Result<std::optional<StudyRecord>> StudyRunner::run(const StudyRun& run) {
                        sampled = seconds_now();
                        (void)meter_.joules();
                      }};
-  const ChildEnd end = TRY(run_child(child));
+  ChildEnd end = TRY(run_child(child));
+  std::string why_no_divergence;
+  if (run.task == StudyTask::Quality && !plan_.options.base.empty() && !end.succeeded() &&
+      !end.interrupted) {  // another vocabulary than the base's: perplexity is still to be had
+    why_no_divergence = last_line(end.err);
+    child.arguments = command(run, "");
+    end = TRY(run_child(child));
+  }
   const auto after = meter_.joules();
   if (end.interrupted || Interrupts::pending()) return std::nullopt;
   outside.idle_after = idle_watts();
@@ -191,6 +197,8 @@ Result<std::optional<StudyRecord>> StudyRunner::run(const StudyRun& run) {
     failed.failed = record.error().message;
     record = failed;
   }
+  if (record->failed.empty() && !why_no_divergence.empty())
+    record->metrics["kld"] = Measured::unavailable(why_no_divergence);
   record->metrics["load_average"] =
       load < 0 ? Measured::unavailable("/proc/loadavg cannot be read") : measured(load);
   record->id = plan_.id(run);
