@@ -1,7 +1,6 @@
 #include "apps/study.h"
 
 #include <algorithm>
-#include <utility>
 
 #include "apps/default_model.h"
 #include "apps/json.h"
@@ -49,30 +48,12 @@ Result<std::vector<measure::StudyModel>> open_models(const StudyFlags& flags) {
   return models;
 }
 
-// What the runs of this build can be asked for.
-bool measures_divergence() {
-  CLI::App app;
-  Action none;
-  add_eval(app, none);
-  const auto is_kld = [](const CLI::App* command) { return command->get_name() == "kld"; };
-  return !std::as_const(*app.get_subcommand("eval")).get_subcommands(is_kld).empty();
-}
-bool rotates_caches() {
-  CLI::App app;
-  ModelFlags flags;
-  flags.add_compute(app);
-  return app.get_option_no_throw("--cache-rotate") != nullptr;
-}
-
 // The model that divergence is measured from: the one asked for, else the first.
 Result<std::string> base_of(const StudyFlags& flags) {
-  const bool can = measures_divergence();
-  if (!flags.base.empty()) {
-    if (!can) return fail("--base: this build measures no KL divergence, perplexity alone");
-    if (flags.text.empty()) return fail("--base: expected a --text to measure on, found none");
-    return flags.base;
-  }
-  return can && !flags.text.empty() && !flags.models.empty() ? flags.models.front() : "";
+  if (!flags.base.empty() && flags.text.empty())
+    return fail("--base: expected a --text to measure on, found none");
+  if (!flags.base.empty()) return flags.base;
+  return flags.text.empty() || flags.models.empty() ? "" : flags.models.front();
 }
 
 Result<measure::StudyPlan> plan_of(const StudyFlags& flags) {
@@ -83,11 +64,6 @@ Result<measure::StudyPlan> plan_of(const StudyFlags& flags) {
   if (!flags.text.empty())
     options.text = TRY(measure::read_study_text(flags.text, flags.text_bytes));
   options.base = TRY(base_of(flags));
-  for (const std::string& rotation : options.rotations) {
-    if (rotation == measure::kUsualRotation || rotates_caches()) continue;
-    return fail("--cache-rotate: expected auto, since this build rotates no cache; found {}",
-                rotation);
-  }
   for (int& threads : options.threads) {
     if (threads <= 0) threads = default_thread_count();
   }
