@@ -1,8 +1,6 @@
 #include "apps/study.h"
 
 #include <algorithm>
-#include <cmath>
-#include <cstdlib>
 
 #include "apps/default_model.h"
 #include "apps/json.h"
@@ -26,7 +24,7 @@ namespace {
 struct StudyFlags {
   measure::StudyOptions options;
   std::vector<std::string> models, arms, sweeps;
-  std::string prompts, text, folder;
+  std::string prompts, text, base, folder;
   int64_t text_bytes = 65536;
   double watts = 0, idle_seconds = 1, timeout_seconds = 0;
   bool has_watts = false, dry_run = false, json = false;
@@ -50,6 +48,14 @@ Result<std::vector<measure::StudyModel>> open_models(const StudyFlags& flags) {
   return models;
 }
 
+// The model that divergence is measured from: the one asked for, else the first.
+Result<std::string> base_of(const StudyFlags& flags) {
+  if (!flags.base.empty() && flags.text.empty())
+    return fail("--base: expected a --text to measure on, found none");
+  if (!flags.base.empty()) return flags.base;
+  return flags.text.empty() || flags.models.empty() ? "" : flags.models.front();
+}
+
 Result<measure::StudyPlan> plan_of(const StudyFlags& flags) {
   measure::StudyOptions options = flags.options;
   options.prompts = measure::default_prompts();
@@ -57,6 +63,7 @@ Result<measure::StudyPlan> plan_of(const StudyFlags& flags) {
     options.prompts = TRY(measure::parse_prompts(TRY(read_text(flags.prompts)), flags.prompts));
   if (!flags.text.empty())
     options.text = TRY(measure::read_study_text(flags.text, flags.text_bytes));
+  options.base = TRY(base_of(flags));
   for (int& threads : options.threads) {
     if (threads <= 0) threads = default_thread_count();
   }
@@ -205,6 +212,9 @@ void add_factors(CLI::App& command, StudyFlags& flags) {
   add_list(command, "--cache-type-k", options.key_types, "numbers of the keys, also -ctk: a list");
   add_list(command, "--cache-type-v", options.value_types,
            "numbers of the values, also -ctv: a list");
+  add_list(command, "--cache-rotate", options.rotations,
+           "whether rows of the cache are spread before they are rounded: a list")
+      ->check(CLI::IsMember({"auto", "on", "off"}));
   add_list(command, "-c,--context,--ctx-size", options.contexts, "tokens of context: a list")
       ->check(CLI::Range(2, 1 << 24));
   add_list(command, "-t,--threads", options.threads, "threads, 0: one for each core: a list")
@@ -229,6 +239,10 @@ void add_measures(CLI::App& command, StudyFlags& flags) {
   command.add_option("--text-bytes", flags.text_bytes, "so much of it")
       ->check(CLI::Range(int64_t{64}, int64_t{1} << 30))
       ->capture_default_str();
+  command
+      .add_option("--base", flags.base,
+                  "model file that KL divergence is measured from; none: the first model")
+      ->check(expect_text);
   command
       .add_option("--prompts", flags.prompts,
                   "a prompt a line, or a JSON array; none: five Japanese ones")

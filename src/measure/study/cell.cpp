@@ -83,6 +83,11 @@ Measured joules_per(const PhaseCost& phase, double count, const EnergyMeter& met
   return measured(*phase.joules / std::max(1.0, count));
 }
 
+Measured per_second(double count, double seconds) {
+  if (seconds <= 0) return Measured::unavailable("it took less time than the system counts");
+  return measured(count / seconds);
+}
+
 Measured ratio(const PerfCounters::Count& count, const PerfCounters::Count& by) {
   if (!count.available()) return Measured::unavailable(count.why);
   if (!by.available()) return Measured::unavailable(by.why);
@@ -100,6 +105,10 @@ void note_phases(const PhaseCost& prompt, const PhaseCost& generation, size_t pr
   metrics["prompt_tokens_per_second"] =
       measured(static_cast<double>(prompt_tokens) / prompt.seconds);
   metrics["prompt_cores_busy"] = measured(prompt.use.cpu_seconds() / prompt.seconds);
+  metrics["prompt_tokens_per_core_second"] =
+      per_second(static_cast<double>(prompt_tokens), prompt.use.cpu_seconds());
+  metrics["generation_tokens_per_core_second"] =
+      per_second(after_first, generation.use.cpu_seconds());
   const double busy = generation.use.cpu_seconds() / generation.seconds;
   metrics["generation_cores_busy"] = measured(busy);
   metrics["generation_machine_share"] = measured(busy / std::max(1, cpu_facts().logical_cores));

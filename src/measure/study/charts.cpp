@@ -63,8 +63,14 @@ PlotAxis axis_across(const Chart& chart, Range range, const PlotFrame& frame) {
                   ticks);
 }
 
-void draw(const ChartSeries& series, const std::string& kind, const PlotFrame& frame,
-          SvgPlot& plot) {
+// Of the interval; one that reaches below 0 ends there where nothing can be below.
+double lower_end(const Chart& chart, const ChartPoint& point) {
+  const double low = point.y - point.error;
+  return chart.y_from_zero && point.y >= 0 ? std::max(0.0, low) : low;
+}
+
+void draw(const Chart& chart, const ChartSeries& series, const std::string& kind,
+          const PlotFrame& frame, SvgPlot& plot) {
   std::vector<PlotPoint> places;
   for (const ChartPoint& point : series.points) places.push_back({point.x, point.y});
   if (series.joined) plot.curve(kind, places);
@@ -72,7 +78,7 @@ void draw(const ChartSeries& series, const std::string& kind, const PlotFrame& f
   for (const ChartPoint& point : series.points) {
     const double x = plot.across().at(point.x), y = plot.up().at(point.y);
     if (point.error > 0) {
-      const double low = plot.up().at(point.y - point.error),
+      const double low = plot.up().at(lower_end(chart, point)),
                    high = plot.up().at(point.y + point.error);
       const std::string whisker = kind + " whisker";
       plot.line(whisker, x, low, x, high);
@@ -110,7 +116,7 @@ std::string chart_svg(const Chart& chart) {
     named += series.points.empty() || series.name.empty() ? 0 : 1;
     for (const ChartPoint& point : series.points) {
       x.include(point.x);
-      y.include(point.y - point.error);
+      y.include(lower_end(chart, point));
       y.include(point.y + point.error);
     }
   }
@@ -127,7 +133,7 @@ std::string chart_svg(const Chart& chart) {
   double row = frame.height - frame.bottom + 36;
   plot.text(frame.width / 2, row, "middle", chart.x_title);
   for (size_t i = 0; i < all.size(); ++i) {
-    draw(all[i], colour(i), frame, plot);
+    draw(chart, all[i], colour(i), frame, plot);
     if (all[i].points.empty() || all[i].name.empty()) continue;
     row += kLegendRow;
     plot.box(colour(i), frame.left, row - 9, frame.left + 18, row);

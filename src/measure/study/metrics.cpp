@@ -32,6 +32,11 @@ constexpr auto kMetrics = std::to_array<MetricFacts>({
      "processor seconds (user and system, all threads) by seconds: 1 is one core all the time"},
     {"generation_cores_busy", "generation, cores busy", "", 1,
      "the same while tokens are generated"},
+    {"prompt_tokens_per_core_second", "prompt, by processor time", "tokens/core s", 1,
+     "tokens of the prompt by processor seconds of all threads: other programs on the machine "
+     "hardly change it, waiting for a core is not in it"},
+    {"generation_tokens_per_core_second", "generation, by processor time", "tokens/core s", 1,
+     "tokens after the first by processor seconds of all threads"},
     {"generation_machine_share", "generation, of all cores", "%", 100,
      "the same as a share of all logical cores that the process may use"},
     {"user_seconds", "user time", "s", 1, "processor time of the whole run outside the kernel"},
@@ -102,6 +107,9 @@ constexpr auto kMetrics = std::to_array<MetricFacts>({
     {"tokens_scored", "tokens scored", "", 1, "of the text"},
     {"answer_tokens", "tokens of an answer", "", 1, "mean over the prompts"},
     {"answer_seconds", "an answer", "s", 1, "mean over the prompts, whole"},
+    {"load_average", "load average", "", 1,
+     "threads of all programs that wanted a core in the minute before the run: above the number of "
+     "cores, others took processor time from it"},
     {"wall_seconds", "the whole run", "s", 1, "from the start of the process to its end"},
 });
 

@@ -259,6 +259,7 @@ nlohmann::ordered_json to_json(const StudyPlan& plan, const nlohmann::ordered_js
           {"generate", options.generate},
           {"answer_tokens", options.answer_tokens},
           {"text", options.text},
+          {"base", options.base},
           {"arms", others},
           {"energy_estimate_watts", watts},
           {"conditions", conditions}};

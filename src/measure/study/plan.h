@@ -51,6 +51,7 @@ struct StudyOptions {
   int generate = 32;       // tokens, fixed, for speed
   int answer_tokens = 96;  // at most, for text
   std::string text;        // for perplexity; empty: none is measured
+  std::string base;        // model file that KL divergence is measured from; empty: it is not
   std::vector<StudyArm> others;
   std::optional<double> estimate_watts;
 };

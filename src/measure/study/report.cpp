@@ -86,8 +86,17 @@ std::string overview(const StudyPlan& plan, const StudySummary& summary) {
                                  {"peak_resident_bytes", false},
                                  {"cache_bytes", false},
                                  {"generation_net_joules_per_token", false}};
-  std::string rows = "<tr>" + head("arm");
+  std::vector<Column> columns;  // those that any arm has something in
   for (const Column& column : kColumns) {
+    for (const StudyGroup& group : summary.groups) {
+      if (!group.figures.contains(column.metric) && !group.missing.contains(column.metric))
+        continue;
+      columns.push_back(column);
+      break;
+    }
+  }
+  std::string rows = "<tr>" + head("arm");
+  for (const Column& column : columns) {
     const MetricFacts& facts = *find_metric(column.metric);
     rows +=
         head(*facts.unit == '\0' ? facts.label : fmt::format("{}, {}", facts.label, facts.unit));
@@ -98,7 +107,7 @@ std::string overview(const StudyPlan& plan, const StudySummary& summary) {
     const StudyGroup* quality =
         summary.quality(static_cast<int>(arm), speed == nullptr ? 0 : speed->context);
     rows += "<tr>" + cell(plain(plan.arms[arm].name));
-    for (const Column& column : kColumns)
+    for (const Column& column : columns)
       rows += figure(column.of_quality ? quality : speed, *find_metric(column.metric));
     rows += "</tr>\n";
   }
@@ -198,6 +207,12 @@ std::string missing(const StudyPlan& plan, const StudySummary& summary) {
   items.insert(items.end(), plan.left_out.begin(), plan.left_out.end());
   if (plan.options.text.empty())
     items.push_back("perplexity: no --text was given, so nothing says what quality was lost");
+  if (summary.most_load > plan.options.sweep_to_threads) {
+    items.push_back(fmt::format(
+        "an idle machine: other programs ran beside the study (load average up to {} on {} cores), "
+        "so times are longer than they could be and scatter more",
+        short_number(summary.most_load), plan.options.sweep_to_threads));
+  }
   if (plan.options.estimate_watts) {
     items.push_back(fmt::format(
         "energy, ESTIMATE: share of all cores x {} W x seconds, as asked for with "

@@ -123,9 +123,9 @@ std::string arm_bars(const StudyPlan& plan, const StudySummary& summary) {
   std::string out;
   for (const char* key :
        {"prompt_tokens_per_second", "generation_tokens_per_second", "first_token_seconds",
-        "token_ms_p95", "load_seconds", "generation_cores_busy", "peak_resident_bytes",
-        "pss_anonymous_bytes", "cache_bytes", "generation_net_joules_per_token",
-        "energy_estimate_joules"}) {
+        "prompt_tokens_per_core_second", "generation_tokens_per_core_second", "token_ms_p95",
+        "load_seconds", "generation_cores_busy", "peak_resident_bytes", "pss_anonymous_bytes",
+        "cache_bytes", "generation_net_joules_per_token", "energy_estimate_joules"}) {
     out += bars_of(plan, summary, *find_metric(key));
   }
   return out;

@@ -1,6 +1,7 @@
 #include "measure/study/runner.h"
 
 #include <algorithm>
+#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "base/clock.h"
@@ -21,20 +22,30 @@ std::string last_line(std::string text) {
   return visible(text.substr(text.rfind('\n') + 1));
 }
 
-// What `issun eval perplexity --json` prints.
+// What `issun eval perplexity --json` or `issun eval kld --json` prints.
 Result<StudyRecord> read_quality(const std::string& out) {
   const Json json = TRY(Json::parse(out));
   StudyRecord record;
-  const std::pair<const char*, const char*> members[] = {
-      {"perplexity", "perplexity"},
-      {"perplexity_standard_error", "perplexity_error"},
-      {"bits_per_byte", "bits_per_byte"},
-      {"tokens_scored", "tokens_scored"}};
-  for (const auto& [member, metric] : members) {
-    if (!json[member].is_number()) return fail("expected a number {}", member);
-    record.metrics[metric] = measured(json[member].number());
-  }
+  const auto take = [&](const Json& value, const char* metric) {
+    if (value.is_number()) record.metrics[metric] = measured(value.number());
+  };
+  take(json["perplexity"], "perplexity");
+  take(json["perplexity_standard_error"], "perplexity_error");
+  take(json["bits_per_byte"], "bits_per_byte");
+  take(json["tokens_scored"], "tokens_scored");
+  take(json["kld_nats"], "kld");
+  take(json["kld_standard_error"], "kld_error");
+  take(json["kld_p99"], "kld_99");
+  const Json& same = json["same_top"];
+  take(same.is_object() ? same["share"] : same, "same_top");
+  if (!record.metrics.contains("perplexity")) return fail("expected a number perplexity");
   return record;
+}
+
+double load_average() {
+  std::ifstream file("/proc/loadavg");
+  double average = 0;
+  return file >> average ? average : -1;
 }
 
 // Gross energy less the idle power over `seconds`, both a unit; where the gross is missing, so is
@@ -99,7 +110,7 @@ Result<StudyRunner> StudyRunner::create(const StudyPlan& plan, const StudyFolder
   return StudyRunner(plan, folder, std::move(options));
 }
 
-std::vector<std::string> StudyRunner::command(const StudyRun& run) const {
+std::vector<std::string> StudyRunner::command(const StudyRun& run, const std::string& base) const {
   const StudyArm& arm = plan_.arms[static_cast<size_t>(run.arm)];
   const StudyOptions& options = plan_.options;
   if (arm.kind == StudyArm::Kind::LlamaBench) {
@@ -112,7 +123,8 @@ std::vector<std::string> StudyRunner::command(const StudyRun& run) const {
     command.insert(command.end(), more);
   };
   if (run.task == StudyTask::Quality) {
-    add({"eval", "perplexity", "--json", "--text", folder_.file(kText)});
+    add({"eval", base.empty() ? "perplexity" : "kld", "--json", "--text", folder_.file(kText)});
+    if (!base.empty()) add({"--base", base});
   } else {
     add({"study", "cell", "--task", name(run.task), "--prompts", folder_.file(kPrompts),
          "--generate", std::to_string(options.generate), "--answer-tokens",
@@ -153,10 +165,10 @@ Result<std::optional<StudyRecord>> StudyRunner::run(const StudyRun& run) {
   outside.why_no_energy =
       meter_.available() ? "the energy counter could not be read" : meter_.why();
   outside.idle_before = idle_watts();
+  const double load = load_average();
   const auto before = meter_.joules();
-  const double began = seconds_now();
-  double sampled = began;
-  ChildOptions child{.arguments = command(run),
+  double sampled = seconds_now();
+  ChildOptions child{.arguments = command(run, plan_.options.base),
                      .timeout_seconds = options_.timeout_seconds,
                      .on_output = {},
                      .while_waiting = [&] {  // a counter must not wrap twice unseen
@@ -164,7 +176,14 @@ Result<std::optional<StudyRecord>> StudyRunner::run(const StudyRun& run) {
                        sampled = seconds_now();
                        (void)meter_.joules();
                      }};
-  const ChildEnd end = TRY(run_child(child));
+  ChildEnd end = TRY(run_child(child));
+  std::string why_no_divergence;
+  if (run.task == StudyTask::Quality && !plan_.options.base.empty() && !end.succeeded() &&
+      !end.interrupted) {  // another vocabulary than the base's: perplexity is still to be had
+    why_no_divergence = last_line(end.err);
+    child.arguments = command(run, "");
+    end = TRY(run_child(child));
+  }
   const auto after = meter_.joules();
   if (end.interrupted || Interrupts::pending()) return std::nullopt;
   outside.idle_after = idle_watts();
@@ -178,6 +197,10 @@ Result<std::optional<StudyRecord>> StudyRunner::run(const StudyRun& run) {
     failed.failed = record.error().message;
     record = failed;
   }
+  if (record->failed.empty() && !why_no_divergence.empty())
+    record->metrics["kld"] = Measured::unavailable(why_no_divergence);
+  record->metrics["load_average"] =
+      load < 0 ? Measured::unavailable("/proc/loadavg cannot be read") : measured(load);
   record->id = plan_.id(run);
   record->order = static_cast<int>(folder_.records().size()) + 1;
   add_outside(outside, plan_.options.estimate_watts, cpu_facts().logical_cores, record->metrics);

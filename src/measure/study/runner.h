@@ -38,7 +38,8 @@ class StudyRunner {
         folder_(folder),
         options_(std::move(options)),
         meter_(EnergyMeter::open(options_.powercap)) {}
-  std::vector<std::string> command(const StudyRun& run) const;
+  // base: of a run of quality; empty: perplexity alone.
+  std::vector<std::string> command(const StudyRun& run, const std::string& base) const;
   Result<StudyRecord> read(const StudyRun& run, const ChildEnd& end) const;
   std::optional<double> idle_watts();
 

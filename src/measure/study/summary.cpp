@@ -102,6 +102,8 @@ StudySummary summarise(const StudyPlan& plan, const std::vector<StudyRecord>& re
   std::map<std::string, std::set<std::string>> reasons;
   for (const StudyRecord& record : records) {
     ++summary.done;
+    summary.most_load =
+        std::max(summary.most_load, value_of(record.metrics, "load_average").value_or(0));
     if (!record.failed.empty()) {
       ++summary.failed;
       summary.failures.push_back(record.id + ": " + record.failed);

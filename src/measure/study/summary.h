@@ -27,6 +27,7 @@ struct StudyGroup {
 struct StudySummary {
   std::vector<StudyGroup> groups;  // by task, arm, context, threads
   int done = 0, failed = 0;
+  double most_load = 0;  // load average before any run
   // Reason -> what is missing for it ("energy, run, gross; idle before"), in the order of metrics.
   std::map<std::string, std::string> unavailable;
   std::vector<std::string> failures;       // "run: reason"
