@@ -3,6 +3,7 @@
 #include "apps/commands.h"
 #include "apps/json.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/quote.h"
 #include "base/streams.h"
 
@@ -14,8 +15,8 @@ using quantize::QuantiseReport;
 using quantize::TensorReport;
 
 struct QuantizeFlags {
-  std::string model, out, type, imatrix;
-  std::vector<std::string> rules;
+  std::string model, out, type, imatrix, method = "search";
+  std::vector<std::string> rules, calibration;
   int threads = 0;
   bool allow_requantize = false, json = false;
 };
@@ -38,6 +39,10 @@ Json to_json(const TensorReport& tensor) {
                {"type", name(tensor.to)}, {"values", tensor.values},
                {"bytes", tensor.bytes},   {"relative_rmse", tensor.relative_error}};
   if (tensor.weighted) json["weighted_relative_rmse"] = tensor.weighted_error;
+  if (tensor.calibrated) {
+    json["search_output_error"] = tensor.search_output_error;
+    json["output_error"] = tensor.output_error;
+  }
   if (tensor.wanted) json["instead_of"] = name(*tensor.wanted);
   return json;
 }
@@ -47,6 +52,9 @@ std::string line_of(const TensorReport& tensor) {
       fmt::format("{:<40} {:>7} {:>12}", visible(tensor.name), name(tensor.to), tensor.bytes);
   if (tensor.from != tensor.to) line += fmt::format("  {:8.4f} %", 100 * tensor.relative_error);
   if (tensor.weighted) line += fmt::format("  weighted {:8.4f} %", 100 * tensor.weighted_error);
+  if (tensor.calibrated)
+    line += fmt::format("  outputs {:.4f} % (searched {:.4f} %)", 100 * tensor.output_error,
+                        100 * tensor.search_output_error);
   if (tensor.wanted)
     line += fmt::format("  (its rows do not divide into blocks of {})", name(*tensor.wanted));
   return line + "\n";
@@ -58,6 +66,7 @@ void print(const QuantizeFlags& flags, const QuantiseReport& report, double seco
     for (const TensorReport& tensor : report.tensors) tensors.push_back(to_json(tensor));
     write_out(dump(Json{{"file", flags.out},
                         {"type", flags.type},
+                        {"method", flags.method},
                         {"bytes_before", report.bytes_before},
                         {"bytes", report.bytes},
                         {"weights", report.values},
@@ -81,10 +90,61 @@ void tell_notes(const quantize::Plan& plan) {
                   plan.without_importance.size(), plan.without_importance[0]));
 }
 
+Result<quantize::Method> method_of(const QuantizeFlags& flags) {
+  for (const quantize::MethodFacts& method : quantize::methods()) {
+    if (flags.method != method.name) continue;
+    if (method.needs_calibration && flags.calibration.empty())
+      return fail("--method {}: expected --calibration TEXT, which it works by", method.name);
+    if (!method.takes_importance && !flags.imatrix.empty())
+      return fail("--imatrix: expected a method that weighs columns, found {}", method.name);
+    if (!method.takes_importance && !flags.calibration.empty())
+      return fail("--calibration: expected a method that reads a text, found {}", method.name);
+    return method.method;
+  }
+  return fail("--method: expected rtn, search, hqq, gptq or awq, found {}", flags.method);
+}
+
+// The file, and where a text is put through it, the model.
+struct Source {
+  std::unique_ptr<model::Model> model;
+  std::optional<gguf::GgufFile> file;
+  const gguf::GgufFile& gguf() const { return model ? model->file : *file; }
+};
+
+Result<Source> open_source(const QuantizeFlags& flags) {
+  Source source;
+  if (flags.calibration.empty()) {
+    source.file = TRY(gguf::GgufFile::open(flags.model));
+  } else {
+    source.model = TRY(model::Model::open(flags.model));
+  }
+  return source;
+}
+
+Result<std::unique_ptr<quantize::Calibration>> calibrate(const QuantizeFlags& flags,
+                                                         quantize::Method method,
+                                                         const model::Model& model,
+                                                         const quantize::Plan& plan,
+                                                         Workers& workers) {
+  constexpr int64_t kWindow = 512;
+  quantize::CalibrationOptions options;
+  options.window = static_cast<int>(std::min(kWindow, model.config.context_length));
+  options.feedback = method == quantize::Method::Gptq;
+  std::vector<std::string> texts;
+  for (const std::string& path : flags.calibration) texts.push_back(TRY(read_text(path)));
+  options.tokens = TRY(quantize::calibration_windows(model.tokenizer, texts, options.window));
+  options.progress = [](int layer, int layers) {
+    show_progress(fmt::format("layer {} of {}", layer + 1, layers));
+  };
+  return quantize::Calibration::create(model, plan, std::move(options), workers);
+}
+
 Result<int> run_quantize(const QuantizeFlags& flags) {
   const double start = seconds_now();
   TRY(expect_another_file(flags.out, flags.model));
   quantize::PlanOptions plan_options;
+  plan_options.method = TRY(method_of(flags));
+  plan_options.calibrated = !flags.calibration.empty();
   plan_options.file_type = quantize::file_type_from_name(flags.type);  // nullptr: copy
   plan_options.allow_requantize = flags.allow_requantize;
   for (const std::string& rule : flags.rules) plan_options.rules.push_back(TRY(parse_rule(rule)));
@@ -94,18 +154,27 @@ Result<int> run_quantize(const QuantizeFlags& flags) {
     importance = TRY(quantize::Importance::open(flags.imatrix));
     plan_options.importance = &*importance;
   }
-  const gguf::GgufFile source = TRY(gguf::GgufFile::open(flags.model));
+  const Source opened = TRY(open_source(flags));
+  const gguf::GgufFile& source = opened.gguf();
   for (const MappedFile& part : source.parts()) TRY(expect_another_file(flags.out, part.path()));
   const quantize::Plan plan = TRY(quantize::make_plan(source, plan_options));
   tell_notes(plan);
   const auto workers =
       TRY(Workers::create(flags.threads > 0 ? flags.threads : default_thread_count()));
+  std::unique_ptr<quantize::Calibration> calibration;
+  if (opened.model)
+    calibration = TRY(calibrate(flags, plan_options.method, *opened.model, plan, *workers));
   quantize::QuantiseOptions options;
+  options.method = plan_options.method;
+  options.calibration = calibration.get();
   options.importance_path = flags.imatrix;
   options.progress = percent_written(flags.out);
   const QuantiseReport report =
       TRY(quantize::quantise(source, plan, plan_options, options, flags.out, *workers));
   hide_progress();
+  if (calibration) {
+    for (const std::string& note : calibration->notes()) say(note);
+  }
   print(flags, report, seconds_now() - start);
   return kDone;
 }
@@ -137,6 +206,18 @@ void add_quantize(CLI::App& app, Action& action) {
   command
       ->add_option("--imatrix", flags->imatrix,
                    "importance of columns: an imatrix file, GGUF or .dat")
+      ->check(expect_text);
+  command
+      ->add_option("--method", flags->method,
+                   "how codes are found: rtn (plain rounding), search (the least squared error), "
+                   "hqq (zero points that mind outliers less), gptq (errors made up for by later "
+                   "columns), awq (columns stretched first)")
+      ->check(CLI::IsMember({"rtn", "search", "hqq", "gptq", "awq"}))
+      ->capture_default_str();
+  command
+      ->add_option("--calibration", flags->calibration,
+                   "text that gptq and awq measure the layers with, and search their importance; "
+                   "repeatable")
       ->check(expect_text);
   command
       ->add_option("--tensor", flags->rules,
