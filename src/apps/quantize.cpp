@@ -42,6 +42,7 @@ Json to_json(const TensorReport& tensor) {
   if (tensor.calibrated) {
     json["search_output_error"] = tensor.search_output_error;
     json["output_error"] = tensor.output_error;
+    if (tensor.stretched_by) json["stretched_by"] = *tensor.stretched_by;
   }
   if (tensor.wanted) json["instead_of"] = name(*tensor.wanted);
   return json;
@@ -121,11 +122,15 @@ Result<Source> open_source(const QuantizeFlags& flags) {
   return source;
 }
 
-Result<std::unique_ptr<quantize::Calibration>> calibrate(const QuantizeFlags& flags,
-                                                         quantize::Method method,
-                                                         const model::Model& model,
-                                                         const quantize::Plan& plan,
-                                                         Workers& workers) {
+// What a method that reads a text knows before, or while, tensors are written.
+struct Calibrated {
+  std::unique_ptr<quantize::Calibration> calibration;
+  std::optional<quantize::Stretches> stretches;
+};
+
+Result<Calibrated> calibrate(const QuantizeFlags& flags, quantize::Method method,
+                             const model::Model& model, const quantize::Plan& plan,
+                             Workers& workers) {
   constexpr int64_t kWindow = 512;
   quantize::CalibrationOptions options;
   options.window = static_cast<int>(std::min(kWindow, model.config.context_length));
@@ -136,7 +141,15 @@ Result<std::unique_ptr<quantize::Calibration>> calibrate(const QuantizeFlags& fl
   options.progress = [](int layer, int layers) {
     show_progress(fmt::format("layer {} of {}", layer + 1, layers));
   };
-  return quantize::Calibration::create(model, plan, std::move(options), workers);
+  Calibrated found;
+  if (method == quantize::Method::Awq) {
+    found.stretches = TRY(quantize::find_stretches(model, plan, options, workers));
+    for (const std::string& note : found.stretches->notes) say(note);
+  } else {
+    found.calibration =
+        TRY(quantize::Calibration::create(model, plan, std::move(options), workers));
+  }
+  return found;
 }
 
 Result<int> run_quantize(const QuantizeFlags& flags) {
@@ -161,19 +174,20 @@ Result<int> run_quantize(const QuantizeFlags& flags) {
   tell_notes(plan);
   const auto workers =
       TRY(Workers::create(flags.threads > 0 ? flags.threads : default_thread_count()));
-  std::unique_ptr<quantize::Calibration> calibration;
+  Calibrated calibrated;
   if (opened.model)
-    calibration = TRY(calibrate(flags, plan_options.method, *opened.model, plan, *workers));
+    calibrated = TRY(calibrate(flags, plan_options.method, *opened.model, plan, *workers));
   quantize::QuantiseOptions options;
   options.method = plan_options.method;
-  options.calibration = calibration.get();
+  options.calibration = calibrated.calibration.get();
+  if (calibrated.stretches) options.stretches = &*calibrated.stretches;
   options.importance_path = flags.imatrix;
   options.progress = percent_written(flags.out);
   const QuantiseReport report =
       TRY(quantize::quantise(source, plan, plan_options, options, flags.out, *workers));
   hide_progress();
-  if (calibration) {
-    for (const std::string& note : calibration->notes()) say(note);
+  if (calibrated.calibration) {
+    for (const std::string& note : calibrated.calibration->notes()) say(note);
   }
   print(flags, report, seconds_now() - start);
   return kDone;

@@ -127,6 +127,14 @@ class Quantiser {
     const CalibratedTensor* given = nullptr;
     if (options_.calibration != nullptr && planned.type != tensor.type)
       given = TRY(options_.calibration->find(planned));
+    const Stretch* stretch =
+        options_.stretches != nullptr ? options_.stretches->find(tensor.name) : nullptr;
+    if (stretch != nullptr && !stretch->importance.empty()) {
+      told.calibrated = true;
+      told.stretched_by = stretch->power;
+      told.search_output_error = stretch->search_error;
+      told.output_error = stretch->error;
+    }
     if (given != nullptr) {
       told.calibrated = true;
       told.search_output_error = given->search_error;
@@ -140,10 +148,10 @@ class Quantiser {
       const int64_t count = std::min(at_once, tensor.rows() - first);
       const std::span<const std::byte> bytes = {tensor.row(first),
                                                 static_cast<size_t>(count * tensor.row_bytes())};
-      if (planned.type == tensor.type) {
+      if (planned.type == tensor.type && stretch == nullptr) {
         TRY(writer.append(bytes));
       } else {
-        TRY(convert(planned, given, first, count));
+        TRY(convert({planned, given, stretch}, first, count));
         for (int64_t r = 0; r < count; ++r) sums += sums_[static_cast<size_t>(r)];
         TRY(writer.append(out_));
       }
@@ -161,9 +169,17 @@ class Quantiser {
     return {};
   }
 
-  // Rows first..first + count to out_ and sums_. given: nullptr, or the rows as they will be.
-  Result<void> convert(const PlannedType& planned, const CalibratedTensor* given, int64_t first,
-                       int64_t count) {
+  // A tensor, its rows as they will be or nullptr, and what it is multiplied by or nullptr.
+  struct Conversion {
+    const PlannedType& planned;
+    const CalibratedTensor* given;
+    const Stretch* stretch;
+  };
+
+  // Rows first..first + count to out_ and sums_.
+  Result<void> convert(const Conversion& conversion, int64_t first, int64_t count) {
+    const PlannedType& planned = conversion.planned;
+    const CalibratedTensor* given = conversion.given;
     const Tensor& tensor = planned.tensor;
     out_.resize(static_cast<size_t>(count * row_bytes(planned.type, tensor.columns())));
     sums_.assign(static_cast<size_t>(count), {});
@@ -174,7 +190,7 @@ class Quantiser {
       std::copy_n(given->bytes.begin() + first * bytes, count * bytes, out_.begin());
     workers_.for_each(count, task, [&](int64_t begin, int64_t end, int worker) {
       for (int64_t r = begin; r < end; ++r)
-        convert_row(given != nullptr, planned, first + r, static_cast<size_t>(r),
+        convert_row(conversion, first + r, static_cast<size_t>(r),
                     &rooms_[static_cast<size_t>(worker)]);
     });
     for (int64_t r = 0; r < count; ++r) {
@@ -186,7 +202,8 @@ class Quantiser {
     return {};
   }
 
-  void convert_row(bool given, const PlannedType& planned, int64_t row, size_t place, Room* room) {
+  void convert_row(const Conversion& conversion, int64_t row, size_t place, Room* room) {
+    const PlannedType& planned = conversion.planned;
     const Tensor& tensor = planned.tensor;
     const int64_t columns = tensor.columns();
     const auto width = static_cast<int>(columns);
@@ -198,12 +215,23 @@ class Quantiser {
       return;
     }
     const float* importance = planned.importance;
-    if (importance != nullptr && planned.importance_parts > 1)
+    if (conversion.stretch != nullptr) importance = stretch_row(*conversion.stretch, row, room);
+    if (conversion.stretch == nullptr && importance != nullptr && planned.importance_parts > 1)
       importance += row / tensor.size[1] % planned.importance_parts * columns;
     std::byte* out = out_.data() + place * static_cast<size_t>(row_bytes(planned.type, columns));
-    if (!given) encode(planned.type, room->values.data(), columns, importance, room, out);
+    if (conversion.given == nullptr)
+      encode(planned.type, room->values.data(), columns, importance, room, out);
     kernels_.decode_row[static_cast<size_t>(planned.type)](out, width, room->again.data());
     sums_[place] = compare(room->values.data(), room->again.data(), importance, columns);
+  }
+
+  // Of row `row` in room->values; the importance of its columns then.
+  static const float* stretch_row(const Stretch& stretch, int64_t row, Room* room) {
+    for (size_t i = 0; i < stretch.columns.size(); ++i) room->values[i] *= stretch.columns[i];
+    if (!stretch.rows.empty()) {
+      for (float& value : room->values) value *= stretch.rows[static_cast<size_t>(row)];
+    }
+    return stretch.importance.empty() ? nullptr : stretch.importance.data();
   }
 
   void encode(DType type, const float* values, int64_t columns, const float* importance, Room* room,

@@ -7,6 +7,7 @@
 
 #include "base/threads.h"
 #include "kernels/dispatch.h"
+#include "quantize/awq.h"
 #include "quantize/calibrated.h"
 #include "quantize/encode.h"
 #include "quantize/method.h"
@@ -20,6 +21,7 @@ struct QuantiseOptions {
   Method method = Method::Search;
   // What the method that needs one knows of the matrices; those it says nothing of are searched.
   Calibration* calibration = nullptr;
+  const Stretches* stretches = nullptr;  // of awq
   // Called now and then with the values done and those there are.
   std::function<void(int64_t done, int64_t all)> progress = {};
 };
@@ -37,6 +39,7 @@ struct TensorReport {
   // by the search and as written.
   bool calibrated = false;
   double search_output_error = 0, output_error = 0;
+  std::optional<double> stretched_by = {};  // the power of the inputs' magnitudes (awq)
 };
 
 struct QuantiseReport {
