@@ -24,7 +24,7 @@ constexpr DType kFormats[] = {
     DType::IQ3_S, DType::IQ2_XXS, DType::IQ2_XS, DType::IQ2_S,  DType::IQ1_S,  DType::IQ1_M};
 
 // Inputs that go together, as those of a network do: few causes, and noise.
-Hessian made_up_hessian(int64_t n, uint32_t seed) {
+Hessian made_up_hessian(int64_t n, uint32_t seed, float noise = 0.5f) {
   std::mt19937 random(seed);
   std::normal_distribution<float> normal;
   const int64_t causes = n / 4 + 1, inputs = 2 * n;
@@ -38,7 +38,7 @@ Hessian made_up_hessian(int64_t n, uint32_t seed) {
   for (int64_t t = 0; t < inputs; ++t) {
     for (float& c : cause) c = normal(random);
     for (int64_t i = 0; i < n; ++i) {
-      float sum = 0.5f * normal(random);
+      float sum = noise * normal(random);
       for (int64_t k = 0; k < causes; ++k)
         sum += cause[static_cast<size_t>(k)] * mixed[static_cast<size_t>(k * n + i)];
       x[static_cast<size_t>(i)] = sum * (i % 7 == 0 ? 3.0f : 1.0f);
@@ -107,13 +107,15 @@ Rounded round(DType type, const Hessian& hessian, const std::vector<float>& weig
 
 }  // namespace
 
-TEST_CASE("feedback is OBQ in the same order, and OBQ's own order is no worse on the whole") {
+TEST_CASE("feedback is OBQ in the same order") {
   constexpr int n = 96, kBlocks = n / 32, kRows = 12;
   const House house(1);
   EncodeScratch scratch;
-  const Hessian hessian = made_up_hessian(n, 5);
-  double fed_back = 0, greedy = 0, plain = 0;
-  for (const bool by_weight : {false, true}) {
+  // Inputs that go together closely, and hardly.
+  for (const float noise : {0.5f, 15.0f}) {
+    const Hessian hessian = made_up_hessian(n, 5, noise);
+    double fed_back = 0, greedy = 0, plain = 0;
+    const bool by_weight = noise < 1;
     const Factor made = *factor(hessian, 32, 1, by_weight, *house.workers);
     for (uint32_t r = 0; r < kRows; ++r) {
       CAPTURE(r);
@@ -133,7 +135,7 @@ TEST_CASE("feedback is OBQ in the same order, and OBQ's own order is no worse on
         grids[i / 32]->choose(i % 32, &x, nullptr, &value);
         return value;
       };
-      const Obq truth = quantise_by_obq(weights, hessian.sums, made.order, nearest);
+      const Obq truth = quantise_by_obq(weights, hessian.sums, {.order = made.order}, nearest);
       CHECK(truth.error == doctest::Approx(error_of(hessian, weights.data(), truth.values.data())));
       std::vector<float> errors(n), values(n);
       double loss = 0;
@@ -157,14 +159,18 @@ TEST_CASE("feedback is OBQ in the same order, and OBQ's own order is no worse on
       CHECK(differ <= 1);  // a value that lies between two codes as far as floats can tell
       CHECK(loss == doctest::Approx(truth.error).epsilon(differ == 0 ? 1e-3 : 0.1));
       fed_back += loss;
-      greedy += quantise_by_obq(weights, hessian.sums, {}, nearest).error;
+      std::vector<float> half_steps;
+      for (int i = 0; i < n; ++i)
+        half_steps.push_back(std::fabs(nearest(i, 1e9f) - nearest(i, -1e9f)) / 30);
+      greedy += quantise_by_obq(weights, hessian.sums, {.half_steps = half_steps}, nearest).error;
       plain += error_of(hessian, weights.data(), searched.data());
     }
+    // OBQ's own order, the cheapest column next, is the worse one where inputs go together.
+    MESSAGE("noise " << noise << ": errors of rounding, feedback and greedy OBQ: " << plain << " "
+                     << fed_back << " " << greedy);
+    CHECK(fed_back < 0.9 * plain);
+    CHECK(greedy < 0.9 * plain);
   }
-  MESSAGE("errors of rounding, feedback and greedy OBQ: " << plain << " " << fed_back << " "
-                                                          << greedy);
-  CHECK(fed_back < 0.7 * plain);
-  CHECK(greedy < 1.05 * fed_back);
 }
 
 TEST_CASE("every format loses less with feedback, and the errors told are those of the bytes") {
@@ -172,7 +178,7 @@ TEST_CASE("every format loses less with feedback, and the errors told are those 
   const Hessian hessian = made_up_hessian(n, 11);
   const std::vector<float> weights = made_up_rows(kRows * n, 12);
   for (const DType type : kFormats) {
-    CAPTURE(name(type));
+    CAPTURE(std::string(name(type)));
     const Rounded done = round(type, hessian, weights, 2);
     double search = 0, written = 0;
     for (int64_t r = 0; r < kRows; ++r) {
@@ -187,7 +193,7 @@ TEST_CASE("every format loses less with feedback, and the errors told are those 
       search += done.search[at];
       written += done.written[at];
     }
-    MESSAGE(name(type) << ": " << written / search << " of the search's error");
+    MESSAGE(std::string(name(type)) << ": " << written / search << " of the search's error");
     CHECK(written < 0.8 * search);
   }
 }
@@ -204,7 +210,7 @@ TEST_CASE("a block keeps its scales when its codes are chosen anew") {
   const House house(1);
   EncodeScratch scratch;
   for (const DType type : kFormats) {
-    CAPTURE(name(type));
+    CAPTURE(std::string(name(type)));
     const auto block = static_cast<int>(facts(type).block);
     const std::vector<float> weights = made_up_rows(block, 31);
     const std::vector<float> ones(static_cast<size_t>(block), 1.0f);

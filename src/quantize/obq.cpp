@@ -1,6 +1,6 @@
 #include "quantize/obq.h"
 
-#include <algorithm>
+#include <cmath>
 
 #include "base/check.h"
 
@@ -34,27 +34,31 @@ std::vector<double> inverse_of(std::span<const float> matrix, size_t n) {
 }  // namespace
 
 Obq quantise_by_obq(std::span<const float> weights, std::span<const float> hessian,
-                    std::span<const int> order,
-                    const std::function<float(int i, float x)>& nearest) {
+                    const ObqOrder& order, const std::function<float(int i, float x)>& nearest) {
   const size_t n = weights.size();
   std::vector<double> inverse = inverse_of(hessian, n), w(weights.begin(), weights.end());
   std::vector<bool> done(n, false);
   Obq result;
   result.values.resize(n);
-  for (size_t turn = 0; turn < n; ++turn) {
-    size_t q = n;
+  const auto cheapest = [&] {
+    size_t best = n;
     double least = 0;
     for (size_t i = 0; i < n; ++i) {
       if (done[i]) continue;
-      const double off =
-          w[i] - static_cast<double>(nearest(static_cast<int>(i), static_cast<float>(w[i])));
+      const auto x = static_cast<float>(w[i]);
+      const double off = w[i] - static_cast<double>(nearest(static_cast<int>(i), x));
+      const bool out = !order.half_steps.empty() &&
+                       std::fabs(off) > 1.001 * static_cast<double>(order.half_steps[i]);
       const double cost = off * off / inverse[i * n + i];
-      const bool wanted =
-          order.empty() ? q == n || cost < least : static_cast<int>(i) == order[turn];
-      if (!wanted) continue;
-      q = i;
+      if (out) return i;
+      if (best < n && !(cost < least)) continue;
+      best = i;
       least = cost;
     }
+    return best;
+  };
+  for (size_t turn = 0; turn < n; ++turn) {
+    const size_t q = order.order.empty() ? cheapest() : static_cast<size_t>(order.order[turn]);
     CHECK_THAT(q < n);
     result.values[q] = nearest(static_cast<int>(q), static_cast<float>(w[q]));
     result.order.push_back(static_cast<int>(q));

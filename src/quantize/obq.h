@@ -16,9 +16,14 @@ struct Obq {
 };
 
 // hessian: (n, n), positive definite. nearest(i, x): the value nearest to x that column i can have.
-// order: (n) columns, or empty: greedy, always the one whose rounding costs least.
+// order: (n) columns, or empty: greedy, always the one whose rounding costs least; but one that is
+// off by more than half a step, since no code reaches it, at once, before it gets worse.
+// half_steps: (n), or empty: none is.
+struct ObqOrder {
+  std::span<const int> order = {};
+  std::span<const float> half_steps = {};
+};
 Obq quantise_by_obq(std::span<const float> weights, std::span<const float> hessian,
-                    std::span<const int> order,
-                    const std::function<float(int i, float x)>& nearest);
+                    const ObqOrder& order, const std::function<float(int i, float x)>& nearest);
 
 }  // namespace issun::quantize
