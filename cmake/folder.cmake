@@ -44,7 +44,7 @@ endfunction()
 function(issun_program)
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/apps/*.cpp)
   add_executable(issun ${sources})
-  target_link_libraries(issun PRIVATE issun_measure issun_import issun_train issun_quantize)
+  target_link_libraries(issun PRIVATE issun_measure issun_import issun_train issun_quantize issun_serve)
   set(model ${CMAKE_SOURCE_DIR}/models/issun-27m.gguf)
   target_compile_definitions(issun PRIVATE ISSUN_VERSION="${PROJECT_VERSION}")
   set_source_files_properties(${CMAKE_SOURCE_DIR}/src/apps/default_model.cpp PROPERTIES

@@ -3,6 +3,11 @@
 # or for ./check (check, which includes build). Ends at once when nothing is missing.
 set -eu
 
+# What the page's tests need is wished for, not required: without it they say that they were skipped.
+if [ "$1" = check ] && ! "$(dirname "$0")/install_page.sh"; then
+  echo "the tests of the page will be skipped" >&2
+fi
+
 missing=""
 # need PACKAGE PROBE...: the package is missing when the probe fails.
 need() {
@@ -26,6 +31,7 @@ need libfmt-dev header fmt/format.h
 need libexpected-dev header tl/expected.hpp
 need nlohmann-json3-dev header nlohmann/json.hpp
 need libcli11-dev header CLI/CLI.hpp
+need libboost1.81-dev header boost/beast/http.hpp
 if [ "$1" = check ]; then
   need doctest-dev header doctest/doctest.h
   need clang command -v clang++

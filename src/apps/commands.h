@@ -36,6 +36,9 @@ void add_pretrain(CLI::App& app, Action& action);
 void add_tune(CLI::App& app, Action& action);
 void add_merge(CLI::App& app, Action& action);
 void add_quantize(CLI::App& app, Action& action);
+void add_imatrix(CLI::App& app, Action& action);
+void add_serve(CLI::App& app, Action& action);
+void add_study(CLI::App& app, Action& action);
 
 // Flags that every command has that runs a model, by the names people know.
 struct ModelFlags {

@@ -1,25 +1,12 @@
 #include "apps/default_model.h"
 
-// The assembler puts the file's bytes into the program; models/README.md says where they come from.
-__asm__(
-    ".section .rodata\n"
-    ".balign 64\n"
-    ".global issun_default_model\n"
-    "issun_default_model:\n"
-    ".incbin \"" ISSUN_DEFAULT_MODEL
-    "\"\n"
-    ".global issun_default_model_end\n"
-    "issun_default_model_end:\n"
-    ".byte 0\n"
-    ".previous\n");
+#include "base/embedded_file.h"
 
-extern "C" const std::byte issun_default_model[];
-extern "C" const std::byte issun_default_model_end[];
+// models/README.md says where it comes from.
+ISSUN_EMBED(model_file, ISSUN_DEFAULT_MODEL)
 
 namespace issun::apps {
 
-std::span<const std::byte> default_model() {
-  return {issun_default_model, issun_default_model_end};
-}
+std::span<const std::byte> default_model() { return model_file(); }
 
 }  // namespace issun::apps

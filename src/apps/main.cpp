@@ -16,6 +16,7 @@ std::string long_name(const std::string& argument) {
   if (argument == "-ctk") return "--cache-type-k";
   if (argument == "-ctv") return "--cache-type-v";
   if (argument == "-ub") return "--ubatch-size";
+  if (argument == "-np") return "--parallel";
   if (argument == "-sys") return "--system-prompt";
   if (argument == "-jf") return "--json-schema-file";
   return argument;
@@ -47,9 +48,10 @@ Result<int> run(int argc, char** argv) {
   app.require_subcommand(1);
   app.failure_message(CLI::FailureMessage::simple);
   Action action;
-  for (const auto add : {add_run, add_inspect, add_tokenize, add_detokenize, add_logits, add_verify,
-                         add_bench, add_synth, add_import, add_eval, add_embed, add_rerank,
-                         add_tokenizer, add_pretrain, add_tune, add_merge, add_quantize}) {
+  for (const auto add : {add_run,    add_serve,  add_inspect,  add_tokenize,  add_detokenize,
+                         add_logits, add_verify, add_bench,    add_synth,     add_import,
+                         add_eval,   add_embed,  add_rerank,   add_tokenizer, add_pretrain,
+                         add_tune,   add_merge,  add_quantize, add_imatrix,   add_study}) {
     add(app, action);
   }
   try {

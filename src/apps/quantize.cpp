@@ -2,10 +2,14 @@
 
 #include "apps/commands.h"
 #include "apps/json.h"
+#include "apps/quantize_auto.h"
+#include "apps/quantize_lab.h"
+#include "apps/quantize_method.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/quote.h"
 #include "base/streams.h"
+#include "quantize/recipe.h"
 
 namespace issun::apps {
 
@@ -15,8 +19,10 @@ using quantize::QuantiseReport;
 using quantize::TensorReport;
 
 struct QuantizeFlags {
-  std::string model, out, type, imatrix, method = "search";
-  std::vector<std::string> rules, calibration;
+  std::string model, out, type, imatrix, recipe, save_recipe;
+  std::vector<std::string> rules;
+  AutoFlags search;
+  MethodFlags method;
   int threads = 0;
   bool allow_requantize = false, json = false;
 };
@@ -39,11 +45,7 @@ Json to_json(const TensorReport& tensor) {
                {"type", name(tensor.to)}, {"values", tensor.values},
                {"bytes", tensor.bytes},   {"relative_rmse", tensor.relative_error}};
   if (tensor.weighted) json["weighted_relative_rmse"] = tensor.weighted_error;
-  if (tensor.calibrated) {
-    json["search_output_error"] = tensor.search_output_error;
-    json["output_error"] = tensor.output_error;
-    if (tensor.stretched_by) json["stretched_by"] = *tensor.stretched_by;
-  }
+  if (tensor.calibrated) add_output_errors(tensor, &json);
   if (tensor.wanted) json["instead_of"] = name(*tensor.wanted);
   return json;
 }
@@ -61,20 +63,24 @@ std::string line_of(const TensorReport& tensor) {
   return line + "\n";
 }
 
-void print(const QuantizeFlags& flags, const QuantiseReport& report, double seconds) {
+using Mixture = std::optional<measure::MixtureReport>;
+
+void print(const QuantizeFlags& flags, const QuantiseReport& report, const std::string& type,
+           const Mixture& mixture, double seconds) {
   if (flags.json) {
     Json tensors = Json::array();
     for (const TensorReport& tensor : report.tensors) tensors.push_back(to_json(tensor));
-    write_out(dump(Json{{"file", flags.out},
-                        {"type", flags.type},
-                        {"method", flags.method},
-                        {"bytes_before", report.bytes_before},
-                        {"bytes", report.bytes},
-                        {"weights", report.values},
-                        {"bits_per_weight", report.bits_per_weight()},
-                        {"seconds", seconds},
-                        {"tensors", std::move(tensors)}}) +
-              "\n");
+    Json json = {{"file", flags.out},
+                 {"type", type},
+                 {"method", flags.method.name()},
+                 {"bytes_before", report.bytes_before},
+                 {"bytes", report.bytes},
+                 {"weights", report.values},
+                 {"bits_per_weight", report.bits_per_weight()},
+                 {"seconds", seconds},
+                 {"tensors", std::move(tensors)}};
+    if (mixture) json["search"] = mixture_json(*mixture);
+    write_out(dump(json) + "\n");
     return;
   }
   for (const TensorReport& tensor : report.tensors) write_out(line_of(tensor));
@@ -91,106 +97,104 @@ void tell_notes(const quantize::Plan& plan) {
                   plan.without_importance.size(), plan.without_importance[0]));
 }
 
-Result<quantize::Method> method_of(const QuantizeFlags& flags) {
-  for (const quantize::MethodFacts& method : quantize::methods()) {
-    if (flags.method != method.name) continue;
-    if (method.needs_calibration && flags.calibration.empty())
-      return fail("--method {}: expected --calibration TEXT, which it works by", method.name);
-    if (!method.takes_importance && !flags.imatrix.empty())
-      return fail("--imatrix: expected a method that weighs columns, found {}", method.name);
-    if (!method.takes_importance && !flags.calibration.empty())
-      return fail("--calibration: expected a method that reads a text, found {}", method.name);
-    return method.method;
+Result<void> check_files(const QuantizeFlags& flags, const gguf::GgufFile& source) {
+  for (const std::string& input :
+       {flags.imatrix, flags.recipe, flags.search.calibration, flags.search.probes}) {
+    if (!input.empty()) TRY(expect_another_file(flags.out, input));
   }
-  return fail("--method: expected rtn, search, hqq, gptq or awq, found {}", flags.method);
+  for (const MappedFile& part : source.parts()) {
+    for (const std::string& output : {flags.out, flags.save_recipe, flags.search.probes})
+      TRY(expect_another_file(output, part.path()));
+  }
+  return {};
 }
 
-// The file, and where a text is put through it, the model.
-struct Source {
-  std::unique_ptr<model::Model> model;
-  std::optional<gguf::GgufFile> file;
-  const gguf::GgufFile& gguf() const { return model ? model->file : *file; }
-};
-
-Result<Source> open_source(const QuantizeFlags& flags) {
-  Source source;
-  if (flags.calibration.empty()) {
-    source.file = TRY(gguf::GgufFile::open(flags.model));
-  } else {
-    source.model = TRY(model::Model::open(flags.model));
+// The types that the recipe, the rules and the file type or the search say.
+Result<Mixture> choose_types(const QuantizeFlags& flags, const gguf::GgufFile& source, int threads,
+                             quantize::PlanOptions* options) {
+  options->file_type = quantize::file_type_from_name(flags.type);  // nullptr: copy
+  options->allow_requantize = flags.allow_requantize;
+  for (const std::string& rule : flags.rules) options->rules.push_back(TRY(parse_rule(rule)));
+  if (!flags.recipe.empty()) {
+    const std::string text = TRY(read_text(flags.recipe));
+    for (quantize::TypeRule& rule : TRY(quantize::parse_recipe(text, flags.recipe)))
+      options->rules.push_back(std::move(rule));
   }
-  return source;
+  Mixture mixture;
+  if (flags.search.wanted()) {
+    const double start = seconds_now();
+    mixture = TRY(flags.search.search(flags.model, source, *options, threads));
+    for (quantize::TypeRule& rule : mixture->rules()) options->rules.push_back(std::move(rule));
+    if (!flags.json) print_mixture(*mixture, seconds_now() - start);
+  }
+  return mixture;
 }
 
-// What a method that reads a text knows before, or while, tensors are written.
-struct Calibrated {
-  std::unique_ptr<quantize::Calibration> calibration;
-  std::optional<quantize::Stretches> stretches;
-};
-
-Result<Calibrated> calibrate(const QuantizeFlags& flags, quantize::Method method,
-                             const model::Model& model, const quantize::Plan& plan,
-                             Workers& workers) {
-  constexpr int64_t kWindow = 512;
-  quantize::CalibrationOptions options;
-  options.window = static_cast<int>(std::min(kWindow, model.config.context_length));
-  options.feedback = method == quantize::Method::Gptq;
-  std::vector<std::string> texts;
-  for (const std::string& path : flags.calibration) texts.push_back(TRY(read_text(path)));
-  options.tokens = TRY(quantize::calibration_windows(model.tokenizer, texts, options.window));
-  options.progress = [](int layer, int layers) {
-    show_progress(fmt::format("layer {} of {}", layer + 1, layers));
-  };
-  Calibrated found;
-  if (method == quantize::Method::Awq) {
-    found.stretches = TRY(quantize::find_stretches(model, plan, options, workers));
-    for (const std::string& note : found.stretches->notes) say(note);
-  } else {
-    found.calibration =
-        TRY(quantize::Calibration::create(model, plan, std::move(options), workers));
+Result<void> save_recipe(const QuantizeFlags& flags, const quantize::Plan& plan,
+                         const Mixture& mixture) {
+  std::vector<quantize::TypeRule> rules;
+  for (const quantize::PlannedType& planned : plan.tensors) {
+    if (quantize::is_quantised({std::string(planned.tensor.name), planned.tensor.size}))
+      rules.push_back({std::string(planned.tensor.name), planned.type});
   }
-  return found;
+  std::vector<std::string> comments;
+  if (mixture) comments = recipe_comments(*mixture);
+  return write_atomically(flags.save_recipe, quantize::write_recipe(rules, comments));
 }
 
 Result<int> run_quantize(const QuantizeFlags& flags) {
   const double start = seconds_now();
-  TRY(expect_another_file(flags.out, flags.model));
+  const int threads = flags.threads > 0 ? flags.threads : default_thread_count();
   quantize::PlanOptions plan_options;
-  plan_options.method = TRY(method_of(flags));
-  plan_options.calibrated = !flags.calibration.empty();
-  plan_options.file_type = quantize::file_type_from_name(flags.type);  // nullptr: copy
-  plan_options.allow_requantize = flags.allow_requantize;
-  for (const std::string& rule : flags.rules) plan_options.rules.push_back(TRY(parse_rule(rule)));
+  plan_options.method = TRY(flags.method.resolve(flags.search, flags.imatrix));
+  plan_options.calibrated = flags.method.reads(flags.search);
   std::optional<quantize::Importance> importance;
   if (!flags.imatrix.empty()) {
-    TRY(expect_another_file(flags.out, flags.imatrix));
     importance = TRY(quantize::Importance::open(flags.imatrix));
     plan_options.importance = &*importance;
   }
-  const Source opened = TRY(open_source(flags));
-  const gguf::GgufFile& source = opened.gguf();
-  for (const MappedFile& part : source.parts()) TRY(expect_another_file(flags.out, part.path()));
+  const gguf::GgufFile source = TRY(gguf::GgufFile::open(flags.model));
+  TRY(check_files(flags, source));
+  const Mixture mixture = TRY(choose_types(flags, source, threads, &plan_options));
   const quantize::Plan plan = TRY(quantize::make_plan(source, plan_options));
+  if (flags.type.empty()) plan_options.file_type = quantize::main_file_type(plan);
   tell_notes(plan);
-  const auto workers =
-      TRY(Workers::create(flags.threads > 0 ? flags.threads : default_thread_count()));
-  Calibrated calibrated;
-  if (opened.model)
-    calibrated = TRY(calibrate(flags, plan_options.method, *opened.model, plan, *workers));
+  if (!flags.save_recipe.empty()) TRY(save_recipe(flags, plan, mixture));
+  const auto workers = TRY(Workers::create(threads));
+  MethodRun method;
+  if (plan_options.calibrated)
+    method = TRY(flags.method.prepare(flags.model, flags.search, plan, *workers));
   quantize::QuantiseOptions options;
   options.method = plan_options.method;
-  options.calibration = calibrated.calibration.get();
-  if (calibrated.stretches) options.stretches = &*calibrated.stretches;
+  options.calibration = method.calibration.get();
+  if (method.stretches) options.stretches = &*method.stretches;
   options.importance_path = flags.imatrix;
   options.progress = percent_written(flags.out);
   const QuantiseReport report =
       TRY(quantize::quantise(source, plan, plan_options, options, flags.out, *workers));
   hide_progress();
-  if (calibrated.calibration) {
-    for (const std::string& note : calibrated.calibration->notes()) say(note);
-  }
-  print(flags, report, seconds_now() - start);
+  method.tell_notes();
+  TRY(flags.search.check_size(flags.out));
+  const std::string type = !flags.type.empty() ? flags.type : mixture ? "AUTO" : "RECIPE";
+  print(flags, report, type, mixture, seconds_now() - start);
   return kDone;
+}
+
+// One of --type, --budget and --target-kld, or a recipe that is all there is.
+void check_together(const QuantizeFlags& flags) {
+  const int goals = (flags.type.empty() ? 0 : 1) + (flags.search.budget.empty() ? 0 : 1) +
+                    (flags.search.divergence > 0 ? 1 : 0);
+  if (goals > 1 || (goals == 0 && flags.recipe.empty()))
+    throw CLI::ValidationError("expected one of --type, --budget and --target-kld, or --recipe");
+  const std::string misplaced = flags.search.misplaced();
+  const bool of_method = flags.method.given() && misplaced == "--calibration";
+  if (!flags.search.wanted() && !misplaced.empty() && !of_method)
+    throw CLI::ValidationError(misplaced + ": expected --budget or --target-kld beside it");
+  if (flags.search.calibration.empty() && flags.search.wanted() &&
+      (flags.search.divergence > 0 || flags.search.refine > 0 || !flags.search.probes.empty())) {
+    throw CLI::ValidationError(
+        "--target-kld, --refine and --probes: expected --calibration, a text to measure on");
+  }
 }
 
 std::string check_type(const std::string& text) {
@@ -215,23 +219,10 @@ void add_quantize(CLI::App& app, Action& action) {
       ->add_option("--type", flags->type,
                    "file type such as Q4_K_M: tensors get the types of that mixture; COPY: those "
                    "they have")
-      ->required()
       ->check(check_type);
   command
       ->add_option("--imatrix", flags->imatrix,
                    "importance of columns: an imatrix file, GGUF or .dat")
-      ->check(expect_text);
-  command
-      ->add_option("--method", flags->method,
-                   "how codes are found: rtn (plain rounding), search (the least squared error), "
-                   "hqq (zero points that mind outliers less), gptq (errors made up for by later "
-                   "columns), awq (columns stretched first)")
-      ->check(CLI::IsMember({"rtn", "search", "hqq", "gptq", "awq"}))
-      ->capture_default_str();
-  command
-      ->add_option("--calibration", flags->calibration,
-                   "text that gptq and awq measure the layers with, and search their importance; "
-                   "repeatable")
       ->check(expect_text);
   command
       ->add_option("--tensor", flags->rules,
@@ -243,7 +234,20 @@ void add_quantize(CLI::App& app, Action& action) {
   command->add_option("-t,--threads", flags->threads, "threads; 0 or -1: one for each core")
       ->check(CLI::Range(-1, 1024));
   command->add_flag("--json", flags->json, "report as JSON");
-  command->callback([flags, &action] { action = [flags] { return run_quantize(*flags); }; });
+  command
+      ->add_option("--recipe", flags->recipe,
+                   "file of lines PATTERN TYPE, each as a --tensor; tensors that no line holds for "
+                   "keep their types without --type")
+      ->check(expect_text);
+  command->add_option("--save-recipe", flags->save_recipe, "write the types of all matrices there")
+      ->check(expect_text);
+  flags->search.add(*command);
+  flags->method.add(*command);
+  command->callback([flags, &action] {
+    check_together(*flags);
+    action = [flags] { return run_quantize(*flags); };
+  });
+  add_quantize_lab(*command, action);
 }
 
 }  // namespace issun::apps

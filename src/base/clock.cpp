@@ -4,7 +4,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <cmath>
 #include <fstream>
+
+#include "base/terminal.h"
 
 namespace issun {
 
@@ -17,6 +20,15 @@ double read_clock(clockid_t id) {
 }  // namespace
 
 double seconds_now() { return read_clock(CLOCK_MONOTONIC); }
+
+void wait_seconds(double seconds) {
+  const double until = seconds_now() + seconds;
+  for (double left = seconds; left > 0 && !Interrupts::pending(); left = until - seconds_now()) {
+    const double whole = std::floor(left);
+    const timespec pause{static_cast<time_t>(whole), static_cast<long>((left - whole) * 1e9)};
+    ::nanosleep(&pause, nullptr);  // a signal ends it early
+  }
+}
 
 double cpu_seconds() { return read_clock(CLOCK_PROCESS_CPUTIME_ID); }
 

@@ -5,6 +5,8 @@ namespace issun {
 
 // From an arbitrary start, never going back.
 double seconds_now();
+// Does nothing for so long, or until Ctrl-C is pressed (base/terminal.h).
+void wait_seconds(double seconds);
 // CPU seconds that this process has used so far, all threads together.
 double cpu_seconds();
 // The most memory this process has held so far, in bytes; 0 where the system does not say.

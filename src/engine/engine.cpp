@@ -12,6 +12,10 @@ namespace {
 // A state is kept so many tokens before the end of a prompt: the next prompt of a talk often
 // differs in how the turn after it begins (an answer without its reasoning), and not earlier.
 constexpr int kKeptBeforeEnd = 16;
+// A request waits for one that is reading the same prompt if that spares it so many tokens.
+constexpr int kWorthWaiting = 32;
+// Rows of a prompt that a batch takes at least, whatever waits.
+constexpr int kLeastPromptRows = 32;
 }  // namespace
 
 struct Engine::Session {
@@ -37,6 +41,8 @@ struct Engine::Session {
   std::optional<Constraint> constraint;
   TextStream text;
   RequestStatistics statistics;
+  bool begun = false;  // has been part of a batch
+  int computed = 0;    // positions of the table before the batch that is being planned
   bool finished = false;
 };
 
@@ -77,7 +83,7 @@ Engine::Engine(model::Decoder& decoder, const tokenizer::Tokenizer& tokenizer, c
 
 Engine::~Engine() = default;
 
-Result<RequestId> Engine::submit(Request request) {
+Result<void> Engine::check(const Request& request) const {
   const int64_t length = static_cast<int64_t>(request.prompt.size());
   if (length == 0) return fail("prompt: expected at least one token");
   for (const int32_t token : request.prompt) {
@@ -90,18 +96,23 @@ Result<RequestId> Engine::submit(Request request) {
     return fail("prompt: {} tokens leave no room for an answer in a context of {}", length,
                 options_.context);
   }
-  if (static_cast<int>(running_.size()) >= decoder_.max_sequences()) {
-    return fail("requests: expected at most {} at once", decoder_.max_sequences());
-  }
   for (const std::string& text : request.stop) {
     if (text.empty()) return fail("stop: expected a text that is not empty");
   }
-  TRY(check(request.sampling));
+  TRY(engine::check(request.sampling));
   for (const LogitBias& bias : request.sampling.logit_bias) {
     if (bias.token >= decoder_.vocabulary_size()) {
       return fail("logit_bias: expected tokens from 0 to {}, found {}",
                   decoder_.vocabulary_size() - 1, bias.token);
     }
+  }
+  return {};
+}
+
+Result<RequestId> Engine::submit(Request request) {
+  TRY(check(request));
+  if (static_cast<int>(running_.size()) >= decoder_.max_sequences()) {
+    return fail("requests: expected at most {} at once", decoder_.max_sequences());
   }
   auto breakers = TRY(breakers_of(request.sampling));
   std::optional<Constraint> bound = constraint(request);
@@ -109,7 +120,7 @@ Result<RequestId> Engine::submit(Request request) {
       std::make_unique<Session>(std::move(request), decoder_.vocabulary_size(), cache_.new_table(),
                                 std::move(breakers), std::move(bound));
   session->id = next_id_++;
-  session->statistics.prompt_tokens = static_cast<int>(length);
+  session->statistics.prompt_tokens = static_cast<int>(session->request.prompt.size());
   last_logits_ = {};
   adopt_prefix(*session);
   running_.push_back(std::move(session));
@@ -159,6 +170,37 @@ void Engine::adopt_prefix(Session& session) {
   session.statistics.cached_tokens = longest;
 }
 
+// Of a session that has computed nothing yet. Where a running one begins alike for longer than what
+// was found so far: true while that one has not come to the end of what they share; then its pages
+// are shared.
+bool Engine::waits_for_prefix(Session& session) {
+  if (session.begun) return false;
+  const Session* best = nullptr;
+  int longest = session.table.length + kWorthWaiting - 1;
+  for (const auto& other : running_) {
+    if (other.get() == &session || (!other->begun && other->id > session.id)) continue;
+    const size_t most = std::min(session.history.size() - 1, other->history.size());
+    const auto end = std::mismatch(session.history.begin(),
+                                   session.history.begin() + static_cast<std::ptrdiff_t>(most),
+                                   other->history.begin());
+    const int common = static_cast<int>(end.first - session.history.begin());
+    if (common > longest) {
+      longest = common;
+      best = other.get();
+    }
+  }
+  if (best == nullptr) return false;
+  if (best->computed < std::min(longest, static_cast<int>(best->history.size()) - 1)) {
+    return true;
+  }
+  const int shared = cache_.resumable(best->table, std::min(longest, best->computed));
+  if (shared <= session.table.length) return false;
+  cache_.truncate(session.table, 0);
+  session.statistics.cached_tokens = 0;
+  if (cache_.fork(best->table, shared, session.table)) session.statistics.cached_tokens = shared;
+  return false;
+}
+
 std::optional<Constraint> Engine::constraint(const Request& request) {
   if (request.grammar == nullptr) return std::nullopt;
   if (token_index_ == nullptr) {
@@ -200,6 +242,7 @@ std::span<const Event> Engine::step() {
     }
   }
   const double seconds = seconds_now() - start;
+  learn_speed(seconds);
   for (Session* session : planned_) {
     RequestStatistics& statistics = session->statistics;
     // The first token is chosen in the step that ends the prompt.
@@ -209,6 +252,14 @@ std::span<const Event> Engine::step() {
   for (Event& event : events_) event.statistics = find(event.request)->statistics;
   std::erase_if(running_, [](const auto& s) { return s->finished; });
   return events_;
+}
+
+// What a row costs in batches that are mostly prompt.
+void Engine::learn_speed(double seconds) {
+  const size_t rows = tokens_.size();
+  if (rows < kLeastPromptRows || rows < 2 * sequences_.size()) return;
+  const double now = seconds / static_cast<double>(rows);
+  row_seconds_ = row_seconds_ == 0 ? now : 0.7 * row_seconds_ + 0.3 * now;
 }
 
 // Requests that generate come first, one row each, and prompts share the rows that are left; unless
@@ -221,17 +272,26 @@ void Engine::plan_batch() {
   const size_t count = running_.size();
   const bool crowded = count > static_cast<size_t>(options_.prompt_rows);
   ++turn_;
+  for (const auto& session : running_) session->computed = session->table.length;
+  most_rows_ = options_.prompt_rows;
+  const auto generates = [](const auto& session) { return session->generating(); };
+  if (options_.most_gap_seconds > 0 && std::any_of(running_.begin(), running_.end(), generates)) {
+    const double rows = row_seconds_ > 0 ? options_.most_gap_seconds / row_seconds_ : 0;
+    most_rows_ = static_cast<int>(std::clamp<double>(rows, kLeastPromptRows, most_rows_));
+    most_rows_ = std::min(options_.prompt_rows, std::max(most_rows_, static_cast<int>(count)));
+  }
   for (const bool generating : {true, false}) {
     for (size_t i = 0; i < count; ++i) {
       Session& session = *running_[(turn_ + i) % count];
       if (crowded ? generating : session.generating() != generating) continue;
-      plan_rows(session, crowded ? 1 : options_.prompt_rows);
+      if (waits_for_prefix(session)) continue;
+      plan_rows(session, crowded ? 1 : most_rows_);
     }
   }
 }
 
 void Engine::plan_rows(Session& session, int most_rows) {
-  const int room = options_.prompt_rows - static_cast<int>(tokens_.size());
+  const int room = most_rows_ - static_cast<int>(tokens_.size());
   int rows = std::min({session.pending(), room, most_rows});
   const int before_kept = session.keep_at() - session.table.length;
   if (cache_.has_states() && before_kept > 0) rows = std::min(rows, before_kept);
@@ -251,6 +311,7 @@ bool Engine::add_rows(Session& session, int rows) {
                  session.history.begin() + session.table.length);
   sequences_.push_back({&session.table, rows});
   planned_.push_back(&session);
+  session.begun = true;
   if (session.pending() == 0) outputs_.push_back(static_cast<int32_t>(tokens_.size()) - 1);
   return true;
 }

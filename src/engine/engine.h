@@ -57,6 +57,9 @@ struct Event {
 struct EngineOptions {
   int64_t context = 4096;  // longest sequence, prompt and answer together
   int prompt_rows = 512;   // prompt tokens that one batch takes at most
+  // While answers are written, batches take so much prompt as is expected to keep them waiting no
+  // longer than this, but 32 tokens at least. 0: no such limit.
+  double most_gap_seconds = 0;
 };
 
 class Engine {
@@ -66,6 +69,8 @@ class Engine {
          const EngineOptions& options);
   ~Engine();
 
+  // What submit() would say of this request alone. Reads nothing that changes: any thread may ask.
+  Result<void> check(const Request& request) const;
   // Error: an empty prompt, a token outside the vocabulary, a prompt that leaves no room in the
   // context (both numbers named), too many requests at once, a sampling number out of range. The
   // first request with DRY looks through the vocabulary for its breakers, some 20 ms.
@@ -75,6 +80,8 @@ class Engine {
   // event.
   Event cancel(RequestId request);
   bool idle() const { return running_.empty(); }
+  int running() const { return static_cast<int>(running_.size()); }
+  const cache::PagedKv& cache() const { return cache_; }
 
   // Runs one batch: a token for every request that is generating, and a piece of prompt for those
   // that are not yet. The events are valid until the next call.
@@ -97,6 +104,8 @@ class Engine {
   void take_result(Session& session, std::span<const float> logits);
   void finish(Session& session, Finish reason, Event& event);
   void adopt_prefix(Session& session);
+  bool waits_for_prefix(Session& session);
+  void learn_speed(double seconds);
   Result<std::shared_ptr<const SequenceBreakers>> breakers_of(const SamplerOptions& sampling);
   Session* find(RequestId request) const;
   std::optional<Constraint> constraint(const Request& request);
@@ -119,6 +128,8 @@ class Engine {
   std::vector<model::SequenceRows> sequences_;
   std::vector<Session*> planned_;  // one a sequence of the batch
   size_t turn_ = 0;                // who comes first, so that everybody does
+  int most_rows_ = 0;              // of this batch
+  double row_seconds_ = 0;         // what a row of a prompt takes, of late; 0: not known yet
 };
 
 }  // namespace issun::engine

@@ -291,3 +291,41 @@ TEST_CASE("an answer with a grammar follows it, and ends where nothing else may 
   CHECK(answer.text.find_first_not_of("xyz") == 3);
   CHECK(answer.text.substr(3, 1) == "a");
 }
+
+TEST_CASE("Requests that begin alike and run at once read what they share once") {
+  for (const bool recurrent : {false, true}) {
+    const auto shape =
+        recurrent ? model::FakeDecoder::recurrent_shape() : model::FakeDecoder::kv_shape();
+    Setting setting(16, 4, 512, shape);
+    std::vector<int32_t> shared;
+    for (int i = 0; i < 150; ++i) shared.push_back(3 + i * i % 25);
+    std::vector<RequestId> ids;
+    std::vector<std::vector<int32_t>> prompts;
+    for (int i = 0; i < 4; ++i) {
+      prompts.push_back(shared);
+      prompts.back().push_back(4 + i);
+      ids.push_back(*setting.engine.submit(Setting::greedy(prompts.back(), 10)));
+    }
+    const auto answers = setting.run();
+    for (size_t i = 0; i < 4; ++i) {
+      INFO(i);
+      CHECK(answers.at(ids[i]).tokens == Setting::expected(prompts[i], 10));
+    }
+    if (!recurrent) CHECK(setting.decoder.rows_run() < 151 + 3 * 20 + 4 * 10);
+  }
+}
+
+TEST_CASE("The same prompt several times at once is read once, and each has its answer") {
+  Setting setting(16, 4, 512);
+  std::vector<int32_t> prompt;
+  for (int i = 0; i < 130; ++i) prompt.push_back(3 + i * 7 % 25);
+  std::vector<RequestId> ids;
+  for (int i = 0; i < 4; ++i) ids.push_back(*setting.engine.submit(Setting::greedy(prompt, 5)));
+  const auto answers = setting.run();
+  int cached = 0;
+  for (const RequestId id : ids) {
+    CHECK(answers.at(id).tokens == Setting::expected(prompt, 5));
+    cached += answers.at(id).statistics.cached_tokens;
+  }
+  CHECK(cached >= 3 * 64);
+}

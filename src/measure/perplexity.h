@@ -7,37 +7,17 @@
 #include <nlohmann/json_fwd.hpp>
 #include <span>
 #include <string>
-#include <vector>
 
 #include "base/result.h"
 #include "base/threads.h"
-#include "cache/paged_kv.h"
-#include "model/decoder.h"
+#include "measure/windows.h"
 
 namespace issun::measure {
 
-enum class Protocol {
-  Strided,  // windows overlap; every token but the first is scored once, with at least context -
-            // stride before it
-  Halves,   // windows do not overlap and only the second half of each is scored: the most used
-            // engine's default
-};
-
-struct PerplexityOptions {
-  Protocol protocol = Protocol::Strided;
-  int context = 512;  // tokens of a window
-  int stride = 256;   // Strided: from the begin of a window to that of the next
-  int32_t bos = -1;   // takes the place of the first token of each window; -1: nothing does
+struct PerplexityOptions : WindowOptions {
   // Called after each window: tokens scored so far and in all, and the perplexity so far.
   std::function<void(int64_t done, int64_t total, double perplexity)> progress;
 };
-
-// Tokens [begin, end) are read, of which [first_scored, end) are scored.
-struct Window {
-  int64_t begin, end, first_scored;
-};
-// Error: a context below two tokens, a stride outside 1..context, or a text too short for a window.
-Result<std::vector<Window>> plan_windows(int64_t tokens, const PerplexityOptions& options);
 
 struct Surprise {
   int64_t tokens = 0;  // scored
@@ -64,7 +44,6 @@ Result<Surprise> measure_surprise(model::Decoder& decoder, cache::PagedKv& cache
                                   const std::function<int64_t(int32_t)>& bytes_of,
                                   const PerplexityOptions& options);
 
-const char* name(Protocol protocol);
 nlohmann::ordered_json to_json(const Surprise& surprise, const PerplexityOptions& options);
 
 }  // namespace issun::measure

@@ -124,7 +124,9 @@ Result<void> Calibration::solve_stage(int l, const Stages& stages, int stage,
       continue;
     }
     TRY(solve(*planned, gatherer.hessians(), &factors));
-    point_to(tensor, planned->type, done_.find(tensor.name)->second.bytes.data(), weights);
+    // The plan may be that of another view of the same file.
+    point_to(model_.file.find(tensor.name), planned->type,
+             done_.find(tensor.name)->second.bytes.data(), weights);
   }
   return {};
 }

@@ -1,6 +1,5 @@
-// Importance of columns: what a calibration text put through each matrix, as the files of
-// importance matrices ("imatrix") keep it, in their older and their newer (GGUF) form. Not here:
-// measuring it.
+// Importance of columns: what a calibration text put through each matrix. Not here: its files
+// (importance_file.h), measuring it (importance_gatherer.h).
 #pragma once
 
 #include <cstddef>
@@ -12,6 +11,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "quantize/importance_file.h"
 
 namespace issun::quantize {
 
@@ -24,11 +24,12 @@ class Importance {
     int64_t unmet = 0;  // of the parts: those that met nothing, whose columns count alike
   };
 
-  // Error: neither form, cut short, a number that is negative or not finite, or an entry without
-  // its other half.
+  // Of a file in either form. Error: as ImportanceSums.
   static Result<Importance> open(const std::string& path);
   // `name` stands in messages.
   static Result<Importance> parse(std::span<const std::byte> bytes, std::string_view name);
+  // `name` stands in messages. Error: a mean that no number can be.
+  static Result<Importance> means(const ImportanceSums& sums, std::string_view name);
 
   // nullptr where the file says nothing of the tensor.
   const Entry* find(std::string_view tensor) const;
@@ -37,9 +38,6 @@ class Importance {
   int64_t chunks() const { return chunks_; }  // of the text; 0: not said
 
  private:
-  Result<void> parse_gguf(std::span<const std::byte> bytes, std::string_view name);
-  Result<void> parse_older(std::span<const std::byte> bytes, std::string_view name);
-
   std::map<std::string, Entry, std::less<>> entries_;
   std::vector<std::string> datasets_;
   int64_t chunks_ = 0;

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <map>
 #include <numeric>
+#include <tuple>
 
 #include "base/quote.h"
 #include "grammar/regex.h"
@@ -12,7 +14,7 @@ namespace issun::quantize {
 namespace {
 
 struct Rule {
-  grammar::Dfa found;  // all texts in which the pattern is found
+  std::optional<grammar::Dfa> found;  // all texts in which the pattern is found; none: it is a name
   const TypeRule* rule;
   bool used = false;
 };
@@ -105,6 +107,10 @@ class Planner {
  private:
   Result<void> read_rules() {
     for (const TypeRule& rule : options_.rules) {
+      if (source_.find(rule.pattern)) {
+        rules_.push_back({std::nullopt, &rule});
+        continue;
+      }
       Result<grammar::Dfa> found = grammar::parse_regex(rule.pattern);
       if (!found) return fail("{}: {}", printable(rule.pattern), found.error().message);
       rules_.push_back({std::move(*found), &rule});
@@ -141,7 +147,10 @@ class Planner {
       PlannedType chosen = {tensor, tensor.type};
       if (is_quantised(planned(tensor))) {
         DType type = wanted.empty() ? tensor.type : wanted[i];
-        if (const Rule* rule = rule_for(tensor.name)) type = rule->rule->type;
+        if (const Rule* rule = rule_for(tensor.name)) {
+          type = rule->rule->type;
+          chosen.by_rule = true;
+        }
         chosen.type = fitting_type(type, tensor.columns());
         if (chosen.type != type) chosen.wanted = type;
       }
@@ -153,7 +162,7 @@ class Planner {
   const Rule* rule_for(std::string_view tensor) {
     const std::u32string text = grammar::characters(tensor);
     for (Rule& rule : rules_) {
-      if (!rule.found.accepts(text)) continue;
+      if (!(rule.found ? rule.found->accepts(text) : rule.rule->pattern == tensor)) continue;
       rule.used = true;
       return &rule;
     }
@@ -232,6 +241,31 @@ class Planner {
 };
 
 }  // namespace
+
+bool may_have(const Tensor& tensor, DType type, const Importance* importance) {
+  if (!is_quantised(planned(tensor)) || fitting_type(type, tensor.columns()) != type) return false;
+  const bool weighed = importance != nullptr && importance->find(tensor.name) != nullptr;
+  return weighed || !needs_importance(tensor.name, type, nullptr);
+}
+
+const FileType* main_file_type(const Plan& plan) {
+  std::map<DType, int64_t> values;
+  for (const PlannedType& planned : plan.tensors) {
+    if (is_quantised({std::string(planned.tensor.name), planned.tensor.size}))
+      values[planned.type] += planned.tensor.columns() * planned.tensor.rows();
+  }
+  DType most = DType::F32;
+  int64_t count = 0;
+  for (const auto& [type, of_it] : values) {
+    if (of_it > count) std::tie(most, count) = std::pair(type, of_it);
+  }
+  const FileType* named = file_type_from_name(name(most));
+  if (named != nullptr) return named;
+  for (const FileType& type : file_types()) {
+    if (type.base == most) return &type;
+  }
+  return file_type_from_name("F32");
+}
 
 Result<Plan> make_plan(const gguf::GgufFile& source, const PlanOptions& options) {
   return Planner(source, options).make();

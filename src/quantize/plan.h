@@ -13,7 +13,8 @@
 
 namespace issun::quantize {
 
-// Tensors whose names the pattern (a regular expression) is found in get the type.
+// Tensors whose names the pattern (a regular expression) is found in get the type; a pattern that
+// is the whole name of a tensor means that one alone.
 struct TypeRule {
   std::string pattern;
   DType type;
@@ -36,6 +37,7 @@ struct PlannedType {
   std::optional<DType> wanted = {};   // which its rows do not divide into
   const float* importance = nullptr;  // (parts, columns)
   int64_t importance_parts = 1;       // 1, or as many as the tensor has matrices
+  bool by_rule = false;               // one of PlanOptions::rules decided
 };
 
 struct Plan {
@@ -43,6 +45,13 @@ struct Plan {
   // Quantised without weights although there are some for others; sentences about the importance.
   std::vector<std::string> without_importance, notes;
 };
+
+// Whether `tensor` is one that types are chosen for, and may have this one: its rows are whole
+// blocks, and importance is there where the result would be worthless without.
+bool may_have(const Tensor& tensor, DType type, const Importance* importance);
+
+// The file type named after the format that most weights of the plan have.
+const FileType* main_file_type(const Plan& plan);
 
 // Error: a rule that is no regular expression or names no matrix, importance that is missing where
 // the result would be worthless without or that has another shape than its tensor, a source that is

@@ -9,8 +9,10 @@ import program
 from program import DEFAULT, ProgramTest, STORIES
 
 COMMANDS = (("run",), ("inspect",), ("tokenize",), ("detokenize",), ("logits",), ("verify",),
-            ("bench",), ("synth",), ("import",), ("eval", "perplexity"),
-            ("embed",), ("rerank",), ("tokenizer", "train"), ("quantize",))
+            ("bench",), ("synth",), ("import",), ("eval", "perplexity"), ("eval", "kld"),
+            ("eval", "choice"), ("eval", "last-word"), ("eval", "code"), ("embed",), ("rerank",),
+            ("tokenizer", "train"), ("quantize",), ("quantize", "lab"),
+            ("imatrix",), ("serve",), ("study", "cpu"))
 
 
 class Usage(ProgramTest):

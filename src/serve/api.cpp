@@ -1,0 +1,74 @@
+#include "serve/api.h"
+
+#include <chrono>
+#include <random>
+
+namespace issun::serve {
+
+ServedModel& Api::writing_model() const {
+  if (model != nullptr) return *model;
+  throw ApiError{.status = 501,
+                 .message = "the model that is served makes vectors and writes no text"};
+}
+
+ServedEmbedder& Api::embedding_model() const {
+  if (embedder != nullptr) return *embedder;
+  throw ApiError{.status = 501,
+                 .message = "no model that makes vectors is served: start with --embedding-model"};
+}
+
+void send_json(const std::shared_ptr<Reply>& reply, const Json& body, Headers headers) {
+  if (headers.empty()) headers = {{"Content-Type", "application/json; charset=utf-8"}};
+  reply->send(200, std::move(headers), dump(body));
+}
+
+void send_error(const std::shared_ptr<Reply>& reply, const ApiError& error) {
+  Headers headers{{"Content-Type", "application/json; charset=utf-8"}};
+  if (error.status == 503) headers.emplace_back("Retry-After", "1");
+  reply->send(error.status, std::move(headers), dump(to_json(error)));
+}
+
+std::string event_of(const Json& data) { return "data: " + dump(data) + "\n\n"; }
+
+std::string new_id(const char* prefix) {
+  static constexpr char kLetters[] =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+  thread_local std::mt19937_64 random{std::random_device{}()};
+  std::string id = prefix;
+  for (int i = 0; i < 24; ++i) id += kLetters[random() % 62];
+  return id;
+}
+
+int64_t unix_seconds() {
+  return std::chrono::duration_cast<std::chrono::seconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+Json usage_json(const Usage& usage) {
+  return {{"prompt_tokens", usage.prompt_tokens},
+          {"completion_tokens", usage.generated_tokens},
+          {"total_tokens", usage.prompt_tokens + usage.generated_tokens},
+          {"prompt_tokens_details", {{"cached_tokens", usage.cached_tokens}}}};
+}
+
+Json timings_json(const Usage& usage) {
+  const int read = usage.prompt_tokens - usage.cached_tokens;
+  const auto rate = [](int n, double seconds) { return seconds > 0 ? n / seconds : 0.0; };
+  return {{"cache_n", usage.cached_tokens},
+          {"prompt_n", read},
+          {"prompt_ms", usage.prompt_seconds * 1000},
+          {"prompt_per_second", rate(read, usage.prompt_seconds)},
+          {"predicted_n", usage.generated_tokens},
+          {"predicted_ms", usage.generation_seconds * 1000},
+          // The first token comes with the prompt.
+          {"predicted_per_second", rate(usage.generated_tokens - 1, usage.generation_seconds)}};
+}
+
+Json to_json(const chat::ToolCall& call) {
+  return {{"id", call.id},
+          {"type", "function"},
+          {"function", {{"name", call.name}, {"arguments", call.arguments}}}};
+}
+
+}  // namespace issun::serve

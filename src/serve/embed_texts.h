@@ -1,0 +1,13 @@
+// Texts or tokens of a request to vectors.
+#pragma once
+
+#include <vector>
+
+#include "serve/api.h"
+
+namespace issun::serve {
+
+// input: a text, a list of texts, a list of tokens, or a list of those. Throws ApiError.
+std::vector<engine::TextEmbedding> embed_texts(ServedEmbedder& served, const Json& input);
+
+}  // namespace issun::serve

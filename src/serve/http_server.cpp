@@ -1,0 +1,467 @@
+#include "serve/http_server.h"
+
+#include <algorithm>
+#include <atomic>
+#include <boost/asio.hpp>
+#include <boost/beast/core.hpp>
+#include <boost/beast/http.hpp>
+#include <deque>
+#include <mutex>
+#include <vector>
+
+#include "base/thread.h"
+
+namespace issun::serve {
+
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = boost::beast::http;
+using asio::ip::tcp;
+using boost::system::error_code;
+
+constexpr auto kQuietly = asio::as_tuple(asio::use_awaitable);  // errors as values
+
+std::chrono::milliseconds milliseconds(double seconds) {
+  return std::chrono::milliseconds(static_cast<int64_t>(seconds * 1000));
+}
+
+// What handlers and the connection share of one answer. Handlers put bytes in, the connection takes
+// them out.
+class Exchange final : public Reply {
+ public:
+  Exchange(asio::any_io_executor executor, const HttpOptions& options, bool chunks, bool keep,
+           bool head_only)
+      : timer_(executor), options_(options), chunks_(chunks), keep_(keep), head_only_(head_only) {}
+
+  void send(int status, Headers headers, std::string body) override {
+    const std::lock_guard lock(mutex_);
+    if (begun_) return;
+    begun_ = finished_ = true;
+    pending_ = head_of(status, headers, static_cast<int64_t>(body.size()), keep_);
+    if (!head_only_) pending_ += body;
+    wake();
+  }
+
+  void begin(int status, Headers headers, std::string idle) override {
+    const std::lock_guard lock(mutex_);
+    if (begun_) return;
+    begun_ = streaming_ = true;
+    if (!chunks_) keep_ = false;
+    pending_ = head_of(status, headers, -1, keep_);
+    if (!chunks_) {  // HTTP/1.0: the end of the connection is that of the answer
+      const std::string_view line = "Transfer-Encoding: chunked\r\n";
+      pending_.erase(pending_.find(line), line.size());
+    }
+    idle_ = std::move(idle);
+    wake();
+  }
+
+  void write(std::string piece) override {
+    const std::lock_guard lock(mutex_);
+    if (!streaming_ || finished_ || piece.empty()) return;
+    add(piece);
+    if (static_cast<int64_t>(pending_.size()) > options_.most_unread_bytes) overrun_ = true;
+    wake();
+  }
+
+  void finish() override {
+    const std::lock_guard lock(mutex_);
+    if (!streaming_ || finished_) return;
+    finished_ = true;
+    if (chunks_) pending_ += kLastChunk;
+    wake();
+  }
+
+  void on_gone(std::function<void()> gone) override {
+    {
+      const std::lock_guard lock(mutex_);
+      if (!is_gone_) {
+        gone_ = std::move(gone);
+        return;
+      }
+    }
+    gone();
+  }
+
+  // The rest is the connection's, on its thread.
+
+  struct Taken {
+    std::string bytes;
+    bool last = false, broken = false;
+  };
+  Taken take() {
+    const std::lock_guard lock(mutex_);
+    return {std::exchange(pending_, {}), finished_, overrun_};
+  }
+  // Something to say although nothing is new.
+  void add_idle() {
+    const std::lock_guard lock(mutex_);
+    if (streaming_ && !finished_ && pending_.empty() && !idle_.empty()) add(idle_);
+  }
+  bool keeps() const { return keep_; }
+  asio::steady_timer& timer() { return timer_; }
+  // The client has gone, or the answer is whole.
+  void close(bool whole) {
+    std::function<void()> gone;
+    {
+      const std::lock_guard lock(mutex_);
+      is_gone_ = !whole;
+      finished_ = true;
+      gone.swap(gone_);
+    }
+    if (!whole && gone) gone();
+  }
+  // Nobody will write any more.
+  void abandon() {
+    const std::lock_guard lock(mutex_);
+    if (finished_) return;
+    if (begun_) {
+      overrun_ = true;
+    } else {
+      begun_ = finished_ = true;
+      pending_ = head_of(500, {}, 0, keep_);
+    }
+    wake();
+  }
+
+ private:
+  void add(std::string_view piece) { pending_ += chunks_ ? chunk_of(piece) : std::string(piece); }
+  void wake() {
+    asio::post(timer_.get_executor(), [this, keep = self_.lock()] {
+      if (keep) timer_.cancel();
+    });
+  }
+
+  friend std::shared_ptr<Exchange> make_exchange(asio::any_io_executor, const HttpOptions&, bool,
+                                                 bool, bool);
+  std::weak_ptr<Exchange> self_;
+  asio::steady_timer timer_;
+  const HttpOptions& options_;
+  std::mutex mutex_;  // guards all below
+  const bool chunks_;
+  bool keep_;
+  const bool head_only_;
+  bool begun_ = false, streaming_ = false, finished_ = false, overrun_ = false, is_gone_ = false;
+  std::string pending_, idle_;
+  std::function<void()> gone_;
+};
+
+std::shared_ptr<Exchange> make_exchange(asio::any_io_executor executor, const HttpOptions& options,
+                                        bool chunks, bool keep, bool head_only) {
+  auto exchange = std::make_shared<Exchange>(executor, options, chunks, keep, head_only);
+  exchange->self_ = exchange;
+  return exchange;
+}
+
+// What a handler holds: when the last copy is let go of, the answer is over.
+class Handle final : public Reply {
+ public:
+  explicit Handle(std::shared_ptr<Exchange> exchange) : exchange_(std::move(exchange)) {}
+  ~Handle() override { exchange_->abandon(); }
+  void send(int status, Headers headers, std::string body) override {
+    exchange_->send(status, std::move(headers), std::move(body));
+  }
+  void begin(int status, Headers headers, std::string idle) override {
+    exchange_->begin(status, std::move(headers), std::move(idle));
+  }
+  void write(std::string piece) override { exchange_->write(std::move(piece)); }
+  void finish() override { exchange_->finish(); }
+  void on_gone(std::function<void()> gone) override { exchange_->on_gone(std::move(gone)); }
+
+ private:
+  std::shared_ptr<Exchange> exchange_;
+};
+
+using Parser = http::request_parser<http::string_body>;
+
+HttpRequest request_of(Parser& parser) {
+  auto& message = parser.get();
+  HttpRequest request;
+  request.method = std::string(message.method_string());
+  const std::string target(message.target());
+  const size_t question = target.find('?');
+  request.path = percent_decoded(target.substr(0, question));
+  if (question != std::string::npos) request.query = target.substr(question + 1);
+  for (const auto& field : message) {
+    std::string name(field.name_string());
+    std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) {
+      return static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
+    });
+    request.headers.emplace_back(std::move(name), std::string(field.value()));
+  }
+  request.body = std::move(message.body());
+  return request;
+}
+
+std::string refusal(int status, std::string_view message) {
+  const std::string body = fmt::format(
+      R"({{"error":{{"message":"{}","type":"invalid_request_error","param":null,"code":{}}}}})",
+      message, status);
+  return head_of(status, {{"Content-Type", "application/json"}}, static_cast<int64_t>(body.size()),
+                 false) +
+         body;
+}
+
+class Server final : public HttpServer {
+ public:
+  Server(const HttpOptions& options, Handler handler)
+      : options_(options),
+        handler_(std::move(handler)),
+        acceptor_(io_),
+        signals_(io_),
+        deadline_(io_) {}
+
+  ~Server() override {
+    handlers_.stop();
+    threads_.clear();
+  }
+
+  Result<void> open() {
+    error_code error;
+    const auto address = asio::ip::make_address(options_.host, error);
+    if (error)
+      return fail("--host: expected an address such as 127.0.0.1, found '{}'", options_.host);
+    const tcp::endpoint endpoint(address, static_cast<uint16_t>(options_.port));
+    acceptor_.open(endpoint.protocol(), error);
+    if (!error) acceptor_.set_option(asio::socket_base::reuse_address(true), error);
+    if (!error) acceptor_.bind(endpoint, error);
+    if (!error) acceptor_.listen(asio::socket_base::max_listen_connections, error);
+    if (error) return fail("{}:{}: {}", options_.host, options_.port, error.message());
+    for (int i = 0; i < options_.handlers; ++i) {
+      threads_.push_back(TRY(Thread::start([this] { handlers_.run(); })));
+    }
+    return {};
+  }
+
+  int port() const override { return acceptor_.local_endpoint().port(); }
+  int connections() const override { return connections_; }
+
+  void run(double patience_seconds, std::function<void()> closing) override {
+    patience_ = patience_seconds;
+    closing_ = std::move(closing);
+    error_code ignored;
+    signals_.add(SIGINT, ignored);
+    signals_.add(SIGTERM, ignored);
+    asio::co_spawn(io_, watch_signals(), asio::detached);
+    asio::co_spawn(io_, accept(), asio::detached);
+    io_.run();
+  }
+
+  void stop() override {
+    asio::post(io_, [this] { close(); });
+  }
+
+ private:
+  asio::awaitable<void> watch_signals() {
+    for (int count = 0; !done_; ++count) {
+      const auto [error, signal] = co_await signals_.async_wait(kQuietly);
+      if (error) co_return;
+      if (count == 0) {
+        close();
+      } else {
+        io_.stop();
+      }
+    }
+  }
+
+  // No more connections; the end comes when the answers under way are whole.
+  void close() {
+    if (closing_now_) return;
+    closing_now_ = true;
+    error_code ignored;
+    acceptor_.close(ignored);
+    if (closing_) closing_();
+    for (tcp::socket* socket : idle_) socket->cancel(ignored);
+    deadline_.expires_after(milliseconds(patience_));
+    deadline_.async_wait([this](error_code error) {
+      if (!error) io_.stop();
+    });
+    end_if_done();
+  }
+
+  void end_if_done() {
+    if (!closing_now_ || connections_ > 0) return;
+    done_ = true;
+    deadline_.cancel();
+    signals_.cancel();
+  }
+
+  asio::awaitable<void> accept() {
+    for (;;) {
+      auto [error, socket] = co_await acceptor_.async_accept(kQuietly);
+      if (closing_now_) co_return;
+      if (error) {  // too many open files: others have to close theirs first
+        asio::steady_timer pause(io_, std::chrono::milliseconds(50));
+        co_await pause.async_wait(kQuietly);
+        continue;
+      }
+      if (connections_ >= options_.most_connections) {
+        turn_away(std::move(socket));
+        continue;
+      }
+      ++connections_;
+      asio::co_spawn(io_, serve(beast::tcp_stream(std::move(socket))), [this](std::exception_ptr) {
+        --connections_;
+        end_if_done();
+      });
+    }
+  }
+
+  // Politely, and without waiting for anything.
+  static void turn_away(tcp::socket socket) {
+    error_code ignored;
+    socket.non_blocking(true, ignored);
+    static const std::string answer = [] {
+      std::string text = refusal(503, "too many connections");
+      return text.insert(text.find("\r\n") + 2, "Retry-After: 1\r\n");
+    }();
+    socket.write_some(asio::buffer(answer), ignored);
+    socket.shutdown(tcp::socket::shutdown_both, ignored);
+  }
+
+  asio::awaitable<void> serve(beast::tcp_stream stream) {
+    error_code ignored;
+    stream.socket().set_option(tcp::no_delay(true), ignored);
+    beast::flat_buffer buffer(static_cast<size_t>(options_.most_head_bytes) + (64 << 10));
+    bool keep = true;
+    while (keep && !closing_now_) keep = co_await serve_one(stream, buffer);
+    stream.socket().shutdown(tcp::socket::shutdown_send, ignored);
+  }
+
+  // false: the connection ends.
+  asio::awaitable<bool> serve_one(beast::tcp_stream& stream, beast::flat_buffer& buffer) {
+    if (buffer.size() == 0) {
+      stream.expires_after(milliseconds(options_.keep_seconds));
+      idle_.push_back(&stream.socket());
+      const auto [error, bytes] = co_await stream.async_read_some(buffer.prepare(4096), kQuietly);
+      std::erase(idle_, &stream.socket());
+      if (error || closing_now_) co_return false;
+      buffer.commit(bytes);
+    }
+    Parser parser;
+    parser.header_limit(static_cast<uint32_t>(options_.most_head_bytes));
+    parser.body_limit(static_cast<uint64_t>(options_.most_body_bytes));
+    stream.expires_after(milliseconds(options_.read_seconds));
+    const auto [error, bytes] = co_await http::async_read_header(stream, buffer, parser, kQuietly);
+    if (error) co_return co_await refuse(stream, error);
+    if (parser.get()[http::field::expect] == "100-continue") {
+      const std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
+      co_await asio::async_write(stream, asio::buffer(go_on), kQuietly);
+    }
+    if (!parser.is_done()) {
+      const auto [failed, more] = co_await http::async_read(stream, buffer, parser, kQuietly);
+      if (failed) co_return co_await refuse(stream, failed);
+    }
+    const bool modern = parser.get().version() >= 11;
+    auto exchange = make_exchange(stream.get_executor(), options_, modern,
+                                  parser.keep_alive() && modern && !closing_now_,
+                                  parser.get().method() == http::verb::head);
+    asio::post(handlers_, [this, request = request_of(parser),
+                           handle = std::make_shared<Handle>(exchange)]() mutable {
+      handler_(std::move(request), std::move(handle));
+    });
+    const bool whole = co_await answer(stream, *exchange, buffer.size() == 0);
+    exchange->close(whole);
+    co_return whole && exchange->keeps();
+  }
+
+  // What could not be read is said, where it is worth an answer.
+  asio::awaitable<bool> refuse(beast::tcp_stream& stream, error_code error) {
+    std::string text;
+    if (error == http::error::body_limit) {
+      text =
+          refusal(413, fmt::format("the body is longer than {} bytes", options_.most_body_bytes));
+    } else if (error == http::error::header_limit || error == http::error::buffer_overflow) {
+      text = refusal(431,
+                     fmt::format("the headers are longer than {} bytes", options_.most_head_bytes));
+    } else if (error.category() == http::make_error_code(http::error::bad_method).category() &&
+               error != http::error::end_of_stream && error != http::error::partial_message) {
+      text = refusal(400, "this is not HTTP");
+    }
+    if (!text.empty()) {
+      stream.expires_after(std::chrono::seconds(2));
+      co_await asio::async_write(stream, asio::buffer(text), kQuietly);
+    }
+    co_return false;
+  }
+
+  // Writes what the handler gives as it comes. false: the client has gone, or the answer broke.
+  // watch: nothing of a further request has come, so that whatever can be read is an end, or one.
+  asio::awaitable<bool> answer(beast::tcp_stream& stream, Exchange& exchange, bool watch) {
+    const auto client = std::make_shared<Client>();
+    if (watch) watch_client(stream.socket(), exchange, client);
+    const bool whole = co_await write_all(stream, exchange, *client);
+    client->watched = false;
+    error_code ignored;
+    stream.socket().cancel(ignored);
+    co_return whole;
+  }
+
+  struct Client {
+    bool gone = false;
+    bool watched = true;
+  };
+
+  asio::awaitable<bool> write_all(beast::tcp_stream& stream, Exchange& exchange,
+                                  const Client& client) {
+    for (;;) {
+      const Exchange::Taken taken = exchange.take();
+      if (taken.broken || client.gone) co_return false;
+      if (!taken.bytes.empty()) {
+        stream.expires_after(milliseconds(options_.write_seconds));
+        const auto [error, bytes] =
+            co_await asio::async_write(stream, asio::buffer(taken.bytes), kQuietly);
+        if (error) co_return false;
+      }
+      if (taken.last) co_return true;
+      if (!taken.bytes.empty()) continue;  // more may have come meanwhile
+      exchange.timer().expires_after(milliseconds(options_.idle_seconds));
+      const auto [cancelled] = co_await exchange.timer().async_wait(kQuietly);
+      if (!cancelled) exchange.add_idle();
+    }
+  }
+
+  // Sees the client go while the answer is being made.
+  static void watch_client(tcp::socket& socket, Exchange& exchange,
+                           std::shared_ptr<Client> client) {
+    socket.async_wait(tcp::socket::wait_read, [&socket, &exchange, client](error_code error) {
+      if (error || !client->watched) return;
+      char byte;
+      error_code failure;
+      socket.non_blocking(true, failure);
+      const size_t n = socket.receive(asio::buffer(&byte, 1), tcp::socket::message_peek, failure);
+      if (n > 0 || failure == asio::error::would_block) return;  // the next request: later
+      client->gone = true;
+      exchange.timer().cancel();
+    });
+  }
+
+  const HttpOptions options_;
+  Handler handler_;
+  asio::io_context io_{1};
+  asio::io_context handlers_;
+  asio::executor_work_guard<asio::io_context::executor_type> handlers_stay_ =
+      asio::make_work_guard(handlers_);
+  tcp::acceptor acceptor_;
+  asio::signal_set signals_;
+  asio::steady_timer deadline_;
+  std::vector<tcp::socket*> idle_;  // that wait for a request
+  std::atomic<int> connections_ = 0;
+  bool closing_now_ = false, done_ = false;
+  double patience_ = 0;
+  std::function<void()> closing_;
+  std::vector<std::unique_ptr<Thread>> threads_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<HttpServer>> HttpServer::listen(const HttpOptions& options,
+                                                       Handler handler) {
+  auto server = std::make_unique<Server>(options, std::move(handler));
+  TRY(server->open());
+  return std::unique_ptr<HttpServer>(std::move(server));
+}
+
+}  // namespace issun::serve
