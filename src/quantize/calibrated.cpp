@@ -146,7 +146,9 @@ Result<void> Calibration::solve(const PlannedType& planned, std::map<int, Hessia
     const Hessian* hessian = found != hessians.end() ? &found->second : nullptr;
     const Factor* factor = nullptr;
     if (hessian != nullptr && hessian->inputs >= hessian->n && options_.feedback) {
-      factor = TRY(factor_for(planned.type, *hessian, &(*factors)[key]));
+      const auto made_factor = factor_for(planned.type, *hessian, &(*factors)[key]);
+      if (!made_factor) return fail("{}: {}", printable(tensor.name), made_factor.error().message);
+      factor = *made_factor;
     } else if (options_.feedback) {
       ++few;
     }
