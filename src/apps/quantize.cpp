@@ -4,6 +4,7 @@
 #include "apps/json.h"
 #include "apps/quantize_auto.h"
 #include "apps/quantize_lab.h"
+#include "apps/quantize_method.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/quote.h"
@@ -21,6 +22,7 @@ struct QuantizeFlags {
   std::string model, out, type, imatrix, recipe, save_recipe;
   std::vector<std::string> rules;
   AutoFlags search;
+  MethodFlags method;
   int threads = 0;
   bool allow_requantize = false, json = false;
 };
@@ -43,6 +45,7 @@ Json to_json(const TensorReport& tensor) {
                {"type", name(tensor.to)}, {"values", tensor.values},
                {"bytes", tensor.bytes},   {"relative_rmse", tensor.relative_error}};
   if (tensor.weighted) json["weighted_relative_rmse"] = tensor.weighted_error;
+  if (tensor.calibrated) add_output_errors(tensor, &json);
   if (tensor.wanted) json["instead_of"] = name(*tensor.wanted);
   return json;
 }
@@ -52,6 +55,9 @@ std::string line_of(const TensorReport& tensor) {
       fmt::format("{:<40} {:>7} {:>12}", visible(tensor.name), name(tensor.to), tensor.bytes);
   if (tensor.from != tensor.to) line += fmt::format("  {:8.4f} %", 100 * tensor.relative_error);
   if (tensor.weighted) line += fmt::format("  weighted {:8.4f} %", 100 * tensor.weighted_error);
+  if (tensor.calibrated)
+    line += fmt::format("  outputs {:.4f} % (searched {:.4f} %)", 100 * tensor.output_error,
+                        100 * tensor.search_output_error);
   if (tensor.wanted)
     line += fmt::format("  (its rows do not divide into blocks of {})", name(*tensor.wanted));
   return line + "\n";
@@ -66,6 +72,7 @@ void print(const QuantizeFlags& flags, const QuantiseReport& report, const std::
     for (const TensorReport& tensor : report.tensors) tensors.push_back(to_json(tensor));
     Json json = {{"file", flags.out},
                  {"type", type},
+                 {"method", flags.method.name()},
                  {"bytes_before", report.bytes_before},
                  {"bytes", report.bytes},
                  {"weights", report.values},
@@ -139,6 +146,8 @@ Result<int> run_quantize(const QuantizeFlags& flags) {
   const double start = seconds_now();
   const int threads = flags.threads > 0 ? flags.threads : default_thread_count();
   quantize::PlanOptions plan_options;
+  plan_options.method = TRY(flags.method.resolve(flags.search, flags.imatrix));
+  plan_options.calibrated = flags.method.reads(flags.search);
   std::optional<quantize::Importance> importance;
   if (!flags.imatrix.empty()) {
     importance = TRY(quantize::Importance::open(flags.imatrix));
@@ -152,12 +161,19 @@ Result<int> run_quantize(const QuantizeFlags& flags) {
   tell_notes(plan);
   if (!flags.save_recipe.empty()) TRY(save_recipe(flags, plan, mixture));
   const auto workers = TRY(Workers::create(threads));
+  MethodRun method;
+  if (plan_options.calibrated)
+    method = TRY(flags.method.prepare(flags.model, flags.search, plan, *workers));
   quantize::QuantiseOptions options;
+  options.method = plan_options.method;
+  options.calibration = method.calibration.get();
+  if (method.stretches) options.stretches = &*method.stretches;
   options.importance_path = flags.imatrix;
   options.progress = percent_written(flags.out);
   const QuantiseReport report =
       TRY(quantize::quantise(source, plan, plan_options, options, flags.out, *workers));
   hide_progress();
+  method.tell_notes();
   TRY(flags.search.check_size(flags.out));
   const std::string type = !flags.type.empty() ? flags.type : mixture ? "AUTO" : "RECIPE";
   print(flags, report, type, mixture, seconds_now() - start);
@@ -171,7 +187,8 @@ void check_together(const QuantizeFlags& flags) {
   if (goals > 1 || (goals == 0 && flags.recipe.empty()))
     throw CLI::ValidationError("expected one of --type, --budget and --target-kld, or --recipe");
   const std::string misplaced = flags.search.misplaced();
-  if (!flags.search.wanted() && !misplaced.empty())
+  const bool of_method = flags.method.given() && misplaced == "--calibration";
+  if (!flags.search.wanted() && !misplaced.empty() && !of_method)
     throw CLI::ValidationError(misplaced + ": expected --budget or --target-kld beside it");
   if (flags.search.calibration.empty() && flags.search.wanted() &&
       (flags.search.divergence > 0 || flags.search.refine > 0 || !flags.search.probes.empty())) {
@@ -225,6 +242,7 @@ void add_quantize(CLI::App& app, Action& action) {
   command->add_option("--save-recipe", flags->save_recipe, "write the types of all matrices there")
       ->check(expect_text);
   flags->search.add(*command);
+  flags->method.add(*command);
   command->callback([flags, &action] {
     check_together(*flags);
     action = [flags] { return run_quantize(*flags); };

@@ -37,6 +37,9 @@ class Encoder {
   void encode_row(DType type, const float* values, int64_t columns, const float* importance,
                   EncodeScratch* scratch, std::byte* row) const;
 
+  const kernels::SearchTable& searches() const { return searches_; }
+  const Codebooks& books() const { return *books_; }
+
  private:
   const kernels::SearchTable& searches_;
   std::unique_ptr<const Codebooks> books_;

@@ -1,9 +1,8 @@
 // Formats of very few codes, and of floats of four bits.
 #include <array>
 
+#include "quantize/codes.h"
 #include "quantize/encode_blocks.h"
-#include "quantize/packing.h"
-#include "tensor/codebooks.h"
 
 namespace issun::quantize {
 
@@ -30,36 +29,14 @@ float fit_few(const Part& part, const Group& group, const Range& codes) {
   return part.fit(group, codes, inverses);
 }
 
-// -1, 0 and 1, as 0, 1 and 2. The extreme of weights that are three values already is 1 exactly.
+// -1, 0 and 1. The extreme of weights that are three values already is 1 exactly.
 uint16_t fit_three(const Part& part, int8_t* codes) {
   const Group group = part.group(0, 256);
   const Range range = {-1, 1};
   const uint16_t d = held_f16(std::fabs(fit_few(part, group, range)));
   part.round(group, range, f16_to_f32(d), codes);
-  for (int i = 0; i < 256; ++i) ++codes[i];
   return d;
 }
-
-// Five digits to the base 3 as a fraction of 256, rounded up: next_trit takes them out again.
-uint8_t pack_trits(const int8_t* digits, int step, int count) {
-  int number = 0;
-  for (int n = 0; n < 5; ++n) number = 3 * number + (n < count ? digits[n * step] : 0);
-  return static_cast<uint8_t>((number * 256 + 242) / 243);
-}
-
-// The values of E2M1 in ascending order, and the nibble of each.
-constexpr int kFp4Levels = 15;
-constexpr Levels kLevelsFp4 = [] {
-  constexpr float kValues[kFp4Levels] = {-12, -8, -6, -4, -3, -2, -1, 0, 1, 2, 3, 4, 6, 8, 12};
-  Levels levels{};
-  levels.count = kFp4Levels;
-  for (int i = 0; i < kFp4Levels; ++i) {
-    levels.values[i] = kValues[i];
-    if (i > 0) levels.middles[i - 1] = (kValues[i - 1] + kValues[i]) / 2;
-  }
-  return levels;
-}();
-int8_t fp4_nibble(int8_t place) { return static_cast<int8_t>(place < 7 ? 15 - place : place - 7); }
 
 // The least error over a few scales that the format can have about `first`; returns which.
 template <class ScaleOf>
@@ -95,23 +72,19 @@ void encode(const Part& part, BlockQ2_0* block) {
   int8_t codes[64];
   block->d = held_f16(fit_few(part, group, range));
   part.round(group, range, f16_to_f32(block->d), codes);
-  std::memset(block->pairs, 0, sizeof block->pairs);
-  for (int i = 0; i < 64; ++i)
-    block->pairs[i / 4] |= static_cast<uint8_t>((codes[i] + 1) << (i % 4 * 2));
+  set_codes(codes, block);
 }
 
 void encode(const Part& part, BlockTQ1_0* block) {
   int8_t codes[256];
   block->d = fit_three(part, codes);
-  for (int i = 0; i < 32; ++i) block->trits[i] = pack_trits(codes + i, 32, 5);
-  for (int i = 0; i < 16; ++i) block->trits[32 + i] = pack_trits(codes + 160 + i, 16, 5);
-  for (int i = 0; i < 4; ++i) block->last_trits[i] = pack_trits(codes + 240 + i, 4, 4);
+  set_codes(codes, block);
 }
 
 void encode(const Part& part, BlockTQ2_0* block) {
   int8_t codes[256];
   block->d = fit_three(part, codes);
-  pack_pairs(codes, block->pairs);
+  set_codes(codes, block);
 }
 
 // Powers of two: the one for which the largest value needs no cutting off, and two below.
@@ -125,12 +98,12 @@ void encode(const Part& part, BlockMXFP4* block) {
   block->e = static_cast<uint8_t>(extreme(group) == 0 ? 0 : e);
   int8_t codes[32];
   part.round(group, kLevelsFp4, half_e8m0(block->e), codes);
-  for (int8_t& code : codes) code = fp4_nibble(code);
-  pack_nibbles(codes, block->nibbles);
+  set_codes(codes, block);
 }
 
 // Eight scales to each power of two.
 void encode(const Part& part, BlockNVFP4* block) {
+  int8_t codes[64];
   constexpr int kBelow = 5, kAbove = 3, kMost = 0x7e;
   for (int g = 0; g < 4; ++g) {
     const Group group = part.group(16 * g, 16);
@@ -141,12 +114,9 @@ void encode(const Part& part, BlockNVFP4* block) {
         best_scale(part, group, std::max(0, nearest - kBelow), std::min(kMost, nearest + kAbove),
                    [](int tried) { return half_ue4m3(static_cast<uint8_t>(tried)); });
     block->scales[g] = static_cast<uint8_t>(e);
-    int8_t codes[16];
-    part.round(group, kLevelsFp4, half_ue4m3(block->scales[g]), codes);
-    for (int i = 0; i < 8; ++i)
-      block->nibbles[8 * g + i] =
-          static_cast<uint8_t>(fp4_nibble(codes[i]) | fp4_nibble(codes[i + 8]) << 4);
+    part.round(group, kLevelsFp4, half_ue4m3(block->scales[g]), codes + 16 * g);
   }
+  set_codes(codes, block);
 }
 
 }  // namespace issun::quantize

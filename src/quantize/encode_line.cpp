@@ -3,7 +3,7 @@
 
 #include "quantize/block_search.h"
 #include "quantize/encode_blocks.h"
-#include "quantize/packing.h"
+#include "quantize/line_block.h"
 
 namespace issun::quantize {
 
@@ -39,13 +39,6 @@ void fit_single(const Part& part, float highest, uint16_t* d, uint16_t* m, int8_
   *m = held_f16(line.offset);
   part.search.round_range(&group, &range, {f16_to_f32(*d), f16_to_f32(*m)}, codes);
 }
-
-// A block of 256: groups whose scale and smallest value are whole multiples of the block's.
-struct LineBlock {
-  uint16_t d = 0, dmin = 0;
-  uint8_t scales[16] = {}, mins[16] = {};
-  int8_t codes[256] = {};
-};
 
 class LineSearch : public BlockSearch<LineSearch, LineBlock> {
  public:
@@ -180,17 +173,11 @@ class LineSearch : public BlockSearch<LineSearch, LineBlock> {
   int scales_[16], mins_[16];
 };
 
-// All of two blocks but the bits of codes beyond the fourth.
 template <class Block>
-void encode_lines(const Part& part, float highest, LineBlock (&found)[2], Two<Block>* two) {
+void encode_lines(const Part& part, float highest, Two<Block>* two) {
+  LineBlock found[2];
   LineSearch(part, 32, highest, 63).search(found);
-  for (int b = 0; b < 2; ++b) {
-    Block& block = two->blocks[b];
-    block.d = found[b].d;
-    block.dmin = found[b].dmin;
-    pack_scales_k4(found[b].scales, found[b].mins, block.scales);
-    pack_group_nibbles(found[b].codes, block.nibbles);
-  }
+  for (int b = 0; b < 2; ++b) pack(found[b], &two->blocks[b]);
 }
 
 }  // namespace
@@ -198,41 +185,22 @@ void encode_lines(const Part& part, float highest, LineBlock (&found)[2], Two<Bl
 void encode(const Part& part, BlockQ4_1* block) {
   int8_t codes[32];
   fit_single(part, 15, &block->d, &block->m, codes);
-  pack_nibbles(codes, block->nibbles);
+  set_codes(codes, block);
 }
 
 void encode(const Part& part, BlockQ5_1* block) {
   int8_t codes[32];
   fit_single(part, 31, &block->d, &block->m, codes);
-  pack_nibbles(codes, block->nibbles);
-  pack_fifth_bits(codes, block->high);
+  set_codes(codes, block);
 }
 
 void encode(const Part& part, BlockQ2_K* block) {
-  LineBlock all[2];
-  LineSearch(part, 16, 3, 15).search(all);
-  const LineBlock& found = all[0];
-  block->d = found.d;
-  block->dmin = found.dmin;
-  for (int g = 0; g < 16; ++g)
-    block->scales[g] = static_cast<uint8_t>(found.scales[g] | found.mins[g] << 4);
-  pack_pairs(found.codes, block->pairs);
+  LineBlock found[2];
+  LineSearch(part, 16, 3, 15).search(found);
+  pack(found[0], block);
 }
 
-void encode(const Part& part, Two<BlockQ4_K>* two) {
-  LineBlock found[2];
-  encode_lines(part, 15, found, two);
-}
-
-void encode(const Part& part, Two<BlockQ5_K>* two) {
-  LineBlock found[2];
-  encode_lines(part, 31, found, two);
-  for (int b = 0; b < 2; ++b) {
-    BlockQ5_K& block = two->blocks[b];
-    std::memset(block.high, 0, sizeof block.high);
-    for (int i = 0; i < 256; ++i)
-      block.high[i % 32] |= static_cast<uint8_t>((found[b].codes[i] >> 4 & 1) << (i / 32));
-  }
-}
+void encode(const Part& part, Two<BlockQ4_K>* two) { encode_lines(part, 15, two); }
+void encode(const Part& part, Two<BlockQ5_K>* two) { encode_lines(part, 31, two); }
 
 }  // namespace issun::quantize

@@ -2,9 +2,8 @@
 #include <array>
 
 #include "quantize/block_search.h"
+#include "quantize/codes.h"
 #include "quantize/encode_blocks.h"
-#include "quantize/packing.h"
-#include "tensor/codebooks.h"
 
 namespace issun::quantize {
 
@@ -166,36 +165,18 @@ constexpr Tries kTries16 = tries_of(-16, 15, 0.25f);
 constexpr Tries kTries32 = tries_of(-32, 31, 0.3f);
 constexpr Tries kTriesIq4 = tries_of(-127, 113, 3.5f);
 
-constexpr Levels kLevelsIq4 = [] {
-  Levels levels{};
-  levels.count = 16;
-  for (int i = 0; i < 16; ++i) {
-    levels.values[i] = kCodesIq4[i];
-    if (i > 0) levels.middles[i - 1] = (levels.values[i - 1] + levels.values[i]) / 2;
-  }
-  return levels;
-}();
-
-// Codes from -n on as numbers from 0 on.
-void lift(int8_t* codes, int count, int n) {
-  for (int i = 0; i < count; ++i) codes[i] = static_cast<int8_t>(codes[i] + n);
-}
-
 }  // namespace
 
 void encode(const Part& part, BlockQ4_0* block) {
   int8_t codes[32];
   block->d = fit_single(part, Range{-8, 7}, kTries8, codes);
-  lift(codes, 32, 8);
-  pack_nibbles(codes, block->nibbles);
+  set_codes(codes, block);
 }
 
 void encode(const Part& part, BlockQ5_0* block) {
   int8_t codes[32];
   block->d = fit_single(part, Range{-16, 15}, kTries16, codes);
-  lift(codes, 32, 16);
-  pack_nibbles(codes, block->nibbles);
-  pack_fifth_bits(codes, block->high);
+  set_codes(codes, block);
 }
 
 // Cutting off pays nothing with so many steps: the largest value is 127, then once the least
@@ -215,7 +196,7 @@ void encode(const Part& part, BlockQ8_0* block) {
 void encode(const Part& part, BlockIQ4_NL* block) {
   int8_t codes[32];
   block->d = fit_single(part, kLevelsIq4, kTriesIq4, codes);
-  pack_nibbles(codes, block->nibbles);
+  set_codes(codes, block);
 }
 
 void encode(const Part& part, BlockQ3_K* block) {
@@ -223,11 +204,7 @@ void encode(const Part& part, BlockQ3_K* block) {
   fit_blocks(part, 16, Range{-4, 3}, kTries4, -32, 31, all);
   ScaleBlock& found = all[0];
   block->d = found.d;
-  lift(found.codes, 256, 4);
-  pack_pairs(found.codes, block->pairs);
-  std::memset(block->high, 0, sizeof block->high);
-  for (int i = 0; i < 256; ++i)
-    block->high[i % 32] |= static_cast<uint8_t>((found.codes[i] >> 2 & 1) << (i / 32));
+  set_codes(found.codes, block);
   std::memset(block->scales, 0, sizeof block->scales);
   for (int g = 0; g < 16; ++g) {
     const int scale = found.scales[g] + 32;
@@ -242,18 +219,7 @@ void encode(const Part& part, BlockQ6_K* block) {
   ScaleBlock& found = all[0];
   block->d = found.d;
   std::memcpy(block->scales, found.scales, 16);
-  lift(found.codes, 256, 32);
-  for (int half = 0; half < 2; ++half) {
-    const int8_t* codes = found.codes + 128 * half;
-    uint8_t* low = block->low + 64 * half;
-    for (int l = 0; l < 64; ++l)
-      low[l] = static_cast<uint8_t>((codes[l] & 15) | (codes[l + 64] & 15) << 4);
-    for (int l = 0; l < 32; ++l) {
-      int byte = 0;
-      for (int j = 0; j < 4; ++j) byte |= codes[32 * j + l] >> 4 << (2 * j);
-      block->high[32 * half + l] = static_cast<uint8_t>(byte);
-    }
-  }
+  set_codes(found.codes, block);
 }
 
 void encode(const Part& part, Two<BlockIQ4_XS>* two) {
@@ -268,8 +234,8 @@ void encode(const Part& part, Two<BlockIQ4_XS>* two) {
       const int scale = found[b].scales[g] + 32;
       block.scales_low[g / 2] |= static_cast<uint8_t>((scale & 15) << (g % 2 * 4));
       block.scales_high |= static_cast<uint16_t>(scale >> 4 << (2 * g));
-      pack_nibbles(found[b].codes + 32 * g, block.nibbles + 16 * g);
     }
+    set_codes(found[b].codes, &block);
   }
 }
 

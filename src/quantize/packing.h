@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 
 #include "tensor/blocks.h"
 
@@ -25,6 +26,20 @@ inline void pack_pairs(const int8_t* codes, uint8_t* pairs) {
       pairs[32 * half + l] = static_cast<uint8_t>(byte);
     }
   }
+}
+
+// Bit `bit` of 256 codes: that of value 32 g + l is bit g of byte l.
+inline void pack_group_bits(const int8_t* codes, int bit, uint8_t* high) {
+  std::memset(high, 0, 32);
+  for (int i = 0; i < 256; ++i)
+    high[i % 32] |= static_cast<uint8_t>((codes[i] >> bit & 1) << (i / 32));
+}
+
+// Five digits to the base 3 as a fraction of 256, rounded up: next_trit takes them out again.
+inline uint8_t pack_trits(const int8_t* digits, int step, int count) {
+  int number = 0;
+  for (int n = 0; n < 5; ++n) number = 3 * number + (n < count ? digits[n * step] : 0);
+  return static_cast<uint8_t>((number * 256 + 242) / 243);
 }
 
 }  // namespace issun::quantize

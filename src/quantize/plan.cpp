@@ -87,6 +87,7 @@ class Planner {
       : source_(source), options_(options) {}
 
   Result<Plan> make() {
+    TRY(check_method());
     TRY(read_rules());
     TRY(choose_types());
     for (Rule& rule : rules_) {
@@ -97,6 +98,7 @@ class Planner {
     for (PlannedType& tensor : plan_.tensors) {
       if (tensor.type == tensor.tensor.type) continue;
       TRY(check_source(tensor));
+      note_method(tensor);
       TRY(find_importance(tensor));
     }
     return std::move(plan_);
@@ -129,7 +131,8 @@ class Planner {
     for (const size_t i : order) sorted.push_back(planned(tensors[i]));
     MixtureFacts model;
     if (facts(options_.file_type->base).block > 1)
-      model = TRY(facts_of(source_.metadata(), options_.importance != nullptr));
+      model =
+          TRY(facts_of(source_.metadata(), options_.importance != nullptr || options_.calibrated));
     const std::vector<DType> found = wanted_types(*options_.file_type, model, sorted);
     std::vector<DType> types(tensors.size());
     for (size_t k = 0; k < order.size(); ++k) types[order[k]] = found[k];
@@ -180,10 +183,30 @@ class Planner {
     return {};
   }
 
+  // Formats that were asked for have to be the method's; what else a mixture has is searched.
+  Result<void> check_method() const {
+    std::vector<DType> asked;
+    if (options_.file_type != nullptr) asked.push_back(options_.file_type->base);
+    for (const TypeRule& rule : options_.rules) asked.push_back(rule.type);
+    for (const DType type : asked) {
+      const std::string why = why_not(options_.method, type);
+      if (!why.empty()) return fail("{} by {}: {}", name(type), facts(options_.method).name, why);
+    }
+    return {};
+  }
+
+  void note_method(const PlannedType& planned) {
+    if (why_not(options_.method, planned.type).empty()) return;
+    plan_.notes.push_back(fmt::format("{}: {} is none of the formats of {}: left to the search",
+                                      printable(planned.tensor.name), name(planned.type),
+                                      facts(options_.method).name));
+  }
+
   Result<void> find_importance(PlannedType& planned) {
     const Tensor& tensor = planned.tensor;
     if (facts(planned.type).block == 1) return {};
-    const bool needed = needs_importance(tensor.name, planned.type, options_.file_type);
+    const bool needed =
+        !options_.calibrated && needs_importance(tensor.name, planned.type, options_.file_type);
     const Importance::Entry* entry =
         options_.importance != nullptr ? options_.importance->find(tensor.name) : nullptr;
     if (entry == nullptr) {

@@ -8,6 +8,7 @@
 
 #include "gguf/reader.h"
 #include "quantize/importance.h"
+#include "quantize/method.h"
 #include "quantize/mixture.h"
 
 namespace issun::quantize {
@@ -25,6 +26,9 @@ struct PlanOptions {
   std::vector<TypeRule> rules;  // the first that holds decides
   const Importance* importance = nullptr;
   bool allow_requantize = false;
+  Method method = Method::Search;
+  // A calibration text will tell the importance of the layers' matrices, which then lacks nowhere.
+  bool calibrated = false;
 };
 
 struct PlannedType {

@@ -8,6 +8,9 @@
 #include "gguf/value.h"
 #include "gguf/writer.h"
 #include "kernels/search.h"
+#include "quantize/finite.h"
+#include "quantize/hqq.h"
+#include "tensor/codec.h"
 
 namespace issun::quantize {
 
@@ -67,15 +70,6 @@ double ratio(double errors, double squares) {
   return squares > 0 ? std::sqrt(errors / squares) : 0;
 }
 
-// The place of the first value that is not finite; -1: all are.
-int64_t first_not_finite(const float* values, int64_t columns) {
-  uint32_t most = 0;
-  for (int64_t c = 0; c < columns; ++c)
-    most = std::max(most, __builtin_bit_cast(uint32_t, values[c]) & 0x7fffffff);
-  if (most < 0x7f800000) return -1;
-  return std::find_if(values, values + columns, [](float x) { return !std::isfinite(x); }) - values;
-}
-
 class Quantiser {
  public:
   Quantiser(const gguf::GgufFile& source, const Plan& plan, const QuantiseOptions& options,
@@ -130,6 +124,22 @@ class Quantiser {
                          .values = tensor.columns() * tensor.rows(),
                          .bytes = tensor.rows() * row_bytes(planned.type, tensor.columns()),
                          .weighted = planned.importance != nullptr};
+    const CalibratedTensor* given = nullptr;
+    if (options_.calibration != nullptr && planned.type != tensor.type)
+      given = TRY(options_.calibration->find(planned));
+    const Stretch* stretch =
+        options_.stretches != nullptr ? options_.stretches->find(tensor.name) : nullptr;
+    if (stretch != nullptr && !stretch->importance.empty()) {
+      told.calibrated = true;
+      told.stretched_by = stretch->power;
+      told.search_output_error = stretch->search_error;
+      told.output_error = stretch->error;
+    }
+    if (given != nullptr) {
+      told.calibrated = true;
+      told.search_output_error = given->search_error;
+      told.output_error = given->error;
+    }
     const int64_t at_once =
         std::clamp<int64_t>(kChunkValues / std::max<int64_t>(1, tensor.columns()), 1,
                             std::max<int64_t>(1, tensor.rows()));
@@ -138,10 +148,10 @@ class Quantiser {
       const int64_t count = std::min(at_once, tensor.rows() - first);
       const std::span<const std::byte> bytes = {tensor.row(first),
                                                 static_cast<size_t>(count * tensor.row_bytes())};
-      if (planned.type == tensor.type) {
+      if (planned.type == tensor.type && stretch == nullptr) {
         TRY(writer.append(bytes));
       } else {
-        TRY(convert(planned, first, count));
+        TRY(convert({planned, given, stretch}, first, count));
         for (int64_t r = 0; r < count; ++r) sums += sums_[static_cast<size_t>(r)];
         TRY(writer.append(out_));
       }
@@ -149,6 +159,7 @@ class Quantiser {
       done_ += count * tensor.columns();
       if (options_.progress) options_.progress(done_, all_);
     }
+    if (given != nullptr) options_.calibration->drop(tensor.name);
     told.relative_error = ratio(sums.errors, sums.squares);
     told.weighted_error = ratio(sums.weighted_errors, sums.weighted_squares);
     report_.values += told.values;
@@ -158,16 +169,28 @@ class Quantiser {
     return {};
   }
 
+  // A tensor, its rows as they will be or nullptr, and what it is multiplied by or nullptr.
+  struct Conversion {
+    const PlannedType& planned;
+    const CalibratedTensor* given;
+    const Stretch* stretch;
+  };
+
   // Rows first..first + count to out_ and sums_.
-  Result<void> convert(const PlannedType& planned, int64_t first, int64_t count) {
+  Result<void> convert(const Conversion& conversion, int64_t first, int64_t count) {
+    const PlannedType& planned = conversion.planned;
+    const CalibratedTensor* given = conversion.given;
     const Tensor& tensor = planned.tensor;
     out_.resize(static_cast<size_t>(count * row_bytes(planned.type, tensor.columns())));
     sums_.assign(static_cast<size_t>(count), {});
     faults_.assign(static_cast<size_t>(count), {});
     const int64_t task = std::max<int64_t>(1, kTaskValues / std::max<int64_t>(1, tensor.columns()));
+    const int64_t bytes = row_bytes(planned.type, tensor.columns());
+    if (given != nullptr)
+      std::copy_n(given->bytes.begin() + first * bytes, count * bytes, out_.begin());
     workers_.for_each(count, task, [&](int64_t begin, int64_t end, int worker) {
       for (int64_t r = begin; r < end; ++r)
-        convert_row(planned, first + r, static_cast<size_t>(r),
+        convert_row(conversion, first + r, static_cast<size_t>(r),
                     &rooms_[static_cast<size_t>(worker)]);
     });
     for (int64_t r = 0; r < count; ++r) {
@@ -179,25 +202,48 @@ class Quantiser {
     return {};
   }
 
-  void convert_row(const PlannedType& planned, int64_t row, size_t place, Room* room) {
+  void convert_row(const Conversion& conversion, int64_t row, size_t place, Room* room) {
+    const PlannedType& planned = conversion.planned;
     const Tensor& tensor = planned.tensor;
     const int64_t columns = tensor.columns();
     const auto width = static_cast<int>(columns);
     kernels_.decode_row[static_cast<size_t>(tensor.type)](tensor.row(row), width,
                                                           room->values.data());
-    const int64_t fault = first_not_finite(room->values.data(), columns);
+    const int64_t fault = first_not_finite({room->values.data(), static_cast<size_t>(columns)});
     if (fault >= 0) {
       faults_[place] = {fault, room->values[static_cast<size_t>(fault)]};
       return;
     }
     const float* importance = planned.importance;
-    if (importance != nullptr && planned.importance_parts > 1)
+    if (conversion.stretch != nullptr) importance = stretch_row(*conversion.stretch, row, room);
+    if (conversion.stretch == nullptr && importance != nullptr && planned.importance_parts > 1)
       importance += row / tensor.size[1] % planned.importance_parts * columns;
     std::byte* out = out_.data() + place * static_cast<size_t>(row_bytes(planned.type, columns));
-    encoder_.encode_row(planned.type, room->values.data(), columns, importance, room->scratch.get(),
-                        out);
+    if (conversion.given == nullptr)
+      encode(planned.type, room->values.data(), columns, importance, room, out);
     kernels_.decode_row[static_cast<size_t>(planned.type)](out, width, room->again.data());
     sums_[place] = compare(room->values.data(), room->again.data(), importance, columns);
+  }
+
+  // Of row `row` in room->values; the importance of its columns then.
+  static const float* stretch_row(const Stretch& stretch, int64_t row, Room* room) {
+    for (size_t i = 0; i < stretch.columns.size(); ++i) room->values[i] *= stretch.columns[i];
+    if (!stretch.rows.empty()) {
+      for (float& value : room->values) value *= stretch.rows[static_cast<size_t>(row)];
+    }
+    return stretch.importance.empty() ? nullptr : stretch.importance.data();
+  }
+
+  void encode(DType type, const float* values, int64_t columns, const float* importance, Room* room,
+              std::byte* out) const {
+    const bool can = facts(type).block > 1 && why_not(options_.method, type).empty();
+    if (options_.method == Method::Rtn && can) {
+      issun::encode_row(type, values, columns, out);
+    } else if (options_.method == Method::Hqq && can) {
+      encode_row_hqq(type, values, columns, out);
+    } else {
+      encoder_.encode_row(type, values, columns, importance, room->scratch.get(), out);
+    }
   }
 
   const gguf::GgufFile& source_;

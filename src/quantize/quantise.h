@@ -7,7 +7,10 @@
 
 #include "base/threads.h"
 #include "kernels/dispatch.h"
+#include "quantize/awq.h"
+#include "quantize/calibrated.h"
 #include "quantize/encode.h"
+#include "quantize/method.h"
 #include "quantize/plan.h"
 
 namespace issun::quantize {
@@ -15,6 +18,10 @@ namespace issun::quantize {
 struct QuantiseOptions {
   // Written to the file: where the importance comes from, as the user named it.
   std::string importance_path;
+  Method method = Method::Search;
+  // What the method that needs one knows of the matrices; those it says nothing of are searched.
+  Calibration* calibration = nullptr;
+  const Stretches* stretches = nullptr;  // of awq
   // Called now and then with the values done and those there are.
   std::function<void(int64_t done, int64_t all)> progress = {};
 };
@@ -28,6 +35,11 @@ struct TensorReport {
   // Root of the mean square of what the values are off by, in units of that of the values; 0 where
   // nothing was converted. Weighted: each square by its column's importance, and so the unit.
   double relative_error = 0, weighted_error = 0;
+  // With a calibration text: what the outputs are off by, squared, as a share of their own squares,
+  // by the search and as written.
+  bool calibrated = false;
+  double search_output_error = 0, output_error = 0;
+  std::optional<double> stretched_by = {};  // the power of the inputs' magnitudes (awq)
 };
 
 struct QuantiseReport {
