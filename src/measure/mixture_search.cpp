@@ -4,10 +4,9 @@
 #include <cmath>
 #include <limits>
 
-#include "base/memory.h"
-#include "base/quote.h"
 #include "base/terminal.h"
 #include "gguf/content_hash.h"
+#include "measure/mixture_items.h"
 #include "measure/probes.h"
 #include "quantize/allocation.h"
 
@@ -23,18 +22,18 @@ constexpr double kNearGoal = 0.02;     // below it by this share: near enough
 constexpr double kLeastSlope = 0.1;    // of a sensitivity, where another one is measured
 constexpr double kWorse = 2;           // times the error
 
-// A tensor to choose a type for.
-struct Item {
-  std::string name;
-  int64_t values = 0;
-  std::vector<PlannedType> ways;
-  std::vector<double> errors;  // of each way, weighted by importance
-  double sensitivity = 0;      // damage for each unit of error
-  PlannedType probe = {};
-  double probe_error = 0;
-  int chosen = 0;
+// A choice of all types, and what was said and found of it.
+struct Mixture {
+  std::vector<int> chosen;
+  std::vector<double> damages;  // of each, predicted
+  double bytes = 0;
+  Estimate divergence;  // where it was measured
 
-  double damage(int way) const { return sensitivity * errors[static_cast<size_t>(way)]; }
+  double predicted() const {
+    double sum = 0;
+    for (const double damage : damages) sum += damage;
+    return sum;
+  }
 };
 
 class Search {
@@ -46,11 +45,19 @@ class Search {
   Result<MixtureReport> run() {
     if (options_.divergence && !options_.calibration)
       return fail("expected a calibration text to measure a divergence on");
-    TRY(find_items());
+    MixtureItems found = TRY(find_items(source_, plan_, options_.types));
+    items_ = std::move(found.items);
+    fixed_bytes_ = found.fixed_bytes;
+    report_.values = found.values;
+    report_.notes = std::move(found.notes);
     TRY(open_trials());
     TRY(measure_errors());
     TRY(find_sensitivities());
-    TRY(reach_goal());
+    if (options_.divergence) {
+      TRY(reach_divergence());
+    } else {
+      TRY(reach_size());
+    }
     return report();
   }
 
@@ -59,79 +66,8 @@ class Search {
     if (options_.progress) options_.progress(line);
   }
 
-  int64_t stored_bytes(const Tensor& tensor, DType type) const {
-    return round_up(tensor.rows() * row_bytes(type, tensor.columns()), source_.alignment());
-  }
-
-  // --- what there is to choose
-
-  Result<quantize::Plan> plan_with(const std::vector<quantize::TypeRule>& rules) const {
-    quantize::PlanOptions plan = plan_;
-    plan.file_type = nullptr;
-    // What the caller's rules say of a tensor goes before.
-    plan.rules.insert(plan.rules.end(), rules.begin(), rules.end());
-    return quantize::make_plan(source_, plan);
-  }
-
-  Result<void> find_items() {
-    const quantize::Plan kept = TRY(plan_with({}));
-    std::vector<bool> ruled(kept.tensors.size());
-    for (size_t i = 0; i < kept.tensors.size(); ++i) {
-      const PlannedType& planned = kept.tensors[i];
-      ruled[i] = planned.by_rule;
-      report_.values += planned.tensor.columns() * planned.tensor.rows();
-      fixed_bytes_ += stored_bytes(planned.tensor, planned.type);
-    }
-    for (const DType type : options_.types) TRY(add_ways(type, ruled));
-    for (const size_t i : places_) {
-      const PlannedType& planned = kept.tensors[i];
-      fixed_bytes_ -= stored_bytes(planned.tensor, planned.type);
-    }
-    if (items_.empty())
-      return fail("expected a matrix that one of the types fits, found none to choose for");
-    return add_probes(ruled);
-  }
-
-  // One more type for all the tensors that may have it.
-  Result<void> add_ways(DType type, const std::vector<bool>& ruled) {
-    const quantize::Plan plan = TRY(plan_with(rules_for(type, ruled)));
-    for (size_t i = 0; i < plan.tensors.size(); ++i) {
-      const PlannedType& planned = plan.tensors[i];
-      if (ruled[i] || !quantize::may_have(planned.tensor, type, plan_.importance)) continue;
-      const auto found = std::find(places_.begin(), places_.end(), i);
-      if (found == places_.end()) {
-        places_.push_back(i);
-        Item& item = items_.emplace_back();
-        item.name = planned.tensor.name;
-        item.values = planned.tensor.columns() * planned.tensor.rows();
-        item.ways.push_back(planned);
-      } else {
-        items_[static_cast<size_t>(found - places_.begin())].ways.push_back(planned);
-      }
-    }
-    if (report_.notes.empty()) report_.notes = plan.notes;
-    return {};
-  }
-
-  std::vector<quantize::TypeRule> rules_for(DType type, const std::vector<bool>& ruled) const {
-    std::vector<quantize::TypeRule> rules;
-    for (size_t i = 0; i < ruled.size(); ++i) {
-      const Tensor& tensor = source_.tensors()[i];
-      if (!ruled[i] && quantize::may_have(tensor, type, plan_.importance))
-        rules.push_back({std::string(tensor.name), type});
-    }
-    return rules;
-  }
-
-  // Coarse enough to be seen far above rounding, fine enough to be small.
-  Result<void> add_probes(const std::vector<bool>& ruled) {
-    for (const DType type : {DType::Q4_0, DType::Q3_K}) {
-      const quantize::Plan plan = TRY(plan_with(rules_for(type, ruled)));
-      for (size_t k = 0; k < items_.size(); ++k) {
-        const PlannedType& planned = plan.tensors[places_[k]];
-        if (planned.type == type || type == DType::Q4_0) items_[k].probe = planned;
-      }
-    }
+  Result<void> interrupted() const {
+    if (Interrupts::pending()) return fail("interrupted");
     return {};
   }
 
@@ -150,14 +86,9 @@ class Search {
     return {};
   }
 
-  Result<void> interrupted() const {
-    if (Interrupts::pending()) return fail("interrupted");
-    return {};
-  }
-
   Result<void> measure_errors() {
     for (size_t k = 0; k < items_.size(); ++k) {
-      Item& item = items_[k];
+      MixtureItem& item = items_[k];
       tell(fmt::format("errors of tensor {} of {}", k + 1, items_.size()));
       TRY(interrupted());
       for (const PlannedType& way : item.ways)
@@ -186,11 +117,10 @@ class Search {
     return gguf::content_hash(std::as_bytes(std::span(parts)));
   }
 
-  Result<double> measured() {
+  Result<Estimate> measured() {
     TRY(interrupted());
-    last_ = TRY(trial_->measure()).mean();
     ++report_.measurements;
-    return last_.value;
+    return TRY(trial_->measure()).mean();
   }
 
   // The model with one tensor alone in its probe's type.
@@ -199,13 +129,15 @@ class Search {
     report_.measured = true;
     Probes probes = TRY(Probes::open(options_.probes, identity()));
     for (size_t k = 0; k < items_.size(); ++k) {
-      Item& item = items_[k];
+      MixtureItem& item = items_[k];
       std::optional<double> divergence = probes.find(item.name, item.probe.type);
       if (!divergence) {
         tell(fmt::format("damage of tensor {} of {}: {}", k + 1, items_.size(), item.name));
         TRY(trial_->put(item.probe));
-        divergence = TRY(measured());
-        TRY(put_back(item));
+        divergence = TRY(measured()).value;
+        PlannedType back = item.probe;
+        back.type = back.tensor.type;
+        TRY(trial_->put(back));
         TRY(probes.add(item.name, item.probe.type, *divergence));
       }
       item.sensitivity = item.probe_error > 0 ? *divergence / item.probe_error : 0;
@@ -213,25 +145,11 @@ class Search {
     return {};
   }
 
-  Result<void> put_back(const Item& item) {
-    PlannedType planned = item.probe;
-    planned.type = planned.tensor.type;
-    return trial_->put(planned);
+  void scale_sensitivities(double factor) {
+    for (MixtureItem& item : items_) item.sensitivity *= factor;
   }
 
   // --- the choice
-
-  std::vector<std::vector<quantize::Choice>> choices() const {
-    std::vector<std::vector<quantize::Choice>> all;
-    for (const Item& item : items_) {
-      std::vector<quantize::Choice>& some = all.emplace_back();
-      for (size_t w = 0; w < item.ways.size(); ++w) {
-        some.push_back({static_cast<double>(stored_bytes(item.ways[w].tensor, item.ways[w].type)),
-                        item.damage(static_cast<int>(w))});
-      }
-    }
-    return all;
-  }
 
   double most_bytes() const {
     double most = static_cast<double>(source_.data_bytes()) * 4;
@@ -241,92 +159,80 @@ class Search {
     return most - static_cast<double>(fixed_bytes_);
   }
 
-  Result<void> reach_goal() {
-    if (options_.divergence) return reach_divergence();
-    TRY(choose(quantize::least_damage(choices(), most_bytes())));
-    if (trial_ == nullptr) return {};
-    TRY(put_chosen());
-    return refine(TRY(measured()));
-  }
-
-  Result<void> choose(const Result<quantize::Allocation>& found) {
+  Result<Mixture> choose(const Result<quantize::Allocation>& found) {
     if (!found) return fail("types: {}", found.error().message);
-    for (size_t k = 0; k < items_.size(); ++k) items_[k].chosen = found->chosen[k];
     report_.bound = found->bound;
-    return {};
+    Mixture mixture;
+    mixture.bytes = found->bytes;
+    mixture.chosen = found->chosen;
+    for (size_t k = 0; k < items_.size(); ++k) {
+      items_[k].chosen = found->chosen[k];
+      mixture.damages.push_back(items_[k].damage(items_[k].chosen));
+    }
+    return mixture;
   }
 
-  std::vector<int> chosen() const {
-    std::vector<int> all;
-    for (const Item& item : items_) all.push_back(item.chosen);
-    return all;
+  Result<Mixture> best_of_size() {
+    return choose(quantize::least_damage(choices(source_, items_), most_bytes()));
   }
 
-  double predicted() const {
-    double sum = 0;
-    for (const Item& item : items_) sum += item.damage(item.chosen);
-    return sum;
-  }
-
-  Result<void> put_chosen() {
+  Result<void> measure(Mixture* mixture) {
     tell("measuring the mixture");
-    for (const Item& item : items_) TRY(trial_->put(item.ways[static_cast<size_t>(item.chosen)]));
+    for (const MixtureItem& item : items_) TRY(trial_->put(item.way()));
+    mixture->divergence = TRY(measured());
     return {};
   }
 
-  void scale_sensitivities(double factor) {
-    for (Item& item : items_) item.sensitivity *= factor;
+  void take(const Mixture& mixture) {
+    for (size_t k = 0; k < items_.size(); ++k) items_[k].chosen = mixture.chosen[k];
+    best_ = mixture;
+  }
+
+  // How much more was found than was said.
+  static double excess(const Mixture& mixture) {
+    return mixture.divergence.value / std::max(mixture.predicted(), 1e-300);
   }
 
   // Fewest bytes for which the measured divergence is below the goal: predictions are corrected by
   // what the last choice turned out to have.
   Result<void> reach_divergence() {
     const double goal = *options_.divergence;
-    std::vector<int> best;
-    Estimate best_measured;
-    double best_bytes = 0, least = std::numeric_limits<double>::infinity(), aim = goal;
+    double least = std::numeric_limits<double>::infinity(), aim = goal;
+    std::optional<Mixture> best;
     for (int step = 0; step < kGoalSteps; ++step) {
-      const auto found = quantize::least_bytes(choices(), aim);
+      const auto found = quantize::least_bytes(choices(source_, items_), aim);
       // Where not even the best types are predicted to do, they are tried.
-      TRY(choose(found ? found : quantize::least_damage(choices(), most_bytes())));
-      TRY(put_chosen());
-      const double divergence = TRY(measured());
+      Mixture mixture = found ? TRY(choose(found)) : TRY(best_of_size());
+      TRY(measure(&mixture));
+      const double divergence = mixture.divergence.value;
       least = std::min(least, divergence);
-      const double bytes = chosen_bytes();
-      if (divergence <= goal && (best.empty() || bytes < best_bytes)) {
-        best = chosen();
-        best_bytes = bytes;
-        best_measured = last_;
-      }
+      if (divergence <= goal && (!best || mixture.bytes < best->bytes)) best = mixture;
       const bool near = divergence <= goal && divergence >= goal * (1 - kNearGoal);
       if (near || divergence == 0) break;
-      const double ratio = divergence / std::max(predicted(), 1e-300);
-      scale_sensitivities(ratio);
-      aim = divergence > goal ? goal * 0.99 : goal;
+      scale_sensitivities(excess(mixture));
+      aim = divergence > goal ? goal * (1 - kNearGoal / 2) : goal;
     }
-    if (best.empty()) {
+    if (!best) {
       return fail("expected a divergence of {} to be within reach, found {:.6f} at the least", goal,
                   least);
     }
-    for (size_t k = 0; k < items_.size(); ++k) items_[k].chosen = best[k];
-    report_.divergence = best_measured;
+    take(*best);
     return {};
   }
 
-  double chosen_bytes() const {
-    double sum = 0;
-    for (const Item& item : items_) {
-      const PlannedType& way = item.ways[static_cast<size_t>(item.chosen)];
-      sum += static_cast<double>(stored_bytes(way.tensor, way.type));
-    }
-    return sum;
+  Result<void> reach_size() {
+    Mixture mixture = TRY(best_of_size());
+    if (trial_ != nullptr) TRY(measure(&mixture));
+    take(mixture);
+    if (options_.refine > 0) return refine();
+    return {};
   }
 
   // --- from the choice to a better one: damages measured where it stands
 
   // The next worse way that is worse by far enough: the errors of two ways are independent, so that
   // what tells them apart has to be more than chance. -1: none.
-  int worse_way(const Item& item) const {
+  int worse_way(const MixtureItem& item) const {
     const double least = kWorse * item.errors[static_cast<size_t>(item.chosen)];
     int best = -1;
     for (int w = 0; w < static_cast<int>(item.ways.size()); ++w) {
@@ -337,58 +243,53 @@ class Search {
     return best;
   }
 
-  // Sensitivities from what changes when one tensor after the other is made worse by a step.
-  Result<void> measure_neighbours(double now, int64_t until) {
+  // Sensitivities from what changes when one tensor after the other is made worse by a step, those
+  // of the largest damage first.
+  Result<void> measure_steps(int64_t until) {
     std::vector<size_t> order(items_.size());
     for (size_t k = 0; k < order.size(); ++k) order[k] = k;
-    std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
-      return items_[a].damage(items_[a].chosen) > items_[b].damage(items_[b].chosen);
-    });
+    std::stable_sort(order.begin(), order.end(),
+                     [&](size_t a, size_t b) { return best_.damages[a] > best_.damages[b]; });
     int64_t done = 0;
     for (const size_t k : order) {
-      Item& item = items_[k];
+      MixtureItem& item = items_[k];
       const int way = worse_way(item);
       if (way < 0 || report_.measurements >= until) continue;
       tell(fmt::format("bettering: step {} of {}: {}", ++done, items_.size(), item.name));
       TRY(trial_->put(item.ways[static_cast<size_t>(way)]));
-      const double worse = TRY(measured());
-      TRY(trial_->put(item.ways[static_cast<size_t>(item.chosen)]));
+      const double more = TRY(measured()).value - best_.divergence.value;
+      TRY(trial_->put(item.way()));
       const double step =
           item.errors[static_cast<size_t>(way)] - item.errors[static_cast<size_t>(item.chosen)];
-      item.sensitivity = std::max((worse - now) / step, kLeastSlope * item.sensitivity);
+      item.sensitivity = std::max(more / step, kLeastSlope * item.sensitivity);
     }
     return {};
   }
 
-  Result<void> refine(double now) {
-    report_.divergence = last_;
-    scale_sensitivities(now / std::max(predicted(), 1e-300));
+  Result<void> refine() {
     const int64_t until = report_.measurements + options_.refine;
-    while (report_.measurements + 2 <= until && now > 0) {
-      const std::vector<int> before = chosen();
-      TRY(measure_neighbours(now, until - 1));
-      TRY(choose(quantize::least_damage(choices(), most_bytes())));
-      if (chosen() == before) break;
-      TRY(put_chosen());
-      const double next = TRY(measured());
-      if (next < now) {
-        now = next;
-        report_.divergence = last_;
-        continue;
-      }
-      for (size_t k = 0; k < items_.size(); ++k) items_[k].chosen = before[k];
-      break;
+    scale_sensitivities(excess(best_));
+    while (report_.measurements + 2 <= until && best_.divergence.value > 0) {
+      TRY(measure_steps(until - 1));
+      Mixture next = TRY(best_of_size());
+      if (next.chosen == best_.chosen) break;
+      TRY(measure(&next));
+      if (next.divergence.value >= best_.divergence.value) break;
+      take(next);
     }
+    take(best_);
     return {};
   }
 
   MixtureReport report() {
-    report_.predicted = predicted();
-    report_.bytes = fixed_bytes_ + static_cast<int64_t>(chosen_bytes());
-    for (const Item& item : items_) {
-      const PlannedType& way = item.ways[static_cast<size_t>(item.chosen)];
-      report_.tensors.push_back({item.name, way.type, item.values,
-                                 stored_bytes(way.tensor, way.type), item.damage(item.chosen)});
+    report_.predicted = best_.predicted();
+    if (trial_ != nullptr) report_.divergence = best_.divergence;
+    report_.bytes = fixed_bytes_ + static_cast<int64_t>(best_.bytes);
+    for (size_t k = 0; k < items_.size(); ++k) {
+      const MixtureItem& item = items_[k];
+      report_.tensors.push_back({item.name, item.way().type, item.values,
+                                 stored_bytes(source_, item.way().tensor, item.way().type),
+                                 best_.damages[k]});
     }
     return std::move(report_);
   }
@@ -401,10 +302,9 @@ class Search {
   std::unique_ptr<Workers> workers_;   // where it is not
   std::optional<quantize::Trials> own_trials_;
   quantize::Trials* trials_ = nullptr;
-  std::vector<Item> items_;
-  std::vector<size_t> places_;  // of the items among the source's tensors
-  int64_t fixed_bytes_ = 0;     // of all other tensors
-  Estimate last_;
+  std::vector<MixtureItem> items_;
+  int64_t fixed_bytes_ = 0;
+  Mixture best_;
   MixtureReport report_;
 };
 
