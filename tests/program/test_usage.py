@@ -129,7 +129,8 @@ class Usage(ProgramTest):
 
     def test_every_cache_type_runs_for_keys_and_for_values_and_takes_its_bytes(self):
         def memory(*more):
-            return json.loads(self.succeed("inspect", "--json", "-c", 512, *more).text)["memory"]
+            return json.loads(self.succeed("inspect", DEFAULT, "--json", "-c", 512,
+                                           *more).text)["memory"]
         wide = memory("--cache-type", "f32")["cache_bytes"]
         self.assertEqual(memory("-ctk", "F32", "-ctv", "f32")["cache_bytes"], wide)
         # Heads of the model that comes with issun are a multiple of 32 wide: no block is padded.
@@ -142,13 +143,13 @@ class Usage(ProgramTest):
                 self.assertEqual(mixed["cache_bytes"], wide // 256 * (bytes_of_32 + 128))
                 self.assertEqual((mixed["cache_type_k"], mixed["cache_type_v"]),
                                  (name.upper(), "F32"))
-                text = self.succeed("run", STORIES, "-p", "Once upon a time", "-n", 8, "--temp", 0,
-                                    "-ctk", name, "-ctv", "q8_0", "--seed", 1).text
+                text = self.succeed("run", STORIES, "-p", "Once upon a time", "-n", 8, "--seed", 1,
+                                    "-ctk", name, "-ctv", "q8_0").text
                 self.assertGreater(len(text), 8)
 
     def test_rotation_is_for_few_bits_unless_it_is_asked_for(self):
         def matrices(*more):
-            memory = json.loads(self.succeed("inspect", "--json", *more).text)["memory"]
+            memory = json.loads(self.succeed("inspect", DEFAULT, "--json", *more).text)["memory"]
             return [bool(memory["cache_rotation_" + side]) for side in "kv"]
         self.assertEqual(matrices(), [False, False])
         self.assertEqual(matrices("-ctk", "q4_0", "-ctv", "q8_0"), [True, False])
