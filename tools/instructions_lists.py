@@ -19,8 +19,11 @@ def written(m, items, form):
 
 
 def chosen(m, kind, n):
-    """n different names of a kind, mostly in the order of the table, its first ones more often."""
+    """n different names of a kind: nearly always the first of the table, so that there is one likeliest
+    answer, and a list goes on where a shorter one ends instead of repeating itself."""
     things = m.tables.things[kind]
+    if m.chance(0.9):
+        return [thing.name for thing in things[:n]]
     ranks = sorted(range(len(things)), key=lambda i: i / len(things) * 0.8 + m.rng.random())[:n]
     if m.chance(0.75):
         ranks.sort()
@@ -52,7 +55,7 @@ def list_n(m):
     if m.chance(0.35):
         things, *items = m.rng.choice(m.writing["open_lists"]).split(" | ")
         n = min(n, len(items))
-        kept = range(n) if m.chance(0.5) else sorted(m.rng.sample(range(len(items)), n))
+        kept = range(n) if m.chance(0.9) else sorted(m.rng.sample(range(len(items)), n))
         items = [items[k] for k in kept]
     else:
         kind = m.rng.choice([k for k in m.tables.things if len(m.tables.things[k]) >= 4])
@@ -88,10 +91,10 @@ def given_items(m):
     """Items of a list that a prompt gives: things of a kind, of any kind, or words of the corpus."""
     n = m.rng.randint(3, 7)
     draw = m.rng.random()
-    if draw < 0.4:
+    if draw < 0.25:
         big = [k for k in m.tables.things if len(m.tables.things[k]) > n + 1]
         return mixed(m, n, m.rng.choice(big))
-    if draw < 0.65:
+    if draw < 0.5:
         return mixed(m, n)
     return list(dict.fromkeys(m.corpus.word() for _ in range(n)))
 
