@@ -75,7 +75,7 @@ class Fence:
     def admits(self, talk):
         for _, content in talk.turns:
             bare = plain(content)
-            if bare in self.prompts or any(material in bare for material in self.materials):
+            if any(test in bare for test in (*self.prompts, *self.materials)):
                 return False
         return (zlib.crc32(plain(talk.material).encode()) % self.share == 0) == self.held
 

@@ -4,7 +4,7 @@ modules."""
 from instructions_copy import TASKS as COPY
 from instructions_copy import change_case, copy, first_or_last, nth_sentence, repeat, short_material
 from instructions_events import drawn_events
-from instructions_lists import list_from_text, list_n, rearranged
+from instructions_lists import converted, list_from_text, list_n, rearranged
 from instructions_passages import which_sentence
 from instructions_reading import choice, drawn_facts, extract, yes_or_no
 from instructions_scenes import scene, scene_drill
@@ -29,7 +29,7 @@ def wished(m, question, full, short, is_short):
 def facts(m):
     """Every fact of a text is asked for, some as yes or no or as one of two."""
     found, other, text = drawn_facts(m)
-    while len(found) < 3:
+    while not 2 <= len(found) <= 4:
         found, other, text = drawn_facts(m)
     questions, short = [], m.chance(0.4)
     for fact in m.rng.sample(found, len(found)):
@@ -46,9 +46,9 @@ def facts(m):
 
 
 def events(m):
-    """One to four events, and every question about them."""
+    """One to three events, and every question about them."""
     lines, questions, short_ones = [], [], m.chance(0.4)
-    for line, asks in drawn_events(m, m.rng.randint(1, 4)):
+    for line, asks in drawn_events(m, m.rng.choice([1, 1, 2, 2, 3])):
         lines.append(line)
         for question, full, short in asks:
             questions.append(wished(m, m.phrases.ended(question, True, False), full, short, short_ones))
@@ -67,7 +67,7 @@ def run_on(m, functions, count):
 
 def lists(m):
     """Several lists, each of its own number of things."""
-    return run_on(m, [list_n], m.rng.randint(4, 7))
+    return run_on(m, [list_n], m.rng.randint(6, 12))
 
 
 def copies(m):
@@ -94,13 +94,18 @@ def rearrangements(m):
     return run_on(m, [rearranged, rearranged, list_from_text], m.rng.randint(4, 7))
 
 
+def conversions(m):
+    """Lists of words that are written in another form."""
+    return run_on(m, [converted], m.rng.randint(3, 6))
+
+
 def scenes(m):
     """Short scenes, one behind the other, each with one question."""
     return run_on(m, [scene], m.rng.randint(4, 7))
 
 
-DRILLS = ((facts, 1.5), (events, 2.5), (lists, 2), (copies, 1.5), (short_copies, 2.5), (parts, 1.5),
-          (rearrangements, 2.5), (scene_drill, 6), (scenes, 2))
+DRILLS = ((facts, 1), (events, 2), (lists, 4.5), (copies, 0.7), (short_copies, 3), (parts, 1.2), (rearrangements, 2),
+          (conversions, 2), (scene_drill, 5), (scenes, 1.5))
 
 
 def drill(m):

@@ -15,6 +15,8 @@ def written(m, items, form):
         return "\n".join(f"{i}. {item}" for i, item in enumerate(items, 1))
     if form == "bullets":
         return "\n".join("- " + item for item in items)
+    if form == "quoted":
+        return ("" if m.ja else " ").join("「" + item + "」" if m.ja else f'"{item}"' for item in items)
     return "\n".join(items) if form == "lines" else m.joined(items)
 
 
@@ -51,7 +53,7 @@ def form_text(m, form, template, n):
 
 def list_n(m):
     """n things of a kind out of the tables."""
-    n = m.rng.choice([2, 3, 3, 3, 4, 4, 5, 5, 6, 7, 8])
+    n = m.rng.choice([2, 2, 3, 3, 3, 4, 4, 4, 5, 5, 6, 7, 8])
     if m.chance(0.35):
         things, *items = m.rng.choice(m.writing["open_lists"]).split(" | ")
         n = min(n, len(items))
@@ -131,6 +133,17 @@ def rearranged(m):
     else:
         answer = str(len(items))
     return m.one(task, m.phrases.compose(task, shown, "list", **slots), answer, shown)
+
+
+def converted(m):
+    """A list of many words, names and numbers in another form: every item is written as it stands, though its
+    tokens may be others than behind a space or a quote."""
+    makers = [m.corpus.word] * 6 + [m.tables.anyone, m.tables.anyone, m.tables.word_of_syllables, m.tables.town,
+                                    lambda: m.tables.object().name, lambda: str(m.rng.randint(2, 3000))]
+    items = list(dict.fromkeys(m.rng.choice(makers)() for _ in range(m.rng.randint(3, 14))))
+    form = m.rng.choice(FORMS)
+    shown = written(m, items, m.rng.choice([f for f in (*FORMS, "commas", "quoted", "quoted") if f != form]))
+    return m.one("to_" + form, m.phrases.compose("to_" + form, shown, "list"), written(m, items, form), shown)
 
 
 def sort_words(m):
@@ -250,5 +263,5 @@ def plural_names(m, kind, names):
 
 
 TASKS = {"list_n": (list_n, 12), "list_one": (list_one, 0.7), "rearranged": (rearranged, 5),
-         "sort": (sort_words, 1), "numbers": (numbers, 1.5), "count_words": (count_words, 0.5), "kinds": (kinds, 2.5),
+         "converted": (converted, 2), "sort": (sort_words, 1), "numbers": (numbers, 1.5), "count_words": (count_words, 0.5), "kinds": (kinds, 2.5),
          "list_from_text": (list_from_text, 3.5)}

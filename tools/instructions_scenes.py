@@ -192,7 +192,7 @@ class Scenes:
         """(statements, questions): some traits of some persons, often the same of all; and one that is not told."""
         m = self.m
         lines = [[cell.strip() for cell in line.split(" ;; ")] for line in
-                 m.rng.sample(self.data["traits"], m.rng.choice([1, 1, 2, 2, 3]) + 1)]
+                 m.rng.sample(self.data["traits"], m.rng.choice([1, 1, 1, 2, 2]) + 1)]
         untold, lines = lines[0], [line for line in lines[1:] if line[2] != lines[0][2]]
         same, taken, statements, questions = m.chance(0.6), set(), [], []
         for i, who in enumerate(people):
@@ -239,12 +239,12 @@ class Scenes:
                 statements, questions = self.traits(people, (m.tables.object() if m.chance(0.7) else m.tables.pet()).name)
             text = self.joined(statements)
         else:
-            acts = self.acts(m.rng.choice([1, 2, 2, 2, 3, 3, 4]))
+            acts = self.acts(m.rng.choice([1, 2, 2, 2, 2, 3]))
             text, questions = (self.japanese_text if m.ja else self.english_text)(acts), []
             for act in acts:
                 others = [o for o in acts if o is not act]
                 questions += (self.japanese_questions if m.ja else self.english_questions)(act, others)
-            if m.chance(0.5):
+            if m.chance(0.35):
                 some = [act.who for act in acts] if m.chance(0.6) else self.people(1)
                 said, asks = self.traits(some[:1], m.tables.object().name)
                 if said:
