@@ -18,6 +18,7 @@ import instructions_events
 import instructions_lists
 import instructions_passages
 import instructions_reading
+import instructions_scenes
 import instructions_talk
 import instructions_words
 import instructions_writing
@@ -26,8 +27,8 @@ from instructions_maker import Maker
 from instructions_phrases import Phrases, read_language, seeded
 from instructions_tables import Tables
 
-MODULES = [instructions_copy, instructions_lists, instructions_reading, instructions_events, instructions_passages,
-           instructions_words, instructions_writing, instructions_talk]
+MODULES = [instructions_copy, instructions_lists, instructions_reading, instructions_events, instructions_scenes,
+           instructions_passages, instructions_words, instructions_writing, instructions_talk]
 READING = {"answer_from_text", "not_in_text", "choice", "yes_no", "several_questions"}
 CHECKS = pathlib.Path(__file__).resolve().parent.parent / "models" / "checks"
 
@@ -74,7 +75,7 @@ class Fence:
     def admits(self, talk):
         for _, content in talk.turns:
             bare = plain(content)
-            if bare in self.prompts or any(material in bare for material in self.materials):
+            if any(test in bare for test in (*self.prompts, *self.materials)):
                 return False
         return (zlib.crc32(plain(talk.material).encode()) % self.share == 0) == self.held
 
@@ -86,6 +87,7 @@ def maker(lang, options):
     corpus = Corpus(pathlib.Path(options.corpus) / f"train.{lang}.jsonl", lang, rng, options.paragraphs)
     m = Maker(lang, rng, phrases, Tables(lang, phrases, rng), corpus)
     m.facts_book = instructions_reading.Facts(m)
+    m.tables.read_names = corpus.names
     m.writing, m.talk = read_language("writing", lang), read_language("talk", lang)
     m.translations = read_language("knowledge", "en")["words"]
     print(f"instructions: {lang}: {len(corpus.paragraphs)} paragraphs, {len(corpus.sentences)} sentences, "

@@ -6,8 +6,10 @@ from instructions_tables import DIGITS, ORDINALS
 def short_material(m):
     """(material, unit): a word or a phrase."""
     draw = m.rng.random()
-    if draw < 0.25:
+    if draw < 0.2:
         return m.corpus.word(), "word"
+    if draw < 0.3:
+        return ("" if m.ja else " ").join(m.corpus.word() for _ in range(m.rng.randint(2, 5))), "phrase"
     if draw < 0.4:
         return m.tables.thing(*m.tables.things).name, "word"
     if draw < 0.5:
@@ -15,8 +17,9 @@ def short_material(m):
     if draw < 0.6:
         return m.tables.code(), "code"
     if draw < 0.7:
-        return m.rng.choice([m.tables.email, m.tables.phone, m.tables.date, m.tables.price, m.tables.time,
-                             lambda: m.tables.person()[0], m.tables.town])(), "line"
+        t = m.tables
+        return m.rng.choice([t.email, t.phone, t.date, t.price, t.time, t.anyone, lambda: t.person()[0], t.town,
+                             lambda: t.anyone() + ("" if m.ja else " ") + t.anyone()])(), "line"
     return phrase(m), "phrase"
 
 

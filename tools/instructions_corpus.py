@@ -14,6 +14,8 @@ ENGLISH_END = re.compile(r"[.!?][\"”’')]*\s+(?=[A-Z\"“‘])")
 MARKUP = re.compile(r"[|{}<>`\\^~=_*#\[\]@$%+/]|\.\.\.\.|  |--|https?:|《|》|［|］|｜|※|〔|〕|＝|■|●|…{3}|\t")
 JAPANESE_WORD = re.compile(r"(?<![一-龥々])[一-龥々]{2,4}(?=[をがはにへとでのもや、。」])"
                            r"|(?<![ァ-ヴー])[ァ-ヴー]{3,8}(?![ァ-ヴー])")
+READ_NAME = {"en": re.compile(r"(?<=[a-z,] )[A-Z][a-z]{2,9}\b(?! [A-Z])"),
+             "ja": re.compile(r"(?:(?<![一-龥々])[一-龥々]{2,3}|(?<![ァ-ヴー])[ァ-ヴー]{2,6})(?=さん|君|氏|夫人)")}
 HIRAGANA = re.compile(r"[ぁ-ん]")
 OLD_KANA = re.compile(r"[ゐゑヰヱゝゞ]|ゝ|ふて|云ひ|思ひ|でせう|ませう|やうに|のやうな|といふ|つてゐ|してゐ|ぢや")
 
@@ -73,6 +75,7 @@ class Corpus:
         if not self.sentences:
             raise ValueError(f"{path}: expected paragraphs of prose in {lang}, found none")
         self.words = self._content_words()
+        self.names = sorted({n for p in self.paragraphs for s in p for n in READ_NAME[lang].findall(s)})
 
     def _windows(self, text):
         if len(text) <= WINDOW:

@@ -2,10 +2,12 @@
 that looking something up in a text is learnt sooner. The kinds of questions are those of the other
 modules."""
 from instructions_copy import TASKS as COPY
+from instructions_copy import change_case, copy, first_or_last, nth_sentence, repeat, short_material
 from instructions_events import drawn_events
-from instructions_lists import list_n
+from instructions_lists import converted, list_from_text, list_n, rearranged
 from instructions_passages import which_sentence
-from instructions_reading import choice, drawn_facts, yes_or_no
+from instructions_reading import choice, drawn_facts, extract, yes_or_no
+from instructions_scenes import scene, scene_drill
 
 
 def followed(m, task, text, questions):
@@ -17,12 +19,19 @@ def followed(m, task, text, questions):
     return talk
 
 
+def wished(m, question, full, short, is_short):
+    """(question, answer): a short answer only where the question wishes for it."""
+    if is_short:
+        return question + ("" if m.ja else " ") + m.phrases.pick("short_answer"), short
+    return question, full
+
+
 def facts(m):
-    """Every fact of a text is asked for, shortly, some twice or as yes or no."""
+    """Every fact of a text is asked for, some as yes or no or as one of two."""
     found, other, text = drawn_facts(m)
-    while len(found) < 3:
+    while not 2 <= len(found) <= 4:
         found, other, text = drawn_facts(m)
-    questions = []
+    questions, short = [], m.chance(0.4)
     for fact in m.rng.sample(found, len(found)):
         draw = m.rng.random()
         if draw < 0.12 and fact.subject in fact.full:
@@ -30,20 +39,19 @@ def facts(m):
         elif draw < 0.2:
             questions.append(choice(m, fact))
         else:
-            questions.append((fact.question, fact.short if m.chance(0.6) else fact.full))
+            questions.append(wished(m, fact.question, fact.full, fact.short, short))
     if other and m.chance(0.4):
         questions.insert(m.rng.randint(0, len(questions)), (other.question, m.phrases.pick("unknown")))
     return followed(m, "several_questions", text, questions)
 
 
 def events(m):
-    """Three to five events, and every question about them."""
-    lines, questions = [], []
-    for line, asks in drawn_events(m, m.rng.randint(3, 5)):
+    """One to three events, and every question about them."""
+    lines, questions, short_ones = [], [], m.chance(0.4)
+    for line, asks in drawn_events(m, m.rng.choice([1, 1, 2, 2, 3])):
         lines.append(line)
         for question, full, short in asks:
-            questions.append((m.phrases.ended(question, True, False) if m.ja else question,
-                              short if m.chance(0.6) else full))
+            questions.append(wished(m, m.phrases.ended(question, True, False), full, short, short_ones))
     m.rng.shuffle(questions)
     return followed(m, "several_questions", m.corpus.join(lines), questions[:10])
 
@@ -59,7 +67,7 @@ def run_on(m, functions, count):
 
 def lists(m):
     """Several lists, each of its own number of things."""
-    return run_on(m, [list_n], m.rng.randint(4, 7))
+    return run_on(m, [list_n], m.rng.randint(6, 12))
 
 
 def copies(m):
@@ -67,7 +75,37 @@ def copies(m):
     return run_on(m, [f for f, _ in COPY.values()] + [which_sentence], m.rng.randint(3, 6))
 
 
-DRILLS = ((facts, 4), (events, 4), (lists, 3), (copies, 3))
+def short_copies(m):
+    """Words, names, codes and phrases to be copied."""
+    def short_copy(m):
+        material, unit = short_material(m)
+        return m.one("copy", m.phrases.compose("copy", material, unit), material, material)
+    return run_on(m, [short_copy, short_copy, short_copy, copy, repeat], m.rng.randint(6, 10))
+
+
+def parts(m):
+    """The first, the last, one of several; in capital letters; a number out of a sentence."""
+    kinds = [first_or_last, first_or_last, nth_sentence, extract, extract]
+    return run_on(m, kinds if m.ja else kinds + [change_case], m.rng.randint(4, 7))
+
+
+def rearrangements(m):
+    """Lists that are given, turned round, numbered, counted; and things that a text names."""
+    return run_on(m, [rearranged, rearranged, list_from_text], m.rng.randint(4, 7))
+
+
+def conversions(m):
+    """Lists of words that are written in another form."""
+    return run_on(m, [converted], m.rng.randint(3, 6))
+
+
+def scenes(m):
+    """Short scenes, one behind the other, each with one question."""
+    return run_on(m, [scene], m.rng.randint(4, 7))
+
+
+DRILLS = ((facts, 1), (events, 2), (lists, 4.5), (copies, 0.7), (short_copies, 3), (parts, 1.2), (rearrangements, 2),
+          (conversions, 2), (scene_drill, 5), (scenes, 1.5))
 
 
 def drill(m):

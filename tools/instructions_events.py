@@ -61,7 +61,7 @@ def event_slots(m, people):
 
     def someone():
         while True:
-            name = t.person()[0]
+            name = t.anyone()
             if name.removesuffix("さん") not in people:
                 people.add(name.removesuffix("さん"))
                 return name
@@ -78,6 +78,7 @@ def event_slots(m, people):
             "drink": t.thing("drink").name, "colour": colours[0].name, "colour2": colours[1].name,
             "day": t.day(), "month": t.month(), "tool": tool.name, "a_tool": t.a(tool), "n": n, "m": other,
             "flower": flower.name, "a_flower": t.a(flower), "town": t.town(),
+            "event": m.rng.choice(t.facts["event_kinds"]), "date": t.date(), "email": t.email(), "phone": t.phone(),
             **more_slots(m)}
 
 

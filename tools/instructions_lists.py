@@ -15,12 +15,17 @@ def written(m, items, form):
         return "\n".join(f"{i}. {item}" for i, item in enumerate(items, 1))
     if form == "bullets":
         return "\n".join("- " + item for item in items)
+    if form == "quoted":
+        return ("" if m.ja else " ").join("「" + item + "」" if m.ja else f'"{item}"' for item in items)
     return "\n".join(items) if form == "lines" else m.joined(items)
 
 
 def chosen(m, kind, n):
-    """n different names of a kind, mostly in the order of the table, its first ones more often."""
+    """n different names of a kind: nearly always the first of the table, so that there is one likeliest
+    answer, and a list goes on where a shorter one ends instead of repeating itself."""
     things = m.tables.things[kind]
+    if m.chance(0.9):
+        return [thing.name for thing in things[:n]]
     ranks = sorted(range(len(things)), key=lambda i: i / len(things) * 0.8 + m.rng.random())[:n]
     if m.chance(0.75):
         ranks.sort()
@@ -48,11 +53,11 @@ def form_text(m, form, template, n):
 
 def list_n(m):
     """n things of a kind out of the tables."""
-    n = m.rng.choice([2, 3, 3, 3, 4, 4, 5, 5, 6, 7, 8])
+    n = m.rng.choice([2, 2, 3, 3, 3, 4, 4, 4, 5, 5, 6, 7, 8])
     if m.chance(0.35):
         things, *items = m.rng.choice(m.writing["open_lists"]).split(" | ")
         n = min(n, len(items))
-        kept = range(n) if m.chance(0.5) else sorted(m.rng.sample(range(len(items)), n))
+        kept = range(n) if m.chance(0.9) else sorted(m.rng.sample(range(len(items)), n))
         items = [items[k] for k in kept]
     else:
         kind = m.rng.choice([k for k in m.tables.things if len(m.tables.things[k]) >= 4])
@@ -88,10 +93,10 @@ def given_items(m):
     """Items of a list that a prompt gives: things of a kind, of any kind, or words of the corpus."""
     n = m.rng.randint(3, 7)
     draw = m.rng.random()
-    if draw < 0.4:
+    if draw < 0.25:
         big = [k for k in m.tables.things if len(m.tables.things[k]) > n + 1]
         return mixed(m, n, m.rng.choice(big))
-    if draw < 0.65:
+    if draw < 0.5:
         return mixed(m, n)
     return list(dict.fromkeys(m.corpus.word() for _ in range(n)))
 
@@ -128,6 +133,17 @@ def rearranged(m):
     else:
         answer = str(len(items))
     return m.one(task, m.phrases.compose(task, shown, "list", **slots), answer, shown)
+
+
+def converted(m):
+    """A list of many words, names and numbers in another form: every item is written as it stands, though its
+    tokens may be others than behind a space or a quote."""
+    makers = [m.corpus.word] * 6 + [m.tables.anyone, m.tables.anyone, m.tables.word_of_syllables, m.tables.town,
+                                    lambda: m.tables.object().name, lambda: str(m.rng.randint(2, 3000))]
+    items = list(dict.fromkeys(m.rng.choice(makers)() for _ in range(m.rng.randint(3, 14))))
+    form = m.rng.choice(FORMS)
+    shown = written(m, items, m.rng.choice([f for f in (*FORMS, "commas", "quoted", "quoted") if f != form]))
+    return m.one("to_" + form, m.phrases.compose("to_" + form, shown, "list"), written(m, items, form), shown)
 
 
 def sort_words(m):
@@ -247,5 +263,5 @@ def plural_names(m, kind, names):
 
 
 TASKS = {"list_n": (list_n, 12), "list_one": (list_one, 0.7), "rearranged": (rearranged, 5),
-         "sort": (sort_words, 1), "numbers": (numbers, 1.5), "count_words": (count_words, 0.5), "kinds": (kinds, 2.5),
+         "converted": (converted, 2), "sort": (sort_words, 1), "numbers": (numbers, 1.5), "count_words": (count_words, 0.5), "kinds": (kinds, 2.5),
          "list_from_text": (list_from_text, 3.5)}

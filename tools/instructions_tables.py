@@ -67,6 +67,7 @@ class Tables:
     def __init__(self, lang, phrases, rng):
         self.lang, self.rng, self.phrases = lang, rng, phrases
         self.facts = read_language("facts", lang)
+        self.read_names = []    # names that the corpus has, once it is read
         self.knowledge = read_language("knowledge", lang)
         self.things, self.kind_names = self._lexicon()
 
@@ -140,6 +141,16 @@ class Tables:
             name = surname + given if len(name) > 6 else name
             return name + ("さん" if self.rng.random() < 0.7 else ""), gender
         return self.rng.choice([given, given, given, f"{given} {surname}", made_up]), gender
+
+    def anyone(self):
+        """A name, of a person of either gender: from the tables, from the corpus, or made up."""
+        draw = self.rng.random()
+        if draw < 0.4 or not self.read_names:
+            return self.person()[0]
+        if draw < 0.8:
+            name = self.rng.choice(self.read_names)
+            return name + ("さん" if self.lang == "ja" and self.rng.random() < 0.4 else "")
+        return self.word_of_syllables(2, 3)
 
     def town(self):
         first, second = (part.split("|") for part in self.facts["town_parts"][:2])
@@ -230,7 +241,7 @@ class Tables:
             chosen = self.rng.choice(rest.split("+"))
             thing = {"pet": self.pet, "nature2": self.landscape}.get(chosen, lambda: self.thing(chosen))()
             return thing.name, self.a(thing), plural(thing.name)
-        makers = {"place": self.town, "name": lambda: self.person()[0], "day": self.day,
+        makers = {"place": self.town, "name": self.anyone, "day": self.day,
                   "month": self.month, "morning": self.morning, "date": self.date, "time": self.time, "price": self.price,
                   "email": self.email, "phone": self.phone, "year": self.year}
         if head not in makers:
