@@ -30,7 +30,7 @@ struct ForwardOptions {
   // Rows are multiplied by a Hadamard matrix (cache/hadamard.h) before they go to the cache, and
   // what is made of them is multiplied back.
   bool rotate_keys = false, rotate_values = false;
-  bool hidden = false;     // run() gives the rows after the last norm, not logits
+  bool hidden = false;                  // run() gives the rows after the last norm, not logits
   ProductObserver* observer = nullptr;  // of all that run() multiplies; outlives the pass
 };
 
