@@ -30,6 +30,23 @@ void send_error(const std::shared_ptr<Reply>& reply, const ApiError& error) {
 
 std::string event_of(const Json& data) { return "data: " + dump(data) + "\n\n"; }
 
+void end_stream(Reply& reply, const std::vector<Choice>& choices, bool with_usage, Json frame) {
+  if (with_usage) {
+    const Usage usage = usage_of(choices);
+    frame["choices"] = Json::array();
+    frame["usage"] = usage_json(usage);
+    frame["timings"] = timings_json(usage);
+    reply.write(event_of(frame));
+  }
+  reply.write("data: [DONE]\n\n");
+  reply.finish();
+}
+
+void fail_stream(Reply& reply, const ApiError& error) {
+  reply.write(event_of(to_json(error)));
+  reply.finish();
+}
+
 std::string new_id(const char* prefix) {
   static constexpr char kLetters[] =
       "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";

@@ -57,6 +57,10 @@ void send_error(const std::shared_ptr<Reply>& reply, const ApiError& error);
 
 // "data: {...}\n\n" of a stream of events, and its comment for a silence.
 std::string event_of(const Json& data);
+// The end of such a stream: what it cost, in a last chunk that `frame` begins, where that is asked
+// for; or that it failed.
+void end_stream(Reply& reply, const std::vector<Choice>& choices, bool with_usage, Json frame);
+void fail_stream(Reply& reply, const ApiError& error);
 constexpr const char* kIdleComment = ": still working\n\n";
 // "chatcmpl-..." and the like: unlikely to be given twice.
 std::string new_id(const char* prefix);

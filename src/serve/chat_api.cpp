@@ -109,22 +109,10 @@ class StreamedChat final : public ChatWriter {
   }
 
   void all(const std::vector<Choice>& choices) override {
-    const Usage usage = usage_of(choices);
-    if (usage_) {
-      Json last = frame("chat.completion.chunk");
-      last["choices"] = Json::array();
-      last["usage"] = usage_json(usage);
-      last["timings"] = timings_json(usage);
-      reply_->write(event_of(last));
-    }
-    reply_->write("data: [DONE]\n\n");
-    reply_->finish();
+    end_stream(*reply_, choices, usage_, frame("chat.completion.chunk"));
   }
 
-  void failed(const ApiError& error) override {
-    reply_->write(event_of(to_json(error)));
-    reply_->finish();
-  }
+  void failed(const ApiError& error) override { fail_stream(*reply_, error); }
 
  private:
   void say(const Choice& choice, Json delta, const std::vector<TokenChoice>& tokens,

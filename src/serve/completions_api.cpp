@@ -103,21 +103,10 @@ class StreamedCompletion final : public CompletionWriter {
     reply_->write(event_of(chunk));
   }
   void all(const std::vector<Choice>& choices) override {
-    if (how_.usage) {
-      const Usage usage = usage_of(choices);
-      Json last = frame();
-      last["choices"] = Json::array();
-      last["usage"] = usage_json(usage);
-      last["timings"] = timings_json(usage);
-      reply_->write(event_of(last));
-    }
-    reply_->write("data: [DONE]\n\n");
-    reply_->finish();
+    end_stream(*reply_, choices, how_.usage, frame());
   }
-  void failed(const ApiError& error) override {
-    reply_->write(event_of(to_json(error)));
-    reply_->finish();
-  }
+
+  void failed(const ApiError& error) override { fail_stream(*reply_, error); }
 
  private:
   struct Place {
