@@ -29,8 +29,7 @@ const MethodFacts& facts(Method method) {
 
 std::string why_not(Method method, DType type) {
   if (issun::facts(type).block == 1) return "";
-  if (method == Method::Rtn && !can_encode(type))
-    return "plain rounding is defined for Q4_0, Q8_0, Q4_K, Q5_K and Q6_K alone";
+  if (method == Method::Rtn && !can_encode(type)) return "there is no plain encoder of that format";
   if (method == Method::Hqq && !has_zero_point(type)) {
     return "half-quadratic quantisation moves zero points, which Q4_1, Q5_1, Q2_K, Q4_K and Q5_K "
            "alone have";

@@ -117,7 +117,7 @@ class QuantizeMethods(ProgramTest):
         for method in ("rtn", "hqq"):
             refuse("--type", "Q4_1", "--method", "hqq", "--calibration", self.text, naming=("--calibration",))
             refuse("--type", "Q4_0", "--method", method, "--imatrix", self.text, naming=("--imatrix", method))
-        refuse("--type", "IQ4_NL", "--method", "rtn", naming=("IQ4_NL", "rtn"))
+        refuse("--type", "IQ4_XS", "--method", "rtn", naming=("IQ4_XS", "rtn"))
         refuse("--type", "Q1_0", "--method", "gptq", "--calibration", self.text, naming=("Q1_0", "gptq"))
         short = self.folder / "short.txt"
         short.write_text("Once")
