@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "quantize/codebooks.h"
 #include "quantize/encode_blocks.h"
+#include "quantize/gain.h"
 #include "tensor/codec.h"
 
 namespace issun::quantize {
@@ -154,6 +155,7 @@ void Encoder::encode_row(DType type, const float* values, int64_t columns, const
   if (encoder == nullptr) return issun::encode_row(type, values, columns, row);
   encoder({searches_, *books_, values, columns, importance,
            importance != nullptr ? unit_of(importance, columns) : 1, scratch, row});
+  if (shrinks(type)) unshrink_row(type, values, columns, importance, row);
 }
 
 }  // namespace issun::quantize
