@@ -175,8 +175,7 @@ void Service::begin(Waiting next) {
 void Service::step() {
   const double start = seconds_now();
   const auto events = engine_.step();
-  const double seconds = seconds_now() - start;
-  ServiceFigures ended;
+  count(events, seconds_now() - start);  // first, so that who has an answer finds it counted
   for (const engine::Event& event : events) {
     const auto running = running_.find(event.request);
     if (running == running_.end()) continue;
@@ -186,26 +185,26 @@ void Service::step() {
     }
     const auto listener = std::move(running->second.listener);
     running_.erase(running);
-    const engine::RequestStatistics& s = event.statistics;
-    ++ended.jobs;
-    ended.prompt_tokens += s.prompt_tokens;
-    ended.cached_tokens += s.cached_tokens;
-    ended.generated_tokens += s.generated_tokens;
-    ended.prompt_seconds += s.prompt_seconds;
-    ended.generation_seconds += s.generation_seconds;
     end(listener, {event, ""});
   }
+}
+
+void Service::count(std::span<const engine::Event> events, double seconds) {
   const std::lock_guard lock(mutex_);
   ServiceFigures& f = figures_;
-  f.jobs += ended.jobs;
-  f.prompt_tokens += ended.prompt_tokens;
-  f.cached_tokens += ended.cached_tokens;
-  f.generated_tokens += ended.generated_tokens;
-  f.prompt_seconds += ended.prompt_seconds;
-  f.generation_seconds += ended.generation_seconds;
   f.rows += static_cast<int64_t>(events.size());
   ++f.steps;
   f.busy_seconds += seconds;
+  for (const engine::Event& event : events) {
+    if (event.finish == engine::Finish::Running) continue;
+    const engine::RequestStatistics& s = event.statistics;
+    ++f.jobs;
+    f.prompt_tokens += s.prompt_tokens;
+    f.cached_tokens += s.cached_tokens;
+    f.generated_tokens += s.generated_tokens;
+    f.prompt_seconds += s.prompt_seconds;
+    f.generation_seconds += s.generation_seconds;
+  }
 }
 
 void Service::end(const std::function<void(const News&)>& listener, const News& last) {

@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -92,6 +93,7 @@ class Service {
   void give_up_late();
   void begin(Waiting next);
   void step();
+  void count(std::span<const engine::Event> events, double seconds);
   void end(const std::function<void(const News&)>& listener, const News& last);
   void note_figures();
 
