@@ -139,9 +139,11 @@ Result<int> serve_all(ServeFlags flags) {
   house.api.defaults.max_tokens = flags.predict;
   // The port first: that it is taken should not be learnt after a minute of loading.
   house.http = TRY(serve::HttpServer::listen(
-      flags.http, [&house](serve::HttpRequest request, std::shared_ptr<serve::Reply> reply) {
+      flags.http,
+      [&house](serve::HttpRequest request, std::shared_ptr<serve::Reply> reply) {
         house.router->handle(std::move(request), std::move(reply));
-      }));
+      },
+      [&house](const serve::HttpRequest& head) { return house.router->refusal_of(head); }));
   TRY(open_models(house, flags));
   house.router = std::make_unique<serve::Router>(
       house.api, flags.router,

@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <span>
 
-// Defines `inline std::span<const std::byte> symbol()`, the bytes of the file. Once in a program,
+// Defines `static std::span<const std::byte> symbol()`, the bytes of the file. Once in a program,
 // at the top of a source file, outside of namespaces. The file is no dependency that a compiler
 // sees: CMake has to be told (OBJECT_DEPENDS).
 #define ISSUN_EMBED(symbol, path)                    \

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "base/check.h"
 #include "base/clock.h"
@@ -41,8 +42,9 @@ struct Engine::Session {
   std::optional<Constraint> constraint;
   TextStream text;
   RequestStatistics statistics;
-  bool begun = false;  // has been part of a batch
-  int computed = 0;    // positions of the table before the batch that is being planned
+  bool begun = false;   // has been part of a batch
+  bool waited = false;  // for one that reads the same prompt
+  int computed = 0;     // positions of the table before the batch that is being planned
   bool finished = false;
 };
 
@@ -189,15 +191,31 @@ bool Engine::waits_for_prefix(Session& session) {
       best = other.get();
     }
   }
-  if (best == nullptr) return false;
+  if (best == nullptr) {
+    // Who was waited for has ended: what it read is kept.
+    if (std::exchange(session.waited, false)) {
+      cache_.truncate(session.table, 0);
+      session.statistics.cached_tokens = 0;
+      adopt_prefix(session);
+    }
+    return false;
+  }
+  // A state is known where the prompt nearly ends, and nowhere before.
+  if (cache_.has_states() && longest < best->keep_at()) return false;
   if (best->computed < std::min(longest, static_cast<int>(best->history.size()) - 1)) {
+    session.waited = true;
     return true;
   }
+  session.waited = false;
   const int shared = cache_.resumable(best->table, std::min(longest, best->computed));
   if (shared <= session.table.length) return false;
+  cache::PageTable table = cache_.new_table();
+  bool forked = cache_.fork(best->table, shared, table);
+  while (!forked && forget_oldest()) forked = cache_.fork(best->table, shared, table);
+  if (!forked) return false;
   cache_.truncate(session.table, 0);
-  session.statistics.cached_tokens = 0;
-  if (cache_.fork(best->table, shared, session.table)) session.statistics.cached_tokens = shared;
+  session.table = std::move(table);
+  session.statistics.cached_tokens = shared;
   return false;
 }
 
@@ -274,11 +292,12 @@ void Engine::plan_batch() {
   ++turn_;
   for (const auto& session : running_) session->computed = session->table.length;
   most_rows_ = options_.prompt_rows;
-  const auto generates = [](const auto& session) { return session->generating(); };
-  if (options_.most_gap_seconds > 0 && std::any_of(running_.begin(), running_.end(), generates)) {
+  const auto writing = static_cast<int>(std::count_if(
+      running_.begin(), running_.end(), [](const auto& session) { return session->generating(); }));
+  if (options_.most_gap_seconds > 0 && writing > 0) {
     const double rows = row_seconds_ > 0 ? options_.most_gap_seconds / row_seconds_ : 0;
-    most_rows_ = static_cast<int>(std::clamp<double>(rows, kLeastPromptRows, most_rows_));
-    most_rows_ = std::min(options_.prompt_rows, std::max(most_rows_, static_cast<int>(count)));
+    const int wished = static_cast<int>(std::min<double>(rows, most_rows_));
+    most_rows_ = std::min(most_rows_, writing + std::max(kLeastPromptRows, wished - writing));
   }
   for (const bool generating : {true, false}) {
     for (size_t i = 0; i < count; ++i) {

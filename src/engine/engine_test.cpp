@@ -329,3 +329,36 @@ TEST_CASE("The same prompt several times at once is read once, and each has its 
   }
   CHECK(cached >= 3 * 64);
 }
+
+TEST_CASE("What was waited for is shared although its reader has ended, or was cancelled") {
+  for (const bool cancelled : {false, true}) {
+    Setting setting(16, 4, 512);
+    std::vector<int32_t> prompt;
+    for (int i = 0; i < 130; ++i) prompt.push_back(3 + i * 7 % 25);
+    std::vector<RequestId> ids;
+    for (int i = 0; i < 3; ++i) ids.push_back(*setting.engine.submit(Setting::greedy(prompt, 1)));
+    if (cancelled) {
+      for (int i = 0; i < 6; ++i) setting.engine.step();
+      setting.engine.cancel(ids[0]);
+    }
+    const auto answers = setting.run();
+    for (size_t i = cancelled ? 1 : 0; i < 3; ++i)
+      CHECK(answers.at(ids[i]).tokens == Setting::expected(prompt, 1));
+    CHECK(setting.decoder.rows_run() < 200);
+  }
+}
+
+TEST_CASE("Prompts go on being read beside many answers that are written") {
+  Setting setting(64, 40, 256);
+  for (int i = 0; i < 39; ++i)
+    REQUIRE(setting.engine.submit(Setting::greedy({1, 3 + i % 20}, 200)));
+  for (int i = 0; i < 5; ++i) setting.engine.step();
+  std::vector<int32_t> prompt(100, 4);
+  const RequestId late = *setting.engine.submit(Setting::greedy(prompt, 1));
+  int steps = 0;
+  for (bool ended = false; !ended; ++steps) {
+    REQUIRE(steps < 10);
+    for (const Event& event : setting.engine.step())
+      ended = ended || (event.request == late && event.finish != Finish::Running);
+  }
+}

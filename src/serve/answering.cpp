@@ -31,10 +31,10 @@ Usage usage_of(const std::vector<Choice>& choices) {
 
 ApiError to_api_error(const Refused& refused) {
   switch (refused.why) {
-    case Refusal::QueueFull:
-    case Refusal::Stopping:
+    case WhyRefused::QueueFull:
+    case WhyRefused::Stopping:
       return {.status = 503, .message = refused.message};
-    case Refusal::Invalid:
+    case WhyRefused::Invalid:
       break;
   }
   return {.status = 400, .message = refused.message};
@@ -48,6 +48,13 @@ class Answering : public std::enable_shared_from_this<Answering> {
       : service_(service), writer_(std::move(writer)) {}
 
   void start(std::vector<Asked> prompts, const std::shared_ptr<Reply>& reply) {
+    int all = 0;
+    for (const Asked& asked : prompts) all += asked.choices;
+    const int room = service_.options().most_waiting + service_.options().most_running;
+    if (all > room)
+      throw bad_request(
+          "n", "expected at most {} answers at once, which may run and wait here, found {}", room,
+          all);
     std::vector<Job> jobs;
     for (const Asked& asked : prompts) {
       check_length(asked.prompt);

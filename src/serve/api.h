@@ -44,7 +44,7 @@ struct Endpoint {
 
 // Each group in a file of its own.
 void add_chat(std::vector<Endpoint>& endpoints);         // /v1/chat/completions
-void add_completions(std::vector<Endpoint>& endpoints);  // /v1/completions, /completion
+void add_completions(std::vector<Endpoint>& endpoints);  // /v1/completions
 void add_embeddings(std::vector<Endpoint>& endpoints);   // /v1/embeddings, /v1/rerank
 void add_tokens(std::vector<Endpoint>& endpoints);       // /tokenize, /detokenize, /apply-template
 void add_status(std::vector<Endpoint>& endpoints);       // /health, /metrics, /v1/models, ...

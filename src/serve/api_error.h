@@ -17,6 +17,7 @@ struct ApiError {
   std::string param = {};  // the field; empty: none
   std::string code = {};   // context_length_exceeded; empty: none
   Json details = {};       // further members of the error
+  std::string allow = {};  // methods that are allowed, where the one asked with is not
 };
 
 // bad_request("top_k", "expected 0 or more, found {}", k)

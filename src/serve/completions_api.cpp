@@ -116,6 +116,8 @@ class StreamedCompletion final : public CompletionWriter {
   std::vector<Place> offsets_;  // by choice
 };
 
+constexpr size_t kMostPrompts = 1024;  // times n
+
 bool is_tokens(const Json& value) {
   if (!value.is_array() || value.empty()) return false;
   for (const Json& one : value) {
@@ -142,7 +144,7 @@ Prompt one_prompt(const ServedModel& model, const Json& value, const std::string
   throw bad_request(path, "expected a text or a list of tokens, found {}", kind_of(value));
 }
 
-std::vector<Prompt> read_prompts(Fields& fields, const ServedModel& model) {
+std::vector<Prompt> read_prompts(Fields& fields, const ServedModel& model, int choices) {
   const Json& value = fields.required("prompt");
   const std::string path = fields.path_of("prompt");
   std::vector<Prompt> prompts;
@@ -150,6 +152,9 @@ std::vector<Prompt> read_prompts(Fields& fields, const ServedModel& model) {
     prompts.push_back(one_prompt(model, value, path));
     return prompts;
   }
+  if (value.size() > kMostPrompts / static_cast<size_t>(choices))
+    throw bad_request(path, "expected at most {} answers at once, found {} prompts with n = {}",
+                      kMostPrompts, value.size(), choices);
   for (size_t i = 0; i < value.size(); ++i)
     prompts.push_back(one_prompt(model, value[i], fmt::format("{}[{}]", path, i)));
   if (prompts.empty()) throw bad_request(path, "expected at least one text");
@@ -178,7 +183,7 @@ void complete(Api& api, const HttpRequest& request, const std::shared_ptr<Reply>
     how.usage = Fields(*options, "stream_options").boolean("include_usage").value_or(false);
   fields.accept({"user", "cache_prompt"});
   std::vector<Asked> prompts;
-  for (Prompt& prompt : read_prompts(fields, model)) {
+  for (Prompt& prompt : read_prompts(fields, model, pattern.choices)) {
     for (int i = 0; echo && i < pattern.choices; ++i) how.echo.push_back(prompt.text);
     prompts.push_back(pattern);
     prompts.back().prompt = std::move(prompt);

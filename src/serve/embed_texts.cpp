@@ -4,10 +4,6 @@
 
 namespace issun::serve {
 
-namespace {
-constexpr size_t kMostTexts = 2048;  // of a request, as the OpenAI API has it
-}
-
 std::vector<engine::TextEmbedding> embed_texts(ServedEmbedder& served, const Json& input) {
   const std::lock_guard lock(served.mutex);
   const auto checked = [](auto result) {

@@ -72,6 +72,8 @@ void rerank(Api& api, const HttpRequest& request, const std::shared_ptr<Reply>& 
   const std::string query = fields.required_text("query");
   fields.required("documents");
   const std::vector<std::string> documents = *fields.texts("documents");
+  if (documents.size() > kMostTexts)
+    throw bad_request("documents", "expected at most {}, found {}", kMostTexts, documents.size());
   const auto top = fields.integer("top_n", 1, 1 << 30);
   const bool with_text = fields.boolean("return_documents").value_or(false);
   fields.accept({"model"});

@@ -49,7 +49,7 @@ class Exchange final : public Reply, public std::enable_shared_from_this<Exchang
 
   void write(std::string piece) override {
     const std::lock_guard lock(mutex_);
-    if (!streaming_ || finished_ || piece.empty()) return;
+    if (!streaming_ || finished_ || overrun_ || piece.empty()) return;
     add(piece);
     if (static_cast<int64_t>(pending_.size()) > options_.most_unread_bytes) overrun_ = true;
     wake();
@@ -66,6 +66,7 @@ class Exchange final : public Reply, public std::enable_shared_from_this<Exchang
   void on_gone(std::function<void()> gone) override {
     {
       const std::lock_guard lock(mutex_);
+      if (closed_ && !is_gone_) return;
       if (!is_gone_) {
         gone_ = std::move(gone);
         return;
@@ -96,6 +97,7 @@ class Exchange final : public Reply, public std::enable_shared_from_this<Exchang
     std::function<void()> gone;
     {
       const std::lock_guard lock(mutex_);
+      closed_ = true;
       is_gone_ = !whole;
       finished_ = true;
       gone.swap(gone_);
@@ -129,7 +131,8 @@ class Exchange final : public Reply, public std::enable_shared_from_this<Exchang
   const bool chunks_;
   bool keep_;
   const bool head_only_;
-  bool begun_ = false, streaming_ = false, finished_ = false, overrun_ = false, is_gone_ = false;
+  bool begun_ = false, streaming_ = false, finished_ = false, overrun_ = false;
+  bool closed_ = false, is_gone_ = false;
   std::string pending_, idle_;
   std::function<void()> gone_;
 };

@@ -1,12 +1,14 @@
 #include "serve/fields.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace issun::serve {
 
 namespace {
 constexpr int kDeepest = 100;
-}
+constexpr int kMostKeys = 4096;  // of an object: each is compared with all before it
+}  // namespace
 
 Json to_json(const ApiError& error) {
   const char* type = "invalid_request_error";
@@ -25,7 +27,13 @@ Json to_json(const ApiError& error) {
 
 Json parse_body(std::string_view body) {
   try {
-    Json json = Json::parse(body, [](int depth, Json::parse_event_t, Json&) {
+    std::vector<int> keys(kDeepest + 2);  // by depth, of the object that is being read
+    Json json = Json::parse(body, [&](int depth, Json::parse_event_t event, Json&) {
+      const auto place = static_cast<size_t>(std::clamp(depth, 0, kDeepest + 1));
+      if (event == Json::parse_event_t::object_start)
+        keys[std::min(place + 1, keys.size() - 1)] = 0;
+      if (event == Json::parse_event_t::key && ++keys[place] > kMostKeys)
+        throw bad_request("", "body: an object of more than {} fields", kMostKeys);
       if (depth <= kDeepest) return true;
       throw bad_request("", "body: JSON nested deeper than {} levels", kDeepest);
     });

@@ -53,3 +53,16 @@ TEST_CASE("A body that is no object, no JSON, or too deep is refused") {
   CHECK(error_of([&] { parse_body(deep); }).find("deeper than 100") != std::string::npos);
   CHECK(error_of([] { parse_body(R"({"a": 1e999})"); }) != "nothing");
 }
+
+TEST_CASE("An object of too many fields is refused before it takes long to read") {
+  const auto object = [](int fields) {
+    std::string text = "{";
+    for (int i = 0; i < fields; ++i) text += (i > 0 ? ",\"f" : "\"f") + std::to_string(i) + "\":0";
+    return text + "}";
+  };
+  const std::string much = object(3000);
+  CHECK(error_of([&] { parse_body("{\"a\":" + much + ",\"b\":" + much + "}"); }) == "nothing");
+  CHECK(error_of([&] { parse_body("{\"a\":" + object(5000) + "}"); }).find("4096") !=
+        std::string::npos);
+  CHECK(error_of([&] { parse_body(object(2'000'000)); }).find("4096") != std::string::npos);
+}

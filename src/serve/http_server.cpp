@@ -5,8 +5,6 @@
 #include <boost/asio.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
-#include <deque>
-#include <mutex>
 #include <vector>
 
 #include "base/thread.h"
@@ -29,8 +27,8 @@ std::chrono::milliseconds milliseconds(double seconds) {
 
 using Parser = http::request_parser<http::string_body>;
 
-HttpRequest request_of(Parser& parser) {
-  auto& message = parser.get();
+HttpRequest head_of_request(Parser& parser) {
+  const auto& message = parser.get();
   HttpRequest request;
   request.method = std::string(message.method_string());
   const std::string target(message.target());
@@ -44,7 +42,12 @@ HttpRequest request_of(Parser& parser) {
     });
     request.headers.emplace_back(std::move(name), std::string(field.value()));
   }
-  request.body = std::move(message.body());
+  return request;
+}
+
+HttpRequest request_of(Parser& parser) {
+  HttpRequest request = head_of_request(parser);
+  request.body = std::move(parser.get().body());
   return request;
 }
 
@@ -59,9 +62,10 @@ std::string refusal(int status, std::string_view message) {
 
 class Server final : public HttpServer {
  public:
-  Server(const HttpOptions& options, Handler handler)
+  Server(const HttpOptions& options, Handler handler, Guard guard)
       : options_(options),
         handler_(std::move(handler)),
+        guard_(std::move(guard)),
         acceptor_(io_),
         signals_(io_),
         deadline_(io_) {}
@@ -100,6 +104,10 @@ class Server final : public HttpServer {
     asio::co_spawn(io_, watch_signals(), asio::detached);
     asio::co_spawn(io_, accept(), asio::detached);
     io_.run();
+    // Nothing of the handlers goes on behind the back of the caller.
+    signals_.clear(ignored);
+    handlers_.stop();
+    threads_.clear();
   }
 
   void stop() override {
@@ -199,7 +207,18 @@ class Server final : public HttpServer {
     stream.expires_after(milliseconds(options_.read_seconds));
     const auto [error, bytes] = co_await http::async_read_header(stream, buffer, parser, kQuietly);
     if (error) co_return co_await refuse(stream, error);
-    if (parser.get()[http::field::expect] == "100-continue") {
+    if (!parser.is_done() && guard_) {
+      if (const auto refused = guard_(head_of_request(parser))) {
+        stream.expires_after(std::chrono::seconds(2));
+        const std::string text = head_of(refused->status, refused->headers,
+                                         static_cast<int64_t>(refused->body.size()), false) +
+                                 refused->body;
+        co_await asio::async_write(stream, asio::buffer(text), kQuietly);
+        co_await take_leave(stream);
+        co_return false;
+      }
+    }
+    if (beast::iequals(parser.get()[http::field::expect], "100-continue")) {
       const std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
       co_await asio::async_write(stream, asio::buffer(go_on), kQuietly);
     }
@@ -220,6 +239,17 @@ class Server final : public HttpServer {
     co_return whole && exchange->keeps();
   }
 
+  // Ends so that the last words arrive: a connection that is closed with bytes unread is reset.
+  static asio::awaitable<void> take_leave(beast::tcp_stream& stream) {
+    error_code ignored;
+    stream.socket().shutdown(tcp::socket::shutdown_send, ignored);
+    std::vector<char> dropped(64 << 10);
+    for (int i = 0; i < 64; ++i) {
+      const auto [error, bytes] = co_await stream.async_read_some(asio::buffer(dropped), kQuietly);
+      if (error || bytes == 0) co_return;
+    }
+  }
+
   // What could not be read is said, where it is worth an answer.
   asio::awaitable<bool> refuse(beast::tcp_stream& stream, error_code error) {
     std::string text;
@@ -236,6 +266,7 @@ class Server final : public HttpServer {
     if (!text.empty()) {
       stream.expires_after(std::chrono::seconds(2));
       co_await asio::async_write(stream, asio::buffer(text), kQuietly);
+      co_await take_leave(stream);
     }
     co_return false;
   }
@@ -293,6 +324,7 @@ class Server final : public HttpServer {
 
   const HttpOptions options_;
   Handler handler_;
+  Guard guard_;
   asio::io_context io_{1};
   asio::io_context handlers_;
   asio::executor_work_guard<asio::io_context::executor_type> handlers_stay_ =
@@ -310,9 +342,9 @@ class Server final : public HttpServer {
 
 }  // namespace
 
-Result<std::unique_ptr<HttpServer>> HttpServer::listen(const HttpOptions& options,
-                                                       Handler handler) {
-  auto server = std::make_unique<Server>(options, std::move(handler));
+Result<std::unique_ptr<HttpServer>> HttpServer::listen(const HttpOptions& options, Handler handler,
+                                                       Guard guard) {
+  auto server = std::make_unique<Server>(options, std::move(handler), std::move(guard));
   TRY(server->open());
   return std::unique_ptr<HttpServer>(std::move(server));
 }

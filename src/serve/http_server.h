@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/result.h"
@@ -31,6 +32,16 @@ class Reply {
 // An answer that nobody finished is ended as broken when the last owner of the reply lets go.
 using Handler = std::function<void(HttpRequest request, std::shared_ptr<Reply> reply)>;
 
+// An answer that needs nothing further.
+struct Refusal {
+  int status = 400;
+  Headers headers;
+  std::string body;
+};
+// Asked of a request that has a body before that is read; nothing: it may come. On the thread that
+// speaks.
+using Guard = std::function<std::optional<Refusal>(const HttpRequest& head)>;
+
 struct HttpOptions {
   std::string host = "127.0.0.1";  // an address
   int port = 8080;                 // 0: any that is free
@@ -48,7 +59,8 @@ struct HttpOptions {
 class HttpServer {
  public:
   // Listens from now on. Error: an address that is none, or is taken.
-  static Result<std::unique_ptr<HttpServer>> listen(const HttpOptions& options, Handler handler);
+  static Result<std::unique_ptr<HttpServer>> listen(const HttpOptions& options, Handler handler,
+                                                    Guard guard = nullptr);
   virtual ~HttpServer() = default;
   virtual int port() const = 0;
   virtual int connections() const = 0;

@@ -83,11 +83,15 @@ class WholeMessage final : public MessageWriter {
 
 class StreamedMessage final : public MessageWriter {
  public:
-  using MessageWriter::MessageWriter;
+  StreamedMessage(const ServedModel& model, std::shared_ptr<Reply> reply, Headers headers,
+                  int prompt_tokens)
+      : MessageWriter(model, std::move(reply), std::move(headers)), prompt_tokens_(prompt_tokens) {}
 
   void begin() override {
     reply_->begin(200, headers_, "event: ping\ndata: {\"type\": \"ping\"}\n\n");
-    say("message_start", {{"message", message(Json::array(), nullptr, usage_of_message(Usage()))}});
+    say("message_start",
+        {{"message", message(Json::array(), nullptr,
+                             usage_of_message(Usage{.prompt_tokens = prompt_tokens_}))}});
   }
 
   void delta(const Choice&, const Delta& delta) override {
@@ -146,6 +150,7 @@ class StreamedMessage final : public MessageWriter {
     open_ = Block::None;
   }
 
+  const int prompt_tokens_;
   Block open_ = Block::None;
   int index_ = 0;
 };
@@ -245,7 +250,10 @@ Talk talk_of(Fields& fields) {
     talk.tools = tools_of(*tools);
   if (const Json* thinking = fields.find("thinking")) {
     Fields inner(*thinking, "thinking");
-    talk.thinking = inner.required_text("type") == "enabled";
+    const std::string type = inner.required_text("type");
+    if (type != "enabled" && type != "disabled")
+      throw bad_request(inner.path_of("type"), "expected enabled or disabled, found '{}'", type);
+    talk.thinking = type == "enabled";
   }
   return talk;
 }
@@ -268,7 +276,8 @@ void messages(Api& api, const HttpRequest& request, const std::shared_ptr<Reply>
   std::shared_ptr<Writer> writer;
   if (stream) {
     writer = std::make_shared<StreamedMessage>(
-        model, reply, headers_of(fields, "text/event-stream; charset=utf-8"));
+        model, reply, headers_of(fields, "text/event-stream; charset=utf-8"),
+        static_cast<int>(asked.prompt.tokens.size()));
   } else {
     writer = std::make_shared<WholeMessage>(model, reply,
                                             headers_of(fields, "application/json; charset=utf-8"));

@@ -113,7 +113,7 @@ class OllamaWriter final : public Writer {
 };
 
 // The options as the other APIs name them, so that they are read and checked there.
-Json as_common(Fields& fields, const Api& api, const ServedModel& model) {
+Json as_common(Fields& fields, const ServedModel& model) {
   Json common = Json::object();
   if (const Json* given = fields.find("options")) {
     Fields options(*given, "options");
@@ -129,7 +129,6 @@ Json as_common(Fields& fields, const Api& api, const ServedModel& model) {
                         context, *wanted);
     common.erase("num_ctx");
   }
-  (void)api;
   if (const Json* format = fields.find("format")) {
     if (format->is_object()) {
       common["json_schema"] = *format;
@@ -140,13 +139,6 @@ Json as_common(Fields& fields, const Api& api, const ServedModel& model) {
     }
   }
   return common;
-}
-
-std::optional<bool> read_think(Fields& fields, const ServedModel& model) {
-  const auto think = fields.boolean("think");
-  // Models that never think are told not to by every client.
-  if (think == false && !model.chat_template().abilities().thinking_switch) return std::nullopt;
-  return think;
 }
 
 void refuse_images(Fields& fields) {
@@ -161,8 +153,9 @@ void respond(Api& api, Kind kind, Fields& fields, Asked asked, const Fields& opt
   fields.accept({"keep_alive", "context", "truncate", "shift"});
   Headers headers =
       headers_of(fields, stream ? "application/x-ndjson" : "application/json; charset=utf-8");
-  for (const std::string& name : options.left())
-    headers.emplace_back("X-Issun-Unknown-Option", name);
+  const std::string unknown = header_list(options.left());
+  if (!unknown.empty()) headers.emplace_back("X-Issun-Unknown-Options", unknown);
+  asked.choices = 1;
   auto writer = std::make_shared<OllamaWriter>(kind, *api.model, reply, std::move(headers), stream);
   std::vector<Asked> prompts;
   prompts.push_back(std::move(asked));
@@ -186,7 +179,7 @@ void generate(Api& api, const HttpRequest& request, const std::shared_ptr<Reply>
     throw bad_request("suffix", "this model fills no gaps");
   if (const auto own = fields.text("template"); own && !own->empty())
     throw bad_request("template", "the server's own is used; raw does without");
-  const Json common = as_common(fields, api, model);
+  const Json common = as_common(fields, model);
   Fields options(common, "options");
   Asked asked = read_asked(options, api.defaults, model);
   if (fields.boolean("raw").value_or(false)) {
@@ -197,7 +190,7 @@ void generate(Api& api, const HttpRequest& request, const std::shared_ptr<Reply>
     if (const auto system = fields.text("system"); system && !system->empty())
       talk.messages.push_back({{"role", "system"}, {"content", *system}});
     talk.messages.push_back({{"role", "user"}, {"content", text}});
-    talk.thinking = read_think(fields, model);
+    talk.thinking = fields.boolean("think");
     asked.prompt = model.prompt_of(talk);
   }
   fields.accept({"system", "think"});
@@ -229,8 +222,8 @@ void chat(Api& api, const HttpRequest& request, const std::shared_ptr<Reply>& re
   }
   if (const Json* tools = fields.find("tools"); tools != nullptr && !tools->empty())
     talk.tools = *tools;
-  talk.thinking = read_think(fields, model);
-  const Json common = as_common(fields, api, model);
+  talk.thinking = fields.boolean("think");
+  const Json common = as_common(fields, model);
   Fields options(common, "options");
   Asked asked = read_asked(options, api.defaults, model);
   asked.prompt = model.prompt_of(talk);

@@ -183,14 +183,23 @@ void check_model(Fields& fields, const ServedModel& model) {
                  .code = "model_not_found"};
 }
 
+std::string header_list(const std::vector<std::string>& names) {
+  constexpr size_t kMostNames = 20, kLongest = 64;
+  std::string list;
+  for (size_t i = 0; i < names.size(); ++i) {
+    if (i == kMostNames) return list + ", ...";
+    std::string name = names[i].substr(0, kLongest);
+    for (char& c : name) {
+      if (c <= ' ' || c > '~' || c == ',') c = '?';
+    }
+    list += (list.empty() ? "" : ", ") + name;
+  }
+  return list;
+}
+
 Headers headers_of(const Fields& fields, const char* content_type) {
   Headers headers{{"Content-Type", content_type}};
-  std::string unknown;
-  for (const std::string& name : fields.left()) {
-    const bool plain = std::all_of(name.begin(), name.end(),
-                                   [](unsigned char c) { return c > ' ' && c < 0x7f && c != ','; });
-    if (plain) unknown += (unknown.empty() ? "" : ", ") + name;
-  }
+  const std::string unknown = header_list(fields.left());
   if (!unknown.empty()) headers.emplace_back("X-Issun-Unknown-Fields", unknown);
   return headers;
 }

@@ -25,7 +25,9 @@ Asked read_asked(Fields& fields, const Defaults& defaults, ServedModel& model);
 // Error: the field names another model than the one that is served.
 void check_model(Fields& fields, const ServedModel& model);
 
-// Names of the fields that nothing here looks at, for the header that says so.
+// Names for a header: a few, short, of visible ASCII; what is none becomes a question mark.
+std::string header_list(const std::vector<std::string>& names);
+// The content type, and the names of the fields that nothing here looks at.
 Headers headers_of(const Fields& fields, const char* content_type);
 
 }  // namespace issun::serve

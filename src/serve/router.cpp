@@ -49,11 +49,17 @@ std::string_view without_port(std::string_view host) {
 
 bool is_local_name(std::string_view host) {
   const std::string_view name = without_port(host);
-  return name == "localhost" || name == "127.0.0.1" || name == "[::1]" ||
+  return name == "localhost" || name.starts_with("127.") || name == "[::1]" ||
          name.ends_with(".localhost");
 }
 
-// Another page on this machine, or the one that the server itself gives.
+// The page that the server itself gives.
+bool is_own_origin(std::string_view origin, std::string_view host) {
+  const size_t scheme = origin.find("://");
+  return scheme != origin.npos && !host.empty() && origin.substr(scheme + 3) == host;
+}
+
+// Another page on this machine.
 bool is_local_origin(std::string_view origin) {
   for (const std::string_view scheme : {"http://", "https://"}) {
     if (origin.starts_with(scheme)) return is_local_name(origin.substr(scheme.size()));
@@ -97,8 +103,8 @@ void Router::check_key(const HttpRequest& request) const {
                  .code = "invalid_api_key"};
 }
 
-bool Router::may_ask(std::string_view origin) const {
-  if (is_local_origin(origin)) return true;
+bool Router::may_ask(std::string_view origin, std::string_view host) const {
+  if (is_local_origin(origin) || is_own_origin(origin, host)) return true;
   const auto& allowed = options_.cors_origins;
   return std::any_of(allowed.begin(), allowed.end(),
                      [&](const std::string& one) { return one == "*" || one == origin; });
@@ -140,43 +146,71 @@ const Endpoint& Router::find(const HttpRequest& request) const {
     throw ApiError{.status = 404,
                    .message = fmt::format("nothing is at {}", request.path),
                    .code = "not_found"};
-  throw ApiError{
+  ApiError wrong{
       .status = 405,
       .message = fmt::format("{}: expected {}, found {}", request.path, others, request.method)};
+  wrong.allow = others;
+  throw wrong;
 }
 
 namespace {
-// Ollama's clients know an error as a text.
-void refuse(const HttpRequest& request, const std::shared_ptr<Reply>& reply,
-            const ApiError& error) {
-  if (!request.path.starts_with("/api/")) return send_error(reply, error);
-  reply->send(error.status, {{"Content-Type", "application/json; charset=utf-8"}},
-              dump({{"error", error.message}}));
+
+// As the API of the path words it: Ollama's clients know an error as a text, Anthropic's by a type
+// outside.
+Refusal worded(std::string_view path, const ApiError& error) {
+  Json body = to_json(error);
+  if (path.starts_with("/api/")) body = {{"error", error.message}};
+  if (path.starts_with("/v1/messages")) body = {{"type", "error"}, {"error", body["error"]}};
+  Refusal refusal{error.status, {{"Content-Type", "application/json; charset=utf-8"}}, dump(body)};
+  if (error.status == 503) refusal.headers.emplace_back("Retry-After", "1");
+  if (error.status == 401) refusal.headers.emplace_back("WWW-Authenticate", "Bearer");
+  if (!error.allow.empty()) refusal.headers.emplace_back("Allow", error.allow);
+  return refusal;
 }
+
+void refuse(std::string_view path, Reply& reply, const ApiError& error) {
+  Refusal refusal = worded(path, error);
+  reply.send(refusal.status, std::move(refusal.headers), std::move(refusal.body));
+}
+
 }  // namespace
 
-void Router::handle(HttpRequest request, std::shared_ptr<Reply> reply) {
-  const std::string origin(request.header("origin"));
+std::optional<Refusal> Router::refusal_of(const HttpRequest& head) const {
   try {
-    check_host(request);
-    if (!origin.empty()) {
-      if (!may_ask(origin))
-        throw ApiError{
-            .status = 403,
-            .message = fmt::format("origin: '{}' may not ask; --cors-origin allows it", origin)};
+    check(head);
+    if (head.method != "OPTIONS" && !find(head).open) check_key(head);
+  } catch (const ApiError& error) {
+    return worded(head.path, error);
+  }
+  return std::nullopt;
+}
+
+// Host and origin.
+void Router::check(const HttpRequest& request) const {
+  check_host(request);
+  const std::string_view origin = request.header("origin");
+  if (origin.empty() || may_ask(origin, request.header("host"))) return;
+  throw ApiError{
+      .status = 403,
+      .message = fmt::format("origin: '{}' may not ask; --cors-origin allows it", origin)};
+}
+
+void Router::handle(HttpRequest request, std::shared_ptr<Reply> reply) {
+  try {
+    check(request);
+    if (const std::string origin(request.header("origin")); !origin.empty())
       reply = std::make_shared<ForOrigin>(std::move(reply), origin);
-    }
     if (request.method == "OPTIONS") return preflight(request, *reply);
     if (send_asset(request, *reply)) return;
     const Endpoint& endpoint = find(request);
     if (!endpoint.open) check_key(request);
     endpoint.handle(api_, request, reply);
   } catch (const ApiError& error) {
-    refuse(request, reply, error);
+    refuse(request.path, *reply, error);
   } catch (const std::bad_alloc&) {
-    refuse(request, reply, {.status = 503, .message = "not enough memory for this request"});
+    refuse(request.path, *reply, {.status = 503, .message = "not enough memory for this request"});
   } catch (const std::exception& error) {
-    refuse(request, reply, {.status = 500, .message = error.what()});
+    refuse(request.path, *reply, {.status = 500, .message = error.what()});
   }
 }
 

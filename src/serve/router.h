@@ -2,6 +2,7 @@
 // rest.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -31,11 +32,14 @@ class Router {
  public:
   Router(Api& api, RouterOptions options, std::span<const Asset> assets);
   void handle(HttpRequest request, std::shared_ptr<Reply> reply);
+  // What can be said against a request before its body is read: a Guard.
+  std::optional<Refusal> refusal_of(const HttpRequest& head) const;
 
  private:
+  void check(const HttpRequest& request) const;
   void check_host(const HttpRequest& request) const;
   void check_key(const HttpRequest& request) const;
-  bool may_ask(std::string_view origin) const;
+  bool may_ask(std::string_view origin, std::string_view host) const;
   void preflight(const HttpRequest& request, Reply& reply) const;
   bool send_asset(const HttpRequest& request, Reply& reply) const;
   const Endpoint& find(const HttpRequest& request) const;

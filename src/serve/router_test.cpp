@@ -64,7 +64,7 @@ TEST_CASE("Without a model that writes, what needs one says so") {
 
 TEST_CASE("A key opens all but what is open, and a wrong one nothing") {
   Api api;
-  Router router(api, {.api_keys = {"right", "other"}}, {});
+  Router router(api, {.api_keys = {"right", "other"}, .cors_origins = {}}, {});
   CHECK(ask(router, get("/health"))->status == 200);
   const auto models = [&](const char* key) {
     return ask(router, get("/v1/models", {{"host", "localhost"}, {"authorization", key}}))->status;
@@ -95,9 +95,33 @@ TEST_CASE("On this machine alone, only this machine's names and pages are served
   CHECK(own->header("Access-Control-Allow-Origin") == "http://localhost:3000");
 }
 
+TEST_CASE("The server's own page may ask by whatever name the server was reached") {
+  Api api;
+  Router router(api, {.api_keys = {}, .cors_origins = {}, .local = false}, {});
+  const auto from = [&](const char* origin) {
+    return ask(router, get("/health", {{"host", "192.168.1.5:8080"}, {"origin", origin}}))->status;
+  };
+  CHECK(from("http://192.168.1.5:8080") == 200);
+  CHECK(from("http://192.168.1.6:8080") == 403);
+}
+
+TEST_CASE("What is wrong with the head of a request is known before its body is read") {
+  Api api;
+  Router router(api, {.api_keys = {"k"}, .cors_origins = {}}, {});
+  HttpRequest request = get("/v1/chat/completions");
+  request.method = "POST";
+  CHECK(router.refusal_of(request)->status == 401);
+  request.headers.emplace_back("authorization", "Bearer k");
+  CHECK_FALSE(router.refusal_of(request));
+  request.path = "/nowhere";
+  CHECK(router.refusal_of(request)->status == 404);
+  request.headers[0].second = "evil.example";
+  CHECK(router.refusal_of(request)->status == 403);
+}
+
 TEST_CASE("An origin that is allowed may ask, and a preflight says what with") {
   Api api;
-  Router router(api, {.cors_origins = {"https://good.example"}}, {});
+  Router router(api, {.api_keys = {}, .cors_origins = {"https://good.example"}}, {});
   HttpRequest request =
       get("/v1/models", {{"host", "localhost"},
                          {"origin", "https://good.example"},
@@ -112,7 +136,7 @@ TEST_CASE("An origin that is allowed may ask, and a preflight says what with") {
 TEST_CASE("Files of the page are given with a policy that lets nothing else in") {
   Api api;
   const Asset page{"/", "text/html; charset=utf-8", "<p>hello"};
-  Router router(api, {.api_keys = {"k"}}, {&page, 1});
+  Router router(api, {.api_keys = {"k"}, .cors_origins = {}}, {&page, 1});
   const auto answer = ask(router, get("/"));
   CHECK(answer->status == 200);
   CHECK(answer->body == "<p>hello");

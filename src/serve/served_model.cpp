@@ -68,9 +68,11 @@ Prompt ServedModel::prompt_of(const Talk& talk) const {
       throw bad_request("tools", "this model's chat template has no place for tools");
     input.tools = to_value(talk.tools, "tools");
   }
-  if (talk.thinking && !template_.abilities().thinking_switch)
-    throw bad_request("reasoning", "this model's chat template has no switch for thinking");
-  input.enable_thinking = talk.thinking;
+  const bool can_switch = template_.abilities().thinking_switch;
+  if (talk.thinking == true && !can_switch)
+    throw bad_request("enable_thinking", "this model's chat template has no switch for thinking");
+  // What never thinks need not be told not to.
+  if (can_switch) input.enable_thinking = talk.thinking;
   input.add_generation_prompt = talk.generate;
   for (const auto& [name, value] : talk.variables.items())
     input.variables.emplace_back(name, to_value(value, "chat_template_kwargs." + name));

@@ -29,15 +29,16 @@ Service::~Service() {
 
 tl::expected<JobId, Refused> Service::submit(Job job) {
   if (auto sound = engine_.check(job.request); !sound)
-    return tl::unexpected(Refused{Refusal::Invalid, std::move(sound.error().message)});
+    return tl::unexpected(Refused{WhyRefused::Invalid, std::move(sound.error().message)});
   JobId id;
   {
     const std::lock_guard lock(mutex_);
-    if (refusing_) return tl::unexpected(Refused{Refusal::Stopping, "the server is shutting down"});
+    if (refusing_)
+      return tl::unexpected(Refused{WhyRefused::Stopping, "the server is shutting down"});
     const int ahead = static_cast<int>(waiting_.size());
     if (ahead >= options_.most_waiting + options_.most_running - figures_.running) {
       return tl::unexpected(Refused{
-          Refusal::QueueFull,
+          WhyRefused::QueueFull,
           fmt::format("{} requests wait already, which is as many as may", options_.most_waiting)});
     }
     id = next_id_++;
@@ -202,6 +203,7 @@ void Service::count(std::span<const engine::Event> events, double seconds) {
     f.prompt_tokens += s.prompt_tokens;
     f.cached_tokens += s.cached_tokens;
     f.generated_tokens += s.generated_tokens;
+    f.first_tokens += s.generated_tokens > 0 ? 1 : 0;
     f.prompt_seconds += s.prompt_seconds;
     f.generation_seconds += s.generation_seconds;
   }

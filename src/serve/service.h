@@ -44,6 +44,7 @@ struct ServiceOptions {
 struct ServiceFigures {
   int64_t jobs = 0;  // ended
   int64_t prompt_tokens = 0, cached_tokens = 0, generated_tokens = 0;
+  int64_t first_tokens = 0;  // of those generated, that came with the prompt
   double prompt_seconds = 0, generation_seconds = 0;  // of jobs, as RequestStatistics has them
   int64_t steps = 0, rows = 0;                        // batches, and sequences in them
   double busy_seconds = 0;                            // inside of steps
@@ -51,9 +52,9 @@ struct ServiceFigures {
   int pages = 0, free_pages = 0;  // of the cache
 };
 
-enum class Refusal { Invalid, QueueFull, Stopping };
+enum class WhyRefused { Invalid, QueueFull, Stopping };
 struct Refused {
-  Refusal why;
+  WhyRefused why;
   std::string message;
 };
 

@@ -107,25 +107,25 @@ TEST_CASE("A job that cannot be is refused at once, and one too many when the qu
   Setting setting(1, 2);
   const auto empty = setting.service->submit(setting.job({}, 5, 0));
   REQUIRE_FALSE(empty);
-  CHECK(empty.error().why == Refusal::Invalid);
+  CHECK(empty.error().why == WhyRefused::Invalid);
   const auto long_one =
       setting.service->submit(setting.job(std::vector<int32_t>(kContext, 3), 5, 0));
   REQUIRE_FALSE(long_one);
   CHECK(long_one.error().message.find("256") != std::string::npos);
   int accepted = 0;
-  Refusal why = Refusal::Invalid;
+  WhyRefused why = WhyRefused::Invalid;
   for (int i = 0; i < 8; ++i) {
     const auto id = setting.service->submit(setting.job({1, 4}, 200, i));
     id ? void(++accepted) : void(why = id.error().why);
   }
   CHECK(accepted >= 2);
   CHECK(accepted < 8);
-  CHECK(why == Refusal::QueueFull);
+  CHECK(why == WhyRefused::QueueFull);
   setting.wait_for(static_cast<size_t>(accepted));
   setting.service->refuse_more();
   const auto late = setting.service->submit(setting.job({1, 4}, 5, 99));
   REQUIRE_FALSE(late);
-  CHECK(late.error().why == Refusal::Stopping);
+  CHECK(late.error().why == WhyRefused::Stopping);
 }
 
 TEST_CASE("Among those that wait the highest priority comes first") {
