@@ -31,6 +31,6 @@ mkdir -p "$out"
 "$issun" tune "$out/$model/model.gguf" "$out/talks.jsonl" "$out/pieces.jsonl" --full --qat --type q4_0 \
   --chat-template-file "$here/../models/chatml.jinja" --out "$out/$model-talks" --sequence 1024 --batch 4 \
   --accumulate 1 --epochs 1 --learning-rate 3e-4 --schedule cosine --warmup 30 --long-talks skip
-"$python" "$here/average_models.py" "$out/$model/model.gguf" "$out/$model-talks/model.gguf" --share 0.8 \
+"$python" "$here/average_models.py" "$out/$model/model.gguf" "$out/$model-talks/model.gguf" --share 0.85 \
   --out "$out/$model.gguf"
 echo "$out/$model.gguf"

@@ -22,14 +22,14 @@ class Models(ProgramTest):
                 self.assertLessEqual(path.stat().st_size, most)
 
     def test_without_a_model_the_one_that_comes_with_the_program_answers(self):
-        question = "What is the capital of France?"
+        question = "How many days does a week have?"
         unnamed = self.succeed("run", "-p", question, *GREEDY, cwd=self.folder)
         self.assertEqual(unnamed.text.strip(), self.answer(question, DEFAULT))
 
     def test_a_question_is_answered_in_its_language_on_every_instruction_set(self):
         for isa in program.isas():
             with self.subTest(isa=isa):
-                self.assertIn("Paris", self.answer("What is the capital of France?", isa=isa))
+                self.assertIn("seven", self.answer("How many days does a week have?", isa=isa))
                 self.assertIn("東京", self.answer("日本の首都はどこですか。", isa=isa))
 
     def test_an_answer_is_found_in_the_text_that_is_given(self):
