@@ -268,7 +268,10 @@ void add_reading_flags(CLI::App& command, ImatrixFlags& flags) {
       ->check(CLI::Range(1, 1 << 16))
       ->capture_default_str();
   command.add_option("--chunks", flags.chunks, "windows to read; -1: all")
-      ->check(CLI::Range(int64_t{-1}, int64_t{1} << 40));
+      ->check(CLI::Range(int64_t{-1}, int64_t{1} << 40))
+      ->check([](const std::string& text) {
+        return text == "0" ? "expected one window at least, or -1 for all" : "";
+      });
   command.add_option("--from-chunk,--chunk", flags.first_chunk, "window to begin with, from 0")
       ->check(CLI::Range(int64_t{0}, int64_t{1} << 40));
   command.add_flag("--process-output", flags.with_output,

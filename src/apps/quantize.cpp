@@ -100,8 +100,13 @@ void tell_notes(const quantize::Plan& plan) {
 Result<void> check_files(const QuantizeFlags& flags, const gguf::GgufFile& source) {
   for (const std::string& input :
        {flags.imatrix, flags.recipe, flags.search.calibration, flags.search.probes}) {
-    if (!input.empty()) TRY(expect_another_file(flags.out, input));
+    if (input.empty()) continue;
+    TRY(expect_another_file(flags.out, input));
+    if (!flags.save_recipe.empty() && input != flags.recipe)
+      TRY(expect_another_file(flags.save_recipe, input));
   }
+  if (!flags.save_recipe.empty() && flags.save_recipe == flags.out)
+    return fail("--save-recipe: expected another file than the one that is written");
   for (const MappedFile& part : source.parts()) {
     for (const std::string& output : {flags.out, flags.save_recipe, flags.search.probes})
       TRY(expect_another_file(output, part.path()));
@@ -186,10 +191,17 @@ void check_together(const QuantizeFlags& flags) {
                     (flags.search.divergence > 0 ? 1 : 0);
   if (goals > 1 || (goals == 0 && flags.recipe.empty()))
     throw CLI::ValidationError("expected one of --type, --budget and --target-kld, or --recipe");
-  const std::string misplaced = flags.search.misplaced();
-  const bool of_method = flags.method.given() && misplaced == "--calibration";
-  if (!flags.search.wanted() && !misplaced.empty() && !of_method)
+  const std::string misplaced = flags.search.misplaced(flags.method.given());
+  if (!flags.search.wanted() && !misplaced.empty())
     throw CLI::ValidationError(misplaced + ": expected --budget or --target-kld beside it");
+  if (flags.search.wanted() && flags.method.given() && flags.method.method != "search" &&
+      (flags.search.divergence > 0 || flags.method.method == "rtn" ||
+       flags.method.method == "hqq")) {
+    throw CLI::ValidationError(fmt::format(
+        "--method {}: expected --type or a recipe beside it, since a search measures what the "
+        "method search writes (gptq and awq may stand beside --budget)",
+        flags.method.method));
+  }
   if (flags.search.calibration.empty() && flags.search.wanted() &&
       (flags.search.divergence > 0 || flags.search.refine > 0 || !flags.search.probes.empty())) {
     throw CLI::ValidationError(

@@ -95,8 +95,8 @@ void AutoFlags::add(CLI::App& command) {
       ->capture_default_str();
 }
 
-std::string AutoFlags::misplaced() const {
-  if (!calibration.empty()) return "--calibration";
+std::string AutoFlags::misplaced(bool beside_method) const {
+  if (!calibration.empty() && !beside_method) return "--calibration";
   if (!types.empty()) return "--types";
   if (!probes.empty()) return "--probes";
   return refine > 0 ? "--refine" : "";

@@ -16,7 +16,7 @@ struct AutoFlags {
   void add(CLI::App& command);
   bool wanted() const { return !budget.empty() || divergence > 0; }
   // What is given without a goal. Empty: nothing.
-  std::string misplaced() const;
+  std::string misplaced(bool beside_method) const;
   // Searches with the rules and the importance of `plan`.
   Result<measure::MixtureReport> search(const std::string& model, const gguf::GgufFile& source,
                                         const quantize::PlanOptions& plan, int threads) const;

@@ -79,7 +79,7 @@ Result<void> write_text(const std::string& path, std::string_view text) {
       ::write(file.number(), text.data(), text.size()) == static_cast<ssize_t>(text.size())) {
     return {};
   }
-  return fail("sandbox: {}: {}", path, ::strerror(errno));
+  return fail("sandbox: {}: {}; nothing is run without", path, ::strerror(errno));
 }
 
 // Whether this namespace of users has nobody: one of a container may end before.
@@ -140,6 +140,7 @@ class Listener {
   // What was written and not read yet; all writers are gone.
   void finish() {
     while (output_open_) output_open_ = read_output();
+    forget_first();
   }
 
   std::string output;
@@ -150,9 +151,14 @@ class Listener {
     std::array<char, 4096> bytes;
     const ssize_t got = ::read(output_, bytes.data(), bytes.size());
     if (got < 0) return errno == EINTR;
-    const size_t room = static_cast<size_t>(most_) - output.size();
-    output.append(bytes.data(), std::min(room, static_cast<size_t>(got)));
+    output.append(bytes.data(), static_cast<size_t>(got));
+    if (output.size() > 2 * static_cast<size_t>(most_)) forget_first();
     return got > 0;
+  }
+  // The end says more than the begin.
+  void forget_first() {
+    const auto most = static_cast<size_t>(most_);
+    if (output.size() > most) output.erase(0, output.size() - most);
   }
   bool read_report() {
     Report report;
@@ -192,7 +198,8 @@ Result<SandboxRun> result_of(const Listener& listener, bool in_time) {
     run.end = SandboxRun::End::TimedOut;
     return run;
   }
-  if (listener.reports.empty()) return fail("sandbox: ended without a word");
+  if (listener.reports.empty())
+    return fail("sandbox: ended without a word; nothing is run without");
   const Report& report = listener.reports.back();
   run.end = report.kind == Report::Exited ? SandboxRun::End::Exited : SandboxRun::End::Signalled;
   run.status = report.value;
@@ -255,7 +262,8 @@ Result<SandboxRun> run_in_sandbox(std::span<const std::string> command, std::str
     reports.in.close();
     go.out.close();
     TRY(map_identity(first.process(), plan.outer_root));
-    if (::write(go.in.number(), "g", 1) != 1) return fail("sandbox: ended before it began");
+    if (::write(go.in.number(), "g", 1) != 1)
+      return fail("sandbox: ended before it began; nothing is run without");
     in_time = listener.listen(limits.wall_seconds);
   }
   listener.finish();

@@ -19,7 +19,7 @@ struct SandboxLimits {
   double wall_seconds = 15;                   // of all of it
   int processes = 8;                          // at a time, threads counted
   int64_t disk_bytes = int64_t{16} << 20;     // in its /tmp, which is memory
-  int64_t output_bytes = int64_t{64} << 10;  // kept of what it writes; the rest is read and dropped
+  int64_t output_bytes = int64_t{64} << 10;   // of what it writes, the last is kept
 };
 
 struct SandboxRun {

@@ -1,6 +1,7 @@
 #include "measure/mixture_items.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "base/memory.h"
 
@@ -21,6 +22,7 @@ class Finder {
       ruled_.push_back(planned.by_rule);
       found_.values += planned.tensor.columns() * planned.tensor.rows();
       found_.fixed_bytes += stored_bytes(source_, planned.tensor, planned.type);
+      if (planned.by_rule && planned.type != planned.tensor.type) found_.ruled.push_back(planned);
     }
     for (const DType type : types) TRY(add_ways(type));
     for (const size_t i : places_) {
@@ -73,16 +75,33 @@ class Finder {
     return {};
   }
 
-  // Coarse enough to be seen far above rounding, fine enough to be small.
+  // Coarse enough to be seen far above rounding, fine enough to be small: Q3_K, or what comes next
+  // where rows do not divide or a matrix has it already.
   Result<void> add_probes() {
-    for (const DType type : {DType::Q4_0, DType::Q3_K}) {
+    for (const DType type : {DType::Q4_1, DType::Q4_0, DType::Q2_K, DType::Q3_K}) {
       const quantize::Plan plan = TRY(plan_in(type));
       for (size_t k = 0; k < places_.size(); ++k) {
         const PlannedType& planned = plan.tensors[places_[k]];
-        if (planned.type == type || type == DType::Q4_0) found_.items[k].probe = planned;
+        const bool tells = planned.type != planned.tensor.type;  // of what it has already nothing
+        if (tells && (planned.type == type || type == DType::Q4_0 || type == DType::Q4_1))
+          found_.items[k].probe = planned;
       }
     }
+    for (MixtureItem& item : found_.items) {
+      if (item.probe.tensor.data == nullptr) item.probe = lightest(item);
+    }
     return {};
+  }
+
+  // The way of fewest bits that changes anything.
+  static PlannedType lightest(const MixtureItem& item) {
+    const auto bytes = [](const PlannedType& way) {
+      return way.type == way.tensor.type ? std::numeric_limits<int64_t>::max()
+                                         : row_bytes(way.type, way.tensor.columns());
+    };
+    return *std::min_element(
+        item.ways.begin(), item.ways.end(),
+        [&](const PlannedType& a, const PlannedType& b) { return bytes(a) < bytes(b); });
   }
 
   const gguf::GgufFile& source_;

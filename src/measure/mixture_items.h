@@ -28,8 +28,9 @@ struct MixtureItem {
 
 struct MixtureItems {
   std::vector<MixtureItem> items;
-  int64_t fixed_bytes = 0;  // of all other tensors of the file
-  int64_t values = 0;       // of all tensors
+  int64_t fixed_bytes = 0;                   // of all other tensors of the file
+  std::vector<quantize::PlannedType> ruled;  // of those, what the plan's own rules change
+  int64_t values = 0;                        // of all tensors
   std::vector<std::string> notes;
 };
 

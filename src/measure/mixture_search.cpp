@@ -48,6 +48,7 @@ class Search {
     MixtureItems found = TRY(find_items(source_, plan_, options_.types));
     items_ = std::move(found.items);
     fixed_bytes_ = found.fixed_bytes;
+    ruled_ = found.ruled;
     report_.values = found.values;
     report_.notes = std::move(found.notes);
     TRY(open_trials());
@@ -178,6 +179,7 @@ class Search {
 
   Result<void> measure(Mixture* mixture) {
     tell("measuring the mixture");
+    for (const PlannedType& ruled : ruled_) TRY(trial_->put(ruled));
     for (const MixtureItem& item : items_) TRY(trial_->put(item.way()));
     mixture->divergence = TRY(measured());
     return {};
@@ -304,6 +306,7 @@ class Search {
   quantize::Trials* trials_ = nullptr;
   std::vector<MixtureItem> items_;
   int64_t fixed_bytes_ = 0;
+  std::vector<PlannedType> ruled_;  // by the caller
   Mixture best_;
   MixtureReport report_;
 };

@@ -116,7 +116,7 @@ TEST_CASE("measurements are kept for the same model and text alone") {
   CHECK(read.find("b c", DType::Q4_0) == 1.0 / 3);
   CHECK_FALSE(read.find("a", DType::Q4_0));
   CHECK_FALSE(Probes::open(file.path(), 8));
-  REQUIRE(write_atomically(file.path(), "issun-probes 1 0000000000000007\na Q3_K what\n"));
+  REQUIRE(write_atomically(file.path(), "issun-probes 2 0000000000000007\na Q3_K what\n"));
   CHECK(Probes::open(file.path(), 7).error().message.find("line 2") != std::string::npos);
   CHECK(Probes::open("", 7)->find("a", DType::Q3_K) == std::nullopt);
 }

@@ -8,7 +8,7 @@ namespace issun::measure {
 
 namespace {
 
-std::string head_of(uint64_t identity) { return fmt::format("issun-probes 1 {:016x}", identity); }
+std::string head_of(uint64_t identity) { return fmt::format("issun-probes 2 {:016x}", identity); }
 
 std::string key_of(const std::string& tensor, DType type) {
   return fmt::format("{} {}", tensor, name(type));

@@ -109,6 +109,7 @@ class Stretcher {
       tried.push_back({reader, plan->type, {}, std::min(kTriedRows, reader.rows())});
       TRY(load(hessian, &tried.back()));
     }
+    if (tried.empty()) return {};  // nothing is gained, and all stays as it is
     std::vector<float> best = factors_for(hessian, 0);
     double least = 0, power = 0;
     for (int k = 0; k < kPowers && !tried.empty(); ++k) {

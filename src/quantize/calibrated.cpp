@@ -25,6 +25,9 @@ Result<std::vector<int32_t>> calibration_windows(const tokenizer::Tokenizer& tok
                                                  std::span<const std::string> texts, int window) {
   std::vector<int32_t> windows;
   const size_t begins = tokenizer.adds_bos() ? 1 : 0, taken = static_cast<size_t>(window) - begins;
+  if (window <= static_cast<int>(begins))
+    return fail("calibration: expected a context of at least {} tokens, found {}", begins + 1,
+                window);
   for (const std::string& text : texts) {
     const std::vector<int32_t> tokens =
         TRY(tokenizer.encode(text, {.add_special = false, .parse_special = false}));

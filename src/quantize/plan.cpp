@@ -205,8 +205,9 @@ class Planner {
   Result<void> find_importance(PlannedType& planned) {
     const Tensor& tensor = planned.tensor;
     if (facts(planned.type).block == 1) return {};
-    const bool needed =
-        !options_.calibrated && needs_importance(tensor.name, planned.type, options_.file_type);
+    // awq learns importance only of what it stretches.
+    const bool learns = options_.calibrated && options_.method != Method::Awq;
+    const bool needed = !learns && needs_importance(tensor.name, planned.type, options_.file_type);
     const Importance::Entry* entry =
         options_.importance != nullptr ? options_.importance->find(tensor.name) : nullptr;
     if (entry == nullptr) {

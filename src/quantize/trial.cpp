@@ -81,6 +81,7 @@ Result<void> Trials::check(const PlannedType& planned, const std::vector<char>& 
 
 Result<TrialError> Trials::error(const PlannedType& planned, int64_t most_rows) {
   const Tensor& tensor = planned.tensor;
+  if (planned.type == tensor.type) return TrialError();  // it is copied
   const int64_t columns = tensor.columns(), all = tensor.rows();
   const int64_t rows = std::min(all, most_rows);
   make_room(planned);

@@ -108,8 +108,8 @@ constexpr auto kMetrics = std::to_array<MetricFacts>({
     {"answer_tokens", "tokens of an answer", "", 1, "mean over the prompts"},
     {"answer_seconds", "an answer", "s", 1, "mean over the prompts, whole"},
     {"load_average", "load average", "", 1,
-     "threads of all programs that wanted a core in the minute before the run: above the number of "
-     "cores, others took processor time from it"},
+     "threads of all programs, the study's own runs among them, that wanted a core in the minute "
+     "before the run"},
     {"wall_seconds", "the whole run", "s", 1, "from the start of the process to its end"},
 });
 

@@ -209,8 +209,8 @@ std::string missing(const StudyPlan& plan, const StudySummary& summary) {
     items.push_back("perplexity: no --text was given, so nothing says what quality was lost");
   if (summary.most_load > plan.options.sweep_to_threads) {
     items.push_back(fmt::format(
-        "an idle machine: other programs ran beside the study (load average up to {} on {} cores), "
-        "so times are longer than they could be and scatter more",
+        "an idle machine, perhaps: the load average was up to {} on {} cores. The study's own runs "
+        "count in it; if other programs ran beside them, times are longer than they could be",
         short_number(summary.most_load), plan.options.sweep_to_threads));
   }
   if (plan.options.estimate_watts) {

@@ -179,10 +179,15 @@ Result<std::optional<StudyRecord>> StudyRunner::run(const StudyRun& run) {
   ChildEnd end = TRY(run_child(child));
   std::string why_no_divergence;
   if (run.task == StudyTask::Quality && !plan_.options.base.empty() && !end.succeeded() &&
-      !end.interrupted) {  // another vocabulary than the base's: perplexity is still to be had
+      !end.interrupted && !end.timed_out) {
+    // Another vocabulary than the base's, mostly: perplexity is still to be had. The energy of both
+    // runs is counted, so their times are, too.
     why_no_divergence = last_line(end.err);
+    if (why_no_divergence.empty()) why_no_divergence = "eval kld ended without a word";
     child.arguments = command(run, "");
+    const double first_seconds = end.wall_seconds;
     end = TRY(run_child(child));
+    end.wall_seconds += first_seconds;
   }
   const auto after = meter_.joules();
   if (end.interrupted || Interrupts::pending()) return std::nullopt;
