@@ -253,7 +253,7 @@ class Rude(ProgramTest):
 
     def test_a_full_queue_is_said_and_when_to_come_again(self):
         with serving("--ctx-size", 4096, "--parallel", 1, "--max-queue", 1) as server:
-            body = {"prompt": "Once", "max_tokens": 1500, "ignore_eos": True}
+            body = {"prompt": "Once", "max_tokens": 300, "ignore_eos": True}
             with concurrent.futures.ThreadPoolExecutor(8) as pool:
                 answers = list(pool.map(lambda _: server.ask("/v1/completions", body, timeout=300),
                                         range(8)))
