@@ -31,7 +31,12 @@ need libfmt-dev header fmt/format.h
 need libexpected-dev header tl/expected.hpp
 need nlohmann-json3-dev header nlohmann/json.hpp
 need libcli11-dev header CLI/CLI.hpp
-need libboost1.81-dev header boost/beast/http.hpp
+# Debian 12 has two; results of coroutines as values are new in the later one.
+if grep -qs '^VERSION_CODENAME=bookworm' /etc/os-release; then
+  need libboost1.81-dev header boost/beast/http.hpp
+else
+  need libboost-dev header boost/beast/http.hpp
+fi
 if [ "$1" = check ]; then
   need doctest-dev header doctest/doctest.h
   need clang command -v clang++
