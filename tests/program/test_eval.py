@@ -230,7 +230,8 @@ class Items(ProgramTest):
                          first["accuracy"]["hits"] + 1)
 
     def test_a_run_that_is_killed_again_and_again_ends_with_the_same_results(self):
-        self.data.write_text(jsonl(self.questions * 100))
+        # Enough of them that no machine is through before the first kill.
+        self.data.write_text(jsonl(self.questions * 600))
         whole, killed = self.folder / "whole", self.folder / "killed"
         self.choice("--resume", whole)
         kills = program.finish_through_kills(
