@@ -21,6 +21,8 @@ double read_clock(clockid_t id) {
 
 double seconds_now() { return read_clock(CLOCK_MONOTONIC); }
 
+long long unix_seconds() { return static_cast<long long>(std::floor(read_clock(CLOCK_REALTIME))); }
+
 void wait_seconds(double seconds) {
   const double until = seconds_now() + seconds;
   for (double left = seconds; left > 0 && !Interrupts::pending(); left = until - seconds_now()) {

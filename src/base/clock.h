@@ -5,6 +5,8 @@ namespace issun {
 
 // From an arbitrary start, never going back.
 double seconds_now();
+// Of the clock on the wall, since 1970 (UTC).
+long long unix_seconds();
 // Does nothing for so long, or until Ctrl-C is pressed (base/terminal.h).
 void wait_seconds(double seconds);
 // CPU seconds that this process has used so far, all threads together.

@@ -7,15 +7,14 @@
 #include "base/quote.h"
 #include "gguf/content_hash.h"
 #include "measure/json_lines.h"
+#include "measure/json_text.h"
 #include "measure/random_rows.h"
 
 namespace issun::measure {
 
 namespace {
 
-std::string line_of(const nlohmann::ordered_json& object) {
-  return object.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
-}
+std::string line_of(const nlohmann::ordered_json& object) { return dump(object) + "\n"; }
 
 // Which member of the run now is another in the file.
 Result<void> expect_same_run(const std::string& path, std::string_view found,

@@ -1,6 +1,5 @@
 #include "serve/api.h"
 
-#include <chrono>
 #include <random>
 
 namespace issun::serve {
@@ -22,10 +21,20 @@ void send_json(const std::shared_ptr<Reply>& reply, const Json& body, Headers he
   reply->send(200, std::move(headers), dump(body));
 }
 
-void send_error(const std::shared_ptr<Reply>& reply, const ApiError& error) {
-  Headers headers{{"Content-Type", "application/json; charset=utf-8"}};
-  if (error.status == 503) headers.emplace_back("Retry-After", "1");
-  reply->send(error.status, std::move(headers), dump(to_json(error)));
+Refusal worded(const ApiError& error, std::string_view path) {
+  Json body = to_json(error);
+  if (path.starts_with("/api/")) body = {{"error", error.message}};
+  if (path.starts_with("/v1/messages")) body = {{"type", "error"}, {"error", body["error"]}};
+  Refusal refusal{error.status, {{"Content-Type", "application/json; charset=utf-8"}}, dump(body)};
+  if (error.status == 503) refusal.headers.emplace_back("Retry-After", "1");
+  if (error.status == 401) refusal.headers.emplace_back("WWW-Authenticate", "Bearer");
+  if (!error.allow.empty()) refusal.headers.emplace_back("Allow", error.allow);
+  return refusal;
+}
+
+void send_error(const std::shared_ptr<Reply>& reply, const ApiError& error, std::string_view path) {
+  Refusal refusal = worded(error, path);
+  reply->send(refusal.status, std::move(refusal.headers), std::move(refusal.body));
 }
 
 std::string event_of(const Json& data) { return "data: " + dump(data) + "\n\n"; }
@@ -54,12 +63,6 @@ std::string new_id(const char* prefix) {
   std::string id = prefix;
   for (int i = 0; i < 24; ++i) id += kLetters[random() % 62];
   return id;
-}
-
-int64_t unix_seconds() {
-  return std::chrono::duration_cast<std::chrono::seconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
 }
 
 Json usage_json(const Usage& usage) {

@@ -4,8 +4,10 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "base/clock.h"
 #include "engine/embedder.h"
 #include "serve/http_server.h"
 #include "serve/request_fields.h"
@@ -53,7 +55,11 @@ void add_responses(std::vector<Endpoint>& endpoints);    // /v1/responses
 void add_messages(std::vector<Endpoint>& endpoints);     // /v1/messages
 
 void send_json(const std::shared_ptr<Reply>& reply, const Json& body, Headers headers = {});
-void send_error(const std::shared_ptr<Reply>& reply, const ApiError& error);
+// As the API of the path words it: Ollama's clients know an error as a text, Anthropic's by a type
+// outside; all others as the OpenAI API has it.
+Refusal worded(const ApiError& error, std::string_view path = {});
+void send_error(const std::shared_ptr<Reply>& reply, const ApiError& error,
+                std::string_view path = {});
 
 // "data: {...}\n\n" of a stream of events, and its comment for a silence.
 std::string event_of(const Json& data);
@@ -64,7 +70,6 @@ void fail_stream(Reply& reply, const ApiError& error);
 constexpr const char* kIdleComment = ": still working\n\n";
 // "chatcmpl-..." and the like: unlikely to be given twice.
 std::string new_id(const char* prefix);
-int64_t unix_seconds();
 
 Json usage_json(const Usage& usage);    // of the OpenAI API
 Json timings_json(const Usage& usage);  // as llama.cpp's server tells them

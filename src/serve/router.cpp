@@ -153,34 +153,12 @@ const Endpoint& Router::find(const HttpRequest& request) const {
   throw wrong;
 }
 
-namespace {
-
-// As the API of the path words it: Ollama's clients know an error as a text, Anthropic's by a type
-// outside.
-Refusal worded(std::string_view path, const ApiError& error) {
-  Json body = to_json(error);
-  if (path.starts_with("/api/")) body = {{"error", error.message}};
-  if (path.starts_with("/v1/messages")) body = {{"type", "error"}, {"error", body["error"]}};
-  Refusal refusal{error.status, {{"Content-Type", "application/json; charset=utf-8"}}, dump(body)};
-  if (error.status == 503) refusal.headers.emplace_back("Retry-After", "1");
-  if (error.status == 401) refusal.headers.emplace_back("WWW-Authenticate", "Bearer");
-  if (!error.allow.empty()) refusal.headers.emplace_back("Allow", error.allow);
-  return refusal;
-}
-
-void refuse(std::string_view path, Reply& reply, const ApiError& error) {
-  Refusal refusal = worded(path, error);
-  reply.send(refusal.status, std::move(refusal.headers), std::move(refusal.body));
-}
-
-}  // namespace
-
 std::optional<Refusal> Router::refusal_of(const HttpRequest& head) const {
   try {
     check(head);
     if (head.method != "OPTIONS" && !find(head).open) check_key(head);
   } catch (const ApiError& error) {
-    return worded(head.path, error);
+    return worded(error, head.path);
   }
   return std::nullopt;
 }
@@ -206,11 +184,12 @@ void Router::handle(HttpRequest request, std::shared_ptr<Reply> reply) {
     if (!endpoint.open) check_key(request);
     endpoint.handle(api_, request, reply);
   } catch (const ApiError& error) {
-    refuse(request.path, *reply, error);
+    send_error(reply, error, request.path);
   } catch (const std::bad_alloc&) {
-    refuse(request.path, *reply, {.status = 503, .message = "not enough memory for this request"});
+    send_error(reply, {.status = 503, .message = "not enough memory for this request"},
+               request.path);
   } catch (const std::exception& error) {
-    refuse(request.path, *reply, {.status = 500, .message = error.what()});
+    send_error(reply, {.status = 500, .message = error.what()}, request.path);
   }
 }
 

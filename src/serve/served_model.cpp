@@ -1,8 +1,8 @@
 #include "serve/served_model.h"
 
 #include <algorithm>
-#include <chrono>
 
+#include "base/clock.h"
 #include "chat/jinja/json.h"
 #include "chat/known_templates.h"
 #include "chat/prompt_tokens.h"
@@ -54,9 +54,7 @@ ServedModel::ServedModel(engine::Runtime& runtime, ServedModelOptions options,
     : runtime_(runtime),
       options_(std::move(options)),
       template_(std::move(with)),
-      created_(std::chrono::duration_cast<std::chrono::seconds>(
-                   std::chrono::system_clock::now().time_since_epoch())
-                   .count()) {}
+      created_(unix_seconds()) {}
 
 Prompt ServedModel::prompt_of(const Talk& talk) const {
   Json messages = talk.messages;

@@ -1,21 +1,17 @@
 #include "measure/study/records.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <set>
 
 #include "base/folder.h"
 #include "base/quote.h"
+#include "measure/json_text.h"
 
 namespace issun::measure {
 
 namespace {
 
 using Written = nlohmann::ordered_json;
-
-std::string dump(const Written& json, int indent = -1) {
-  return json.dump(indent, ' ', false, Written::error_handler_t::replace);
-}
 
 std::string text_or_nothing(const Json& json) { return json.is_string() ? json.text() : ""; }
 

@@ -8,6 +8,7 @@
 #include "base/cpu.h"
 #include "base/quote.h"
 #include "base/terminal.h"
+#include "measure/json_text.h"
 #include "measure/study/llama_bench.h"
 
 namespace issun::measure {
@@ -103,8 +104,7 @@ void add_outside(const Outside& outside, std::optional<double> estimate_watts, i
 
 Result<StudyRunner> StudyRunner::create(const StudyPlan& plan, const StudyFolder& folder,
                                         RunnerOptions options) {
-  const std::string prompts = nlohmann::json(plan.options.prompts)
-                                  .dump(1, ' ', false, nlohmann::json::error_handler_t::replace);
+  const std::string prompts = dump(nlohmann::ordered_json(plan.options.prompts), 1);
   TRY(write_atomically(folder.file(kPrompts), prompts + "\n"));
   if (!plan.options.text.empty()) TRY(write_atomically(folder.file(kText), plan.options.text));
   return StudyRunner(plan, folder, std::move(options));
