@@ -280,6 +280,17 @@ void Engine::learn_speed(double seconds) {
   row_seconds_ = row_seconds_ == 0 ? now : 0.7 * row_seconds_ + 0.3 * now;
 }
 
+// What a batch may take: as much as keeps those who write waiting no longer than they may.
+int Engine::rows_of_a_batch() const {
+  const auto writing = static_cast<int>(std::count_if(
+      running_.begin(), running_.end(), [](const auto& session) { return session->generating(); }));
+  const int all = options_.prompt_rows;
+  if (options_.most_gap_seconds == 0 || writing == 0) return all;
+  const double rows = row_seconds_ > 0 ? options_.most_gap_seconds / row_seconds_ : 0;
+  const int wished = static_cast<int>(std::min<double>(rows, all));
+  return std::min(all, writing + std::max(kLeastPromptRows, wished - writing));
+}
+
 // Requests that generate come first, one row each, and prompts share the rows that are left; unless
 // there are more requests than rows: then whose turn it is counts alone.
 void Engine::plan_batch() {
@@ -291,14 +302,7 @@ void Engine::plan_batch() {
   const bool crowded = count > static_cast<size_t>(options_.prompt_rows);
   ++turn_;
   for (const auto& session : running_) session->computed = session->table.length;
-  most_rows_ = options_.prompt_rows;
-  const auto writing = static_cast<int>(std::count_if(
-      running_.begin(), running_.end(), [](const auto& session) { return session->generating(); }));
-  if (options_.most_gap_seconds > 0 && writing > 0) {
-    const double rows = row_seconds_ > 0 ? options_.most_gap_seconds / row_seconds_ : 0;
-    const int wished = static_cast<int>(std::min<double>(rows, most_rows_));
-    most_rows_ = std::min(most_rows_, writing + std::max(kLeastPromptRows, wished - writing));
-  }
+  most_rows_ = rows_of_a_batch();
   for (const bool generating : {true, false}) {
     for (size_t i = 0; i < count; ++i) {
       Session& session = *running_[(turn_ + i) % count];

@@ -106,6 +106,7 @@ class Engine {
   void adopt_prefix(Session& session);
   bool waits_for_prefix(Session& session);
   void learn_speed(double seconds);
+  int rows_of_a_batch() const;
   Result<std::shared_ptr<const SequenceBreakers>> breakers_of(const SamplerOptions& sampling);
   Session* find(RequestId request) const;
   std::optional<Constraint> constraint(const Request& request);

@@ -4,6 +4,10 @@
 
 #include <algorithm>
 #include <map>
+#include <span>
+#include <vector>
+
+#include "gguf/content_hash.h"
 
 namespace issun::measure {
 
@@ -11,36 +15,26 @@ namespace {
 
 constexpr int64_t kSamples = 16, kSampleBytes = 4096;
 
-// FNV-1a, of 64 bits.
-class Hash {
- public:
-  void add(const std::byte* bytes, int64_t count) {
-    for (int64_t i = 0; i < count; ++i)
-      value_ = (value_ ^ static_cast<uint64_t>(bytes[i])) * 0x100000001b3;
-  }
-  uint64_t value() const { return value_; }
-
- private:
-  uint64_t value_ = 0xcbf29ce484222325;
-};
-
 }  // namespace
 
 StudyModel describe_model(const model::Model& model, const std::string& path,
                           const std::string& name) {
-  Hash hash;
+  std::vector<uint64_t> parts;
+  const auto add = [&](std::span<const std::byte> bytes) {
+    parts.push_back(gguf::content_hash(bytes));
+  };
   for (const Tensor& tensor : model.file.tensors()) {
-    hash.add(reinterpret_cast<const std::byte*>(tensor.name.data()),
-             static_cast<int64_t>(tensor.name.size()));
+    add(std::as_bytes(std::span(tensor.name)));
     const int64_t bytes = tensor.bytes(), length = std::min(bytes, kSampleBytes);
     const int64_t samples = std::clamp<int64_t>(bytes / kSampleBytes, 1, kSamples);
     for (int64_t i = 0; i < samples; ++i)
-      hash.add(tensor.data + (bytes - length) * i / std::max<int64_t>(1, samples - 1), length);
+      add({tensor.data + (bytes - length) * i / std::max<int64_t>(1, samples - 1),
+           static_cast<size_t>(length)});
   }
   StudyModel study;
   study.path = path;
   study.name = name.substr(name.rfind('/') + 1);
-  study.hash = fmt::format("{:016x}", hash.value());
+  study.hash = fmt::format("{:016x}", gguf::content_hash(std::as_bytes(std::span(parts))));
   study.bytes = model.file.file_bytes();
   study.context_length = model.config.context_length;
   return study;
