@@ -210,6 +210,7 @@ void Service::count(std::span<const engine::Event> events, double seconds) {
 }
 
 void Service::end(const std::function<void(const News&)>& listener, const News& last) {
+  note_figures();  // who is told finds it so
   listener(last);
   const std::lock_guard lock(mutex_);
   --open_;
