@@ -1,6 +1,7 @@
 # issun_folder(NAME LINK targets... [EXCEPTIONS]): src/NAME/*.cpp becomes the static library issun_NAME
 # and src/NAME/*_test.cpp the test program test_NAME. Layers 0-5 are built without exceptions, since
-# they also have to build for WebAssembly; the tests and the layers above keep them.
+# they also have to build for WebAssembly; the tests and the layers above keep them. The files of a target are
+# compiled several at a time (ISSUN_UNITY), so names in their anonymous namespaces are the target's.
 function(issun_folder name)
   cmake_parse_arguments(FOLDER "EXCEPTIONS" "" "LINK" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.cpp)
@@ -16,6 +17,9 @@ function(issun_folder name)
       if(NOT FOLDER_EXCEPTIONS)
         target_compile_options(issun_${name} PRIVATE -fno-exceptions)
       endif()
+      if(ISSUN_FUZZ)  # what the fuzzers watch; tests and kernels do without
+        target_compile_options(issun_${name} PRIVATE -fsanitize=fuzzer-no-link)
+      endif()
     else()
       add_library(issun_${name} INTERFACE)
       target_link_libraries(issun_${name} INTERFACE issun_flags ${FOLDER_LINK})
@@ -25,12 +29,16 @@ function(issun_folder name)
     add_executable(test_${name} ${tests} ${CMAKE_SOURCE_DIR}/tests/doctest_main.cpp)
     target_include_directories(test_${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests)
     target_link_libraries(test_${name} PRIVATE issun_${name})
+    if(ISSUN_SANITIZE)  # half the time to compile, and what is tested is optimised as it was
+      target_compile_options(test_${name} PRIVATE -O0)
+    endif()
   endif()
   if(ISSUN_FUZZ)
     foreach(source ${fuzzers})
       get_filename_component(fuzzer ${source} NAME_WE)
       add_executable(${fuzzer} ${source})
       target_link_libraries(${fuzzer} PRIVATE issun_${name})
+      target_compile_options(${fuzzer} PRIVATE -fsanitize=fuzzer-no-link)
       target_link_options(${fuzzer} PRIVATE -fsanitize=fuzzer)
       if(NOT TARGET fuzzers)
         add_custom_target(fuzzers)  # all of them, for ./check
@@ -44,7 +52,7 @@ endfunction()
 function(issun_program)
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/apps/*.cpp)
   add_executable(issun ${sources})
-  target_link_libraries(issun PRIVATE issun_measure issun_import issun_train issun_quantize issun_serve)
+  target_link_libraries(issun PRIVATE issun_measure issun_experts issun_import issun_train issun_quantize issun_serve issun_fetch)
   set(model ${CMAKE_SOURCE_DIR}/models/issun-27m.gguf)
   target_compile_definitions(issun PRIVATE ISSUN_VERSION="${PROJECT_VERSION}")
   set_source_files_properties(${CMAKE_SOURCE_DIR}/src/apps/default_model.cpp PROPERTIES

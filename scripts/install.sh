@@ -16,6 +16,8 @@ need() {
   "$@" >/dev/null 2>&1 || missing="$missing $package"
 }
 header() { [ -e "/usr/include/$1" ] || [ -e "/usr/local/include/$1" ]; }
+# Debian has some headers under the machine's kind (x86_64-linux-gnu).
+multiarch_header() { header "$1" || ls /usr/include/*/"$1"; }
 # exists PATTERN: the shell has expanded it; the first match decides.
 exists() { [ -e "$1" ]; }
 
@@ -31,6 +33,8 @@ need libfmt-dev header fmt/format.h
 need libexpected-dev header tl/expected.hpp
 need nlohmann-json3-dev header nlohmann/json.hpp
 need libcli11-dev header CLI/CLI.hpp
+need libcurl4-openssl-dev multiarch_header curl/curl.h
+need libssl-dev header openssl/evp.h
 # Debian 12 has two; results of coroutines as values are new in the later one.
 if grep -qs '^VERSION_CODENAME=bookworm' /etc/os-release; then
   need libboost1.81-dev header boost/beast/http.hpp

@@ -1,11 +1,13 @@
 #include <algorithm>
 
+#include "apps/bench_speculation.h"
 #include "apps/commands.h"
 #include "apps/json.h"
 #include "apps/version.h"
 #include "base/clock.h"
 #include "base/quote.h"
 #include "base/streams.h"
+#include "measure/bench_against.h"
 #include "measure/bench_report.h"
 
 namespace issun::apps {
@@ -16,7 +18,9 @@ struct BenchFlags {
   ModelFlags model;
   std::vector<int> prompts{512}, generations{128}, depths{0}, threads{0};
   int repetitions = 5;
-  bool json = false;
+  bool json = false, profile = false;
+  std::string against;
+  std::vector<std::string> for_other_issun;  // arguments that llama-bench has no counterpart of
 };
 
 std::vector<measure::BenchCase> cases(const BenchFlags& flags) {
@@ -35,11 +39,22 @@ std::vector<measure::BenchCase> cases(const BenchFlags& flags) {
 // All cases with one number of threads; the machine's own peaks are still missing.
 Result<void> run_cases(const ModelFlags& model, const BenchFlags& flags,
                        std::vector<measure::BenchFigures>& figures) {
-  const auto runtime = TRY(model.open());
+  model::Profile profile;
+  ModelFlags watched = model;
+  if (flags.profile) watched.options.profile = &profile;
+  const auto runtime = TRY(watched.open());
   cache::PagedKv cache = TRY(runtime->new_cache());
   for (const measure::BenchCase& bench_case : cases(flags)) {
     measure::BenchFigures found;
-    found.times = TRY(measure::run_bench(runtime->forward(), cache, bench_case, flags.repetitions));
+    found.times = TRY(measure::run_bench(runtime->forward(), cache, bench_case, flags.repetitions,
+                                         watched.options.profile));
+    if (flags.profile) {
+      const bool chooses = bench_case.phase == measure::Phase::Generation;
+      found.profile = {profile,
+                       chooses ? measure::seconds_to_choose(runtime->model().config.vocabulary_size,
+                                                            bench_case.depth + bench_case.tokens)
+                               : 0};
+    }
     found.cost = measure::token_cost(bench_case, *runtime);
     found.options = runtime->options();
     found.model_path = model.model_name();
@@ -64,11 +79,46 @@ Result<void> add_peaks(std::vector<measure::BenchFigures>& figures) {
   return {};
 }
 
+// Both programs in turn, so that what else the machine does meets both.
+Result<int> bench_against(const ModelFlags& model, const BenchFlags& flags) {
+  BenchFlags once = flags;
+  once.repetitions = 1;
+  std::vector<measure::Versus> all;
+  for (const measure::BenchCase& bench_case : cases(flags)) all.push_back({bench_case, {}, {}});
+  for (int round = 0; round < flags.repetitions; ++round) {
+    std::vector<measure::BenchFigures> figures;
+    TRY(run_cases(model, once, figures));
+    const engine::RuntimeOptions& used = figures[0].options;
+    show_progress(fmt::format("round {} of {}: the other", round + 1, flags.repetitions));
+    const auto other = TRY(measure::run_other({.command = flags.against,
+                                               .model_path = model.path,
+                                               .cases = cases(flags),
+                                               .threads = used.threads,
+                                               .key_type = name(used.key_type),
+                                               .value_type = name(used.value_type),
+                                               .more = flags.for_other_issun}));
+    for (size_t i = 0; i < all.size(); ++i) {
+      all[i].own.push_back(figures[i].times.tokens_per_second().median);
+      all[i].other.push_back(other[i]);
+    }
+  }
+  hide_progress();
+  if (!flags.json) write_out(measure::versus_table(all));
+  for (const measure::Versus& versus : all) {
+    if (flags.json) write_out(dump(measure::to_json(versus)) + "\n");
+  }
+  return kDone;
+}
+
 Result<int> bench(const BenchFlags& flags) {
   ModelFlags model = flags.model;
   for (const measure::BenchCase& bench_case : cases(flags)) {
     model.options.context =
         std::max(model.options.context, int64_t{bench_case.depth} + bench_case.tokens);
+  }
+  if (!flags.against.empty()) {
+    model.options.threads = flags.threads[0];
+    return bench_against(model, flags);
   }
   std::vector<measure::BenchFigures> figures;
   for (const int threads : flags.threads) {
@@ -92,8 +142,28 @@ Result<int> bench(const BenchFlags& flags) {
   return kDone;
 }
 
-void add_list(CLI::App& command, const char* flag, std::vector<int>& list, const char* help,
-              int least, int most) {
+// What was asked for and no case, number of threads or type of cache says.
+std::vector<std::string> further_arguments(const CLI::App& command) {
+  std::vector<std::string> arguments;
+  for (const CLI::Option* option : command.get_options()) {
+    const std::string flag = option->get_name();
+    const bool said = option->count() > 0;
+    if (!said || option->get_positional()) continue;
+    constexpr std::string_view kKnown[] = {"--model",      "--n-prompt",     "--n-gen",
+                                           "--n-depth",    "--threads",      "--repetitions",
+                                           "--cache-type", "--cache-type-k", "--cache-type-v",
+                                           "--against",    "--json"};
+    if (std::find(std::begin(kKnown), std::end(kKnown), flag) != std::end(kKnown)) continue;
+    for (const std::string& value : option->results()) {
+      arguments.push_back(flag);
+      if (option->get_expected_min() > 0) arguments.push_back(value);
+    }
+  }
+  return arguments;
+}
+
+void add_counts(CLI::App& command, const char* flag, std::vector<int>& list, const char* help,
+                int least, int most) {
   command.add_option(flag, list, help)
       ->delimiter(',')
       ->allow_extra_args(false)
@@ -109,28 +179,45 @@ void add_bench(CLI::App& app, Action& action) {
   auto flags = std::make_shared<BenchFlags>();
   constexpr int kMostTokens = 1 << 24;
   add_model(*command, flags->model.path, true);
-  add_list(*command, "-p,--n-prompt", flags->prompts,
-           "tokens of prompt; 0: none; a list is run in turn", 0, kMostTokens);
-  add_list(*command, "-n,--n-gen", flags->generations, "tokens to generate; 0: none; or a list", 0,
-           kMostTokens);
-  add_list(*command, "-d,--n-depth", flags->depths, "tokens in the cache before; or a list", 0,
-           kMostTokens);
-  add_list(*command, "-t,--threads", flags->threads,
-           "threads, 0 or -1: one for each core; or a list", -1, 1024);
+  add_counts(*command, "-p,--n-prompt", flags->prompts,
+             "tokens of prompt; 0: none; a list is run in turn", 0, kMostTokens);
+  add_counts(*command, "-n,--n-gen", flags->generations, "tokens to generate; 0: none; or a list",
+             0, kMostTokens);
+  add_counts(*command, "-d,--n-depth", flags->depths, "tokens in the cache before; or a list", 0,
+             kMostTokens);
+  add_counts(*command, "-t,--threads", flags->threads,
+             "threads, 0 or -1: one for each core; or a list", -1, 1024);
   command
       ->add_option("-r,--repetitions", flags->repetitions,
                    "runs of each case, after one that does not count")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
   flags->model.add_compute(*command);
+  auto* against = command->add_option(
+      "--against", flags->against,
+      "another program that times models: a command of llama-bench, or another issun; both run in "
+      "turn, -r rounds, and ratios are printed");
+  command->add_flag("--profile", flags->profile, "also where the time goes, step by step")
+      ->excludes(against);
   command->add_flag("--json", flags->json,
                     "one line of JSON a case, with the machine and its peaks");
-  command->callback([flags, &action] {
+  command->callback([flags, command, &action] {
     if (cases(*flags).empty()) {
       throw CLI::ValidationError("-p and -n: expected tokens to read or to generate, found 0");
     }
+    if (!flags->against.empty() && flags->threads.size() != 1)
+      throw CLI::ValidationError("--against: expected one number of threads, found a list");
+    if (!flags->against.empty() && flags->model.path.empty())
+      throw CLI::ValidationError("--against: expected a model file, which both can read");
+    if (!flags->against.empty()) flags->for_other_issun = further_arguments(*command);
+    if (!flags->for_other_issun.empty() && !measure::is_issun(flags->against)) {
+      throw CLI::ValidationError(
+          fmt::format("--against: expected flags that both programs have, found {}",
+                      flags->for_other_issun[0]));
+    }
     action = [flags] { return bench(*flags); };
   });
+  add_bench_speculation(*command, action);
 }
 
 }  // namespace issun::apps

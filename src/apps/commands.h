@@ -7,6 +7,7 @@
 #include <string>
 
 #include "apps/console.h"
+#include "apps/memory_flags.h"
 #include "base/result.h"
 #include "engine/runtime.h"
 
@@ -38,7 +39,14 @@ void add_merge(CLI::App& app, Action& action);
 void add_quantize(CLI::App& app, Action& action);
 void add_imatrix(CLI::App& app, Action& action);
 void add_serve(CLI::App& app, Action& action);
+void add_experts(CLI::App& app, Action& action);
 void add_study(CLI::App& app, Action& action);
+void add_pack(CLI::App& app, Action& action);
+void add_pull(CLI::App& app, Action& action);
+void add_list(CLI::App& app, Action& action);
+void add_rm(CLI::App& app, Action& action);
+void add_ps(CLI::App& app, Action& action);
+void add_stop(CLI::App& app, Action& action);
 
 // Flags that every command has that runs a model, by the names people know.
 struct ModelFlags {
@@ -48,6 +56,14 @@ struct ModelFlags {
   std::string cache_type = "f16", key_type, value_type;  // the last two empty: as the first
   std::string cache_rotation = "auto";
   std::vector<std::string> adapters, scaled_adapters;  // FILE, and FILE:SCALE
+  struct Adapter {
+    std::string file;
+    float scale = 1;
+  };
+  // Of both flags, in the order in which open_model() adds them.
+  Result<std::vector<Adapter>> all_adapters() const;
+  bool scale_adapters_later = false;  // open_model() adds each with 1
+  MemoryFlags memory;
 
   // All of them: add_model, -t, -c, add_compute.
   void add(CLI::App& command, bool optional_model = false);
@@ -62,9 +78,13 @@ struct ModelFlags {
   Result<engine::RuntimeOptions> runtime_options() const;
   // Says what a person should know of the model before it runs.
   void warn(const model::Model& model) const;
+
+ private:
+  const CLI::App* batch_command_ = nullptr;
 };
 
-// MODEL, also -m and --model. `optional`: none is the model that comes with the program.
+// MODEL, also -m, --model, -hf and -mu, and the flags of where it comes from (model_source.h).
+// `optional`: none is the model that comes with the program.
 void add_model(CLI::App& command, std::string& path, bool optional = false);
 
 // For CLI::Option::check(): refuses "", which a script gives when its variable is empty.

@@ -109,8 +109,9 @@ void print_readable(const measure::Divergence& divergence, const measure::Window
   write_out(fmt::format("; {:.1f} s\n", seconds));
 }
 
-void tell(const KldFlags& flags, engine::Runtime& model, const measure::WindowOptions& options,
-          const measure::Divergence& divergence, double seconds, Json more) {
+void report_divergence(const KldFlags& flags, engine::Runtime& model,
+                       const measure::WindowOptions& options, const measure::Divergence& divergence,
+                       double seconds, Json more) {
   if (!flags.json) {
     print_readable(divergence, options, seconds);
     return;
@@ -148,13 +149,13 @@ Result<int> kld(const KldFlags& flags) {
   hide_progress();
   TRY(pair.base->model().file.still_whole());
   TRY(pair.model->model().file.still_whole());
-  tell(flags, *pair.model, options, divergence, seconds,
-       {{"base", flags.base_flags().model_name()},
-        {"base_cache", engine::describe_cache(pair.base->options())},
-        {"base_exact", pair.base->options().exact},
-        {"text", flags.windows.text},
-        {"text_bytes", text.size()},
-        {"text_tokens", tokens.size()}});
+  report_divergence(flags, *pair.model, options, divergence, seconds,
+                    {{"base", flags.base_flags().model_name()},
+                     {"base_cache", engine::describe_cache(pair.base->options())},
+                     {"base_exact", pair.base->options().exact},
+                     {"text", flags.windows.text},
+                     {"text_bytes", text.size()},
+                     {"text_tokens", tokens.size()}});
   return kDone;
 }
 
@@ -185,11 +186,11 @@ Result<int> kld_stored(const KldFlags& flags) {
   const double seconds = seconds_now() - start;
   hide_progress();
   TRY(runtime->model().file.still_whole());
-  tell(flags, *runtime, base.options(), divergence, seconds,
-       {{"stored_base", flags.stored_base},
-        {"base_about", base.about()},
-        {"base_type", issun::name(base.type())},
-        {"text_tokens", base.tokens().size()}});
+  report_divergence(flags, *runtime, base.options(), divergence, seconds,
+                    {{"stored_base", flags.stored_base},
+                     {"base_about", base.about()},
+                     {"base_type", issun::name(base.type())},
+                     {"text_tokens", base.tokens().size()}});
   return kDone;
 }
 

@@ -105,9 +105,24 @@ Json rotation_json(bool rotates, const model::ModelConfig& config,
   return matrices;
 }
 
-Json memory_json(const model::MemoryPlan& plan, const engine::RuntimeOptions& options,
-                 const model::ModelConfig& config) {
+// Where weights come and go.
+Json streaming_json(const model::ResidencyPlan& weights) {
+  return {{"unit", weights.mixture ? "expert" : "layer"},
+          {"units", weights.units},
+          {"unit_bytes", weights.unit_bytes},
+          {"reads_per_unit", weights.reads_per_unit},
+          {"pinned_bytes", weights.pinned_bytes},
+          {"streamed_bytes", weights.streamed_bytes},
+          {"budget_bytes", weights.budget_bytes},
+          {"passing_bytes", weights.passing_bytes},
+          {"token_bytes", weights.token_bytes}};
+}
+
+Json memory_json(const engine::MemoryChoice& choice, const model::ModelConfig& config) {
+  const model::MemoryPlan& plan = choice.plan;
+  const engine::RuntimeOptions& options = choice.options;
   return {
+      {"streaming", choice.streams ? streaming_json(choice.weights) : Json(nullptr)},
       {"context", options.context},
       {"cache", engine::describe_cache(options)},
       {"cache_type_k", name(options.key_type)},
@@ -157,9 +172,8 @@ Result<Json> describe(const InspectFlags& flags) {
     planned["model"] = model_json(model.config, model.weights);
     planned["tokenizer"] = tokenizer_json(model.tokenizer);
     planned["tokenizer"]["chat_template"] = !model.chat_template.empty();
-    planned["memory"] =
-        memory_json(engine::plan_memory(model, *TRY(kernels::choose_kernels()), options), options,
-                    model.config);
+    planned["memory"] = memory_json(
+        TRY(engine::choose_memory(model, *TRY(kernels::choose_kernels()), options)), model.config);
   } else {
     planned["cannot_run"] = opened.error().message;
   }
@@ -182,7 +196,7 @@ Result<Json> describe(const InspectFlags& flags) {
   return report;
 }
 
-std::string megabytes(const Json& bytes) {
+std::string bytes_and_mebibytes(const Json& bytes) {
   return fmt::format("{:>14} bytes {:>10.1f} MiB", bytes.get<int64_t>(),
                      bytes.get<double>() / (1 << 20));
 }
@@ -193,7 +207,8 @@ void print_memory(const Json& memory) {
                   memory["context"].get<int64_t>(), memory["cache"].get<std::string>(),
                   memory["batch"].get<int>(), memory["threads"].get<int>()));
   for (const char* part : {"weights", "cache", "working", "program", "total"}) {
-    write_out(fmt::format("  {:<10}{}\n", part, megabytes(memory[std::string(part) + "_bytes"])));
+    write_out(fmt::format("  {:<10}{}\n", part,
+                          bytes_and_mebibytes(memory[std::string(part) + "_bytes"])));
   }
   for (const char* side : {"k", "v"}) {
     for (const auto& [width, matrix] : memory[fmt::format("cache_rotation_{}", side)].items()) {
@@ -224,7 +239,7 @@ void print_readable(const Json& report) {
   write_out("\ntypes\n");
   for (const auto& [type, sums] : report["types"].items()) {
     write_out(fmt::format("  {:<8} {:>5} tensors {}\n", type, sums["tensors"].get<int>(),
-                          megabytes(sums["bytes"])));
+                          bytes_and_mebibytes(sums["bytes"])));
   }
   if (report.contains("cannot_run")) {
     write_out(fmt::format("\nthis version cannot run it: {}\n",

@@ -2,6 +2,7 @@
 #include <sstream>
 
 #include "apps/commands.h"
+#include "apps/model_source.h"
 #include "apps/version.h"
 #include "base/quote.h"
 #include "base/streams.h"
@@ -16,7 +17,9 @@ std::string long_name(const std::string& argument) {
   if (argument == "-ctk") return "--cache-type-k";
   if (argument == "-ctv") return "--cache-type-v";
   if (argument == "-ub") return "--ubatch-size";
+  if (argument == "-md") return "--model-draft";
   if (argument == "-np") return "--parallel";
+  if (argument == "-cram") return "--cache-ram";
   if (argument == "-sys") return "--system-prompt";
   if (argument == "-jf") return "--json-schema-file";
   return argument;
@@ -27,7 +30,18 @@ std::vector<std::string> arguments_of(int argc, char** argv) {
   std::vector<std::string> arguments;
   bool plain = false;
   for (int i = 1; i < argc; ++i) {
-    plain = plain || std::string_view(argv[i]) == "--";
+    const std::string_view argument = argv[i];
+    plain = plain || argument == "--";
+    if (const SourceFlag* const source = plain ? nullptr : source_flag(argument)) {
+      const size_t equals = argument.find('=');
+      arguments.push_back("--model");
+      if (equals != std::string_view::npos) {
+        arguments.push_back(with_word(*source, argument.substr(equals + 1)));
+      } else if (i + 1 < argc) {
+        arguments.push_back(with_word(*source, argv[++i]));
+      }
+      continue;
+    }
     arguments.push_back(plain ? argv[i] : long_name(argv[i]));
   }
   return {arguments.rbegin(), arguments.rend()};
@@ -48,10 +62,12 @@ Result<int> run(int argc, char** argv) {
   app.require_subcommand(1);
   app.failure_message(CLI::FailureMessage::simple);
   Action action;
-  for (const auto add : {add_run,    add_serve,  add_inspect,  add_tokenize,  add_detokenize,
-                         add_logits, add_verify, add_bench,    add_synth,     add_import,
-                         add_eval,   add_embed,  add_rerank,   add_tokenizer, add_pretrain,
-                         add_tune,   add_merge,  add_quantize, add_imatrix,   add_study}) {
+  for (const auto add :
+       {add_run,     add_serve,     add_inspect,  add_tokenize, add_detokenize, add_logits,
+        add_verify,  add_bench,     add_synth,    add_import,   add_eval,       add_embed,
+        add_rerank,  add_tokenizer, add_pretrain, add_tune,     add_merge,      add_quantize,
+        add_imatrix, add_study,     add_experts,  add_pack,     add_pull,       add_list,
+        add_rm,      add_ps,        add_stop}) {
     add(app, action);
   }
   try {
@@ -59,6 +75,7 @@ Result<int> run(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return explain(app, error);
   }
+  TRY(find_models(app));
   return action();
 }
 

@@ -6,6 +6,7 @@
 
 #include "apps/commands.h"
 #include "apps/default_model.h"
+#include "apps/model_source.h"
 #include "base/clock.h"
 #include "import/open.h"
 
@@ -31,9 +32,13 @@ Result<DType> parse_cache_type(const std::string& text) {
 void add_model(CLI::App& command, std::string& path, bool optional) {
   command
       .add_option("model,-m,--model", path,
-                  optional ? "model file (GGUF) or directory; none: the one that comes with issun"
-                           : "model file (GGUF)")
+                  std::string(optional ? "model file (GGUF) or directory; none: the one that comes "
+                                         "with issun"
+                                       : "model file (GGUF)") +
+                      "; or a name that `list` prints, hf:OWNER/NAME[:TYPE] (also -hf "
+                      "OWNER/NAME[:TYPE]), or an address (also -mu URL), fetched if it is not here")
       ->required(!optional);
+  add_source_flags(command);
 }
 
 void ModelFlags::add(CLI::App& command, bool optional_model) {
@@ -70,6 +75,8 @@ void ModelFlags::add_compute(CLI::App& command) {
                   "where it has 4 or 5 bits")
       ->check(CLI::IsMember({"auto", "on", "off"}))
       ->capture_default_str();
+  memory.add(command);
+  batch_command_ = &command;
   command.add_flag("--exact", options.exact,
                    "activations in F32 throughout: slower, free of rounding to 8 bits");
   command.add_option("--lora", adapters,
@@ -82,6 +89,12 @@ Result<engine::RuntimeOptions> ModelFlags::runtime_options() const {
   engine::RuntimeOptions resolved = options;
   resolved.threads = std::max(0, options.threads);
   if (ubatch > 0) resolved.max_rows = std::min(resolved.max_rows, ubatch);
+  resolved.rows_chosen =
+      ubatch > 0 || (batch_command_ != nullptr && batch_command_->count("--batch") > 0);
+  TRY(memory.apply(resolved));
+  resolved.planned = [](const engine::MemoryChoice& choice, const model::Model& model) {
+    if (choice.streams) tell(describe(choice, model));
+  };
   resolved.key_type = TRY(parse_cache_type(key_type.empty() ? cache_type : key_type));
   resolved.value_type = TRY(parse_cache_type(value_type.empty() ? cache_type : value_type));
   resolved.cache_rotation = cache_rotation == "on"    ? engine::CacheRotation::On
@@ -103,13 +116,13 @@ void ModelFlags::warn(const model::Model& model) const {
 namespace {
 
 // "FILE:SCALE", the last colon counts.
-Result<std::pair<std::string, float>> parse_scaled(const std::string& text) {
+Result<ModelFlags::Adapter> parse_scaled(const std::string& text) {
   const size_t colon = text.rfind(':');
   const std::string number = colon == std::string::npos ? "" : text.substr(colon + 1);
   char* end = nullptr;
   const float scale = std::strtof(number.c_str(), &end);
   if (!number.empty() && *end == '\0' && std::isfinite(scale)) {
-    return std::pair(text.substr(0, colon), scale);
+    return ModelFlags::Adapter{text.substr(0, colon), scale};
   }
   return fail("--lora-scaled: expected FILE:SCALE with a number, found '{}'", text);
 }
@@ -120,12 +133,16 @@ Result<std::unique_ptr<model::Model>> ModelFlags::open_model() const {
   auto opened =
       TRY(path.empty() ? model::Model::from_memory(default_model(), kDefaultModelName)
                        : import::open_model(path, [](const std::string& note) { say(note); }));
-  for (const std::string& adapter : adapters) TRY(import::add_adapter(*opened, adapter, 1));
-  for (const std::string& adapter : scaled_adapters) {
-    const auto [file, scale] = TRY(parse_scaled(adapter));
-    TRY(import::add_adapter(*opened, file, scale));
-  }
+  for (const Adapter& adapter : TRY(all_adapters()))
+    TRY(import::add_adapter(*opened, adapter.file, scale_adapters_later ? 1 : adapter.scale));
   return opened;
+}
+
+Result<std::vector<ModelFlags::Adapter>> ModelFlags::all_adapters() const {
+  std::vector<Adapter> all;
+  for (const std::string& adapter : adapters) all.push_back({adapter, 1});
+  for (const std::string& adapter : scaled_adapters) all.push_back(TRY(parse_scaled(adapter)));
+  return all;
 }
 
 Result<std::unique_ptr<engine::Runtime>> ModelFlags::open() const {
@@ -133,7 +150,10 @@ Result<std::unique_ptr<engine::Runtime>> ModelFlags::open() const {
   show_progress(fmt::format("reading {} ...", model_name()));
   auto opened = TRY(open_model());
   warn(*opened);
-  return engine::Runtime::start(std::move(opened), TRY(runtime_options()), seconds_now() - began);
+  auto runtime =
+      TRY(engine::Runtime::start(std::move(opened), TRY(runtime_options()), seconds_now() - began));
+  tell_forecast(*runtime);
+  return runtime;
 }
 
 Result<std::vector<int32_t>> parse_tokens(const std::string& text) {

@@ -9,7 +9,7 @@ namespace {
 
 struct PretrainFlags {
   train::PretrainOptions options;
-  RunFlags run;
+  TrainingFlags run;
 };
 
 Result<int> run_pretrain(const PretrainFlags& flags) {

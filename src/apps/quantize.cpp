@@ -1,5 +1,7 @@
 #include "quantize/quantise.h"
 
+#include <set>
+
 #include "apps/commands.h"
 #include "apps/json.h"
 #include "apps/quantize_auto.h"
@@ -9,6 +11,7 @@
 #include "base/file.h"
 #include "base/quote.h"
 #include "base/streams.h"
+#include "quantize/hot_experts.h"
 #include "quantize/recipe.h"
 
 namespace issun::apps {
@@ -20,7 +23,7 @@ using quantize::TensorReport;
 
 struct QuantizeFlags {
   std::string model, out, type, imatrix, recipe, save_recipe;
-  std::vector<std::string> rules;
+  std::vector<std::string> rules, hot_experts;
   AutoFlags search;
   MethodFlags method;
   int threads = 0;
@@ -114,11 +117,29 @@ Result<void> check_files(const QuantizeFlags& flags, const gguf::GgufFile& sourc
   return {};
 }
 
+// Those of hot experts go before all others; what two of them say of one matrix, the first decides.
+Result<std::vector<quantize::TypeRule>> hot_rules(const QuantizeFlags& flags,
+                                                  const gguf::GgufFile& source) {
+  std::vector<quantize::TypeRule> rules;
+  std::set<std::string> named;
+  for (const std::string& text : flags.hot_experts) {
+    const quantize::HotExperts hot = TRY(quantize::parse_hot_experts(text));
+    for (const std::string& output : {flags.out, flags.save_recipe, flags.search.probes})
+      TRY(expect_another_file(output, hot.trace));
+    const experts::Trace trace = TRY(experts::Trace::read(hot.trace));
+    for (quantize::TypeRule& rule : TRY(quantize::hot_expert_rules(source, trace, hot))) {
+      if (named.insert(rule.pattern).second) rules.push_back(std::move(rule));
+    }
+  }
+  return rules;
+}
+
 // The types that the recipe, the rules and the file type or the search say.
 Result<Mixture> choose_types(const QuantizeFlags& flags, const gguf::GgufFile& source, int threads,
                              quantize::PlanOptions* options) {
   options->file_type = quantize::file_type_from_name(flags.type);  // nullptr: copy
   options->allow_requantize = flags.allow_requantize;
+  options->rules = TRY(hot_rules(flags, source));
   for (const std::string& rule : flags.rules) options->rules.push_back(TRY(parse_rule(rule)));
   if (!flags.recipe.empty()) {
     const std::string text = TRY(read_text(flags.recipe));
@@ -209,7 +230,7 @@ void check_together(const QuantizeFlags& flags) {
   }
 }
 
-std::string check_type(const std::string& text) {
+std::string check_type_or_copy(const std::string& text) {
   if (text == kCopy || text == "copy" || quantize::file_type_from_name(text) != nullptr) return "";
   std::string names;
   for (const quantize::FileType& type : quantize::file_types())
@@ -231,7 +252,7 @@ void add_quantize(CLI::App& app, Action& action) {
       ->add_option("--type", flags->type,
                    "file type such as Q4_K_M: tensors get the types of that mixture; COPY: those "
                    "they have")
-      ->check(check_type);
+      ->check(check_type_or_copy);
   command
       ->add_option("--imatrix", flags->imatrix,
                    "importance of columns: an imatrix file, GGUF or .dat")
@@ -240,6 +261,12 @@ void add_quantize(CLI::App& app, Action& action) {
       ->add_option("--tensor", flags->rules,
                    "REGEX=TYPE: another type for tensors whose names it is found in; repeatable, "
                    "the first that holds decides")
+      ->check(expect_text);
+  command
+      ->add_option("--hot-experts", flags->hot_experts,
+                   "TRACE:SHARE:TYPE: a type for that share of each layer's experts that a routing "
+                   "trace shows to be used most; for a packed file (issun pack); repeatable, and "
+                   "before every --tensor")
       ->check(expect_text);
   command->add_flag("--allow-requantize", flags->allow_requantize,
                     "take a source that is quantised already");

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/quote.h"
+#include "base/sizes.h"
 #include "base/streams.h"
 #include "base/terminal.h"
 
@@ -14,33 +15,21 @@ namespace {
 
 constexpr int64_t kMoreKeys = 1024;  // bytes of a file's head that the source does not have
 
-struct Unit {
-  const char* name;
-  double bytes;
-};
-constexpr Unit kUnits[] = {{"", 1},          {"B", 1},         {"kB", 1e3},
-                           {"KB", 1e3},      {"MB", 1e6},      {"GB", 1e9},
-                           {"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}};
-
-struct Budget {
+struct SizeBudget {
   std::optional<int64_t> bytes;
   std::optional<double> bits;
 };
 
 // 900MB, 123456, 4.5bpw.
-Result<Budget> parse_budget(const std::string& text) {
+Result<SizeBudget> parse_budget(const std::string& text) {
   double number = 0;
   const char* const end = text.data() + text.size();
   const auto [next, error] = std::from_chars(text.data(), end, number);
-  const std::string unit(next, end);
-  Budget budget;
-  if (error == std::errc() && number > 0) {
-    if (unit == "bpw") budget.bits = number;
-    for (const Unit& known : kUnits) {
-      if (unit == known.name && number * known.bytes < 1e18)
-        budget.bytes = static_cast<int64_t>(number * known.bytes);
-    }
+  SizeBudget budget;
+  if (error == std::errc() && number > 0 && std::string_view(next, end) == "bpw") {
+    budget.bits = number;
   }
+  budget.bytes = parse_size(text);
   if (budget.bits || budget.bytes) return budget;
   return fail("--budget: expected a size as 900MB, 1.5GiB or 4.5bpw (bits a weight), found '{}'",
               text);
@@ -113,7 +102,7 @@ Result<measure::MixtureReport> AutoFlags::search(const std::string& model,
   options.probes = probes;
   if (divergence > 0) options.divergence = divergence;
   if (!budget.empty()) {
-    const Budget wanted = TRY(parse_budget(budget));
+    const SizeBudget wanted = TRY(parse_budget(budget));
     options.bits_per_weight = wanted.bits;
     const int64_t head = source.file_bytes() - source.data_bytes() + kMoreKeys;
     if (wanted.bytes) options.bytes = *wanted.bytes - head;
@@ -129,7 +118,7 @@ Result<measure::MixtureReport> AutoFlags::search(const std::string& model,
 
 Result<void> AutoFlags::check_size(const std::string& out) const {
   if (budget.empty()) return {};
-  const Budget wanted = TRY(parse_budget(budget));
+  const SizeBudget wanted = TRY(parse_budget(budget));
   if (!wanted.bytes || !is_file(out)) return {};
   const int64_t bytes = TRY(TRY(File::open_for_reading(out)).size());
   if (bytes <= *wanted.bytes) return {};

@@ -6,6 +6,7 @@
 #include "apps/grammar_flags.h"
 #include "apps/run_report.h"
 #include "apps/sampler_flags.h"
+#include "apps/speculation_flags.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/streams.h"
@@ -22,6 +23,7 @@ struct RunFlags {
   GrammarFlags grammar;
   ChatFlags chat;
   SamplerFlags sampler;
+  SpeculationFlags speculation;
   std::string prompt, file;
   bool has_prompt = false, has_file = false;
   int predict = -1, n_probs = 0;
@@ -34,12 +36,18 @@ class Chat {
  public:
   static Result<std::unique_ptr<Chat>> start(const RunFlags& flags) {
     auto options = TRY(flags.chat.read());
-    auto runtime = TRY(flags.model.open());
+    ModelFlags model = flags.model;
+    flags.speculation.plan(1, model.options);
+    auto runtime = TRY(model.open());
     auto conversation = TRY(engine::Conversation::create(runtime->model(), std::move(options)));
     auto grammar = TRY(flags.grammar.read(runtime->model().tokenizer));
     auto cache = TRY(runtime->new_cache());
+    engine::EngineOptions engine;
+    engine.context = runtime->options().context;
+    engine.prompt_rows = runtime->options().max_rows;
+    engine.speculation = TRY(flags.speculation.open(*runtime));
     auto chat = std::unique_ptr<Chat>(
-        new Chat(flags, std::move(runtime), std::move(conversation), std::move(cache)));
+        new Chat(flags, std::move(runtime), std::move(conversation), std::move(cache), engine));
     chat->grammar_ = std::move(grammar);
     return chat;
   }
@@ -59,14 +67,12 @@ class Chat {
 
  private:
   Chat(const RunFlags& flags, std::unique_ptr<engine::Runtime> runtime,
-       engine::Conversation conversation, cache::PagedKv cache)
+       engine::Conversation conversation, cache::PagedKv cache,
+       const engine::EngineOptions& options)
       : flags_(flags),
         runtime_(std::move(runtime)),
         conversation_(std::move(conversation)),
-        engine_(
-            runtime_->forward(), runtime_->model().tokenizer, std::move(cache),
-            {.context = runtime_->options().context, .prompt_rows = runtime_->options().max_rows}) {
-  }
+        engine_(runtime_->forward(), runtime_->model().tokenizer, std::move(cache), options) {}
 
   Result<void> still_sound() const;
   void show(const chat::Answer& more);
@@ -132,6 +138,7 @@ Result<void> Chat::answer(const std::string& text, bool echo) {
   while (!engine_.idle()) {
     for (const engine::Event& event : engine_.step()) {
       hide_progress();
+      if (!event.error.empty()) return fail("{}", event.error);
       if (event.token >= 0 || event.finish != engine::Finish::Running) {
         write_out(std::exchange(lead, {}));
       }
@@ -271,6 +278,7 @@ void add_run(CLI::App& app, Action& action) {
       ->check(CLI::Range(-1, 1 << 30))
       ->capture_default_str();
   flags->sampler.add(*command);
+  flags->speculation.add(*command);
   command
       ->add_option("--stop,-r,--reverse-prompt", flags->stop,
                    "a text that ends the answer; may be given again")
@@ -297,6 +305,7 @@ void add_run(CLI::App& app, Action& action) {
       ->capture_default_str();
   command->callback([flags, prompt, file, &action] {
     flags->sampler.settle();
+    flags->speculation.settle();
     flags->has_prompt = prompt->count() > 0;
     flags->has_file = file->count() > 0;
     action = [flags] { return run(*flags); };

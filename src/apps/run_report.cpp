@@ -1,6 +1,7 @@
 #include "apps/run_report.h"
 
 #include "apps/json.h"
+#include "apps/memory_flags.h"
 #include "base/quote.h"
 #include "measure/machine.h"
 
@@ -101,11 +102,17 @@ RunFigures figures(const RunReport& report, engine::Runtime& runtime) {
   const auto& statistics = report.statistics;
   RunFigures f;
   f.load_seconds = runtime.load_seconds();
+  if (runtime.residency() != nullptr) f.store = runtime.residency()->store().statistics();
   f.prompt_tokens = statistics.prompt_tokens - statistics.cached_tokens;
   f.prompt_rate = rate(f.prompt_tokens, statistics.prompt_seconds);
   // The first token comes from the prompt's own pass.
   f.generation_rate = rate(statistics.generated_tokens - 1, statistics.generation_seconds);
-  f.bytes_per_second = f.generation_rate * bytes_per_token(report, runtime);
+  // Tokens that were guessed are read for with those in front of them.
+  f.bytes_per_second = rate(statistics.generated_tokens - statistics.accepted_tokens - 1,
+                            statistics.generation_seconds) *
+                       bytes_per_token(report, runtime);
+  // What measures the machine takes memory of its own, and there is none to spare.
+  if (f.store) return f;
   const auto peaks =
       measure::machine_peaks(runtime.workers(), runtime.kernels(), measure::Effort::Quick);
   if (peaks && peaks->read_bytes_per_second > 0)
@@ -113,20 +120,45 @@ RunFigures figures(const RunReport& report, engine::Runtime& runtime) {
   return f;
 }
 
+namespace {
+
+// What came from the disk, a line; nothing where all weights are mapped.
+std::string describe_store(const RunFigures& f) {
+  if (!f.store) return "";
+  const experts::GroupStatistics all = f.store->all();
+  return fmt::format(
+      "streamed    {:.1f} % found in memory, {:.1f} % guessed in time, {:.1f} % late, {:.1f} % "
+      "missed; {:.2f} GB read, {:.1f} s of waiting\n",
+      100 * share(all.found, all.uses), 100 * share(all.expected - all.late, all.uses),
+      100 * share(all.late, all.uses), 100 * share(all.missed(), all.uses),
+      static_cast<double>(f.store->reader.bytes) * 1e-9, f.store->waited_seconds);
+}
+}  // namespace
+
+// A line on what was guessed; nothing where nothing was.
+std::string describe_speculation(const engine::RequestStatistics& s) {
+  if (s.drafted_tokens == 0) return "";
+  return fmt::format("guessed     {} tokens, {} of them right ({:.0f} %), {:.2f} tokens a step\n",
+                     s.drafted_tokens, s.accepted_tokens,
+                     100 * share(s.accepted_tokens, s.drafted_tokens), engine::tokens_a_step(s));
+}
+
 std::string readable(const RunReport& report, const RunFigures& f) {
   const auto& statistics = report.statistics;
-  const std::string share =
+  const std::string peak =
       f.peak_share < 0 ? "unavailable" : fmt::format("{:.0f} %", 100 * f.peak_share);
   return fmt::format(
       "load        {:.3f} s\n"
       "prompt      {} tokens, {} of them from the cache, {:.1f} tokens/s\n"
       "generation  {} tokens, {:.1f} tokens/s, {:.2f} GB/s, {} of this machine's measured "
       "bandwidth\n"
+      "{}{}"
       "memory      {:.1f} MiB at most\n"
       "ended by    {}\n"
       "hash        {:016x} (the last logits)\n",
       f.load_seconds, statistics.prompt_tokens, statistics.cached_tokens, f.prompt_rate,
-      statistics.generated_tokens, f.generation_rate, f.bytes_per_second * 1e-9, share,
+      statistics.generated_tokens, f.generation_rate, f.bytes_per_second * 1e-9, peak,
+      describe_speculation(statistics), describe_store(f),
       static_cast<double>(report.peak_memory) / (1 << 20), engine::name(report.finish),
       report.logits_hash);
 }
@@ -151,6 +183,21 @@ std::string to_json(const RunReport& report, const RunFigures& f,
                {"share_of_measured_bandwidth", nullptr},
                {"peak_memory_bytes", report.peak_memory},
                {"logits_hash", fmt::format("{:016x}", report.logits_hash)}};
+  if (statistics.drafted_tokens > 0) {
+    json["drafted_tokens"] = statistics.drafted_tokens;
+    json["accepted_tokens"] = statistics.accepted_tokens;
+    json["tokens_a_step"] = engine::tokens_a_step(statistics);
+  }
+  if (f.store) {
+    const experts::GroupStatistics all = f.store->all();
+    json["streamed"] = {{"uses", all.uses},
+                        {"found", all.found},
+                        {"expected", all.expected},
+                        {"late", all.late},
+                        {"missed", all.missed()},
+                        {"bytes_read", f.store->reader.bytes},
+                        {"waited_seconds", f.store->waited_seconds}};
+  }
   if (f.peak_share >= 0) json["share_of_measured_bandwidth"] = f.peak_share;
   for (const TokenReport& token : report.tokens)
     json["probabilities"].push_back(to_json(token, tokenizer));

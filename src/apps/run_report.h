@@ -31,6 +31,8 @@ struct RunReport {
 
 // What follows from it, on this machine.
 struct RunFigures {
+  // Where weights come and go, since the model was loaded.
+  std::optional<experts::StoreStatistics> store;
   double load_seconds = 0;
   int prompt_tokens = 0;  // computed, not found in the cache
   double prompt_rate = 0, generation_rate = 0, bytes_per_second = 0;

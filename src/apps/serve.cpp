@@ -2,15 +2,20 @@
 #include <filesystem>
 
 #include "apps/commands.h"
+#include "apps/config_file.h"
 #include "apps/default_model.h"
 #include "apps/sampler_flags.h"
+#include "apps/speculation_flags.h"
 #include "apps/version.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/other_process.h"
 #include "chat/known_templates.h"
+#include "engine/fingerprint.h"
 #include "import/open.h"
 #include "serve/page.h"
 #include "serve/router.h"
+#include "serve/running.h"
 
 namespace issun::apps {
 
@@ -19,11 +24,12 @@ namespace {
 struct ServeFlags {
   ModelFlags model;
   SamplerFlags sampler;
+  SpeculationFlags speculation;
   serve::HttpOptions http;
   serve::RouterOptions router;
-  std::string alias, chat_template, chat_template_file, api_key_file, embedding_model;
+  std::string alias, chat_template, chat_template_file, api_key_file, embedding_model, cache_folder;
   int parallel = 4, most_waiting = 64, predict = -1;
-  double gap_ms = 200, patience = 30, body_mib = 64;
+  double gap_ms = 200, patience = 30, body_mib = 64, cache_folder_gib = 8, cache_mib = 0;
   bool no_page = false;
 };
 
@@ -63,31 +69,58 @@ Result<std::optional<std::string>> chat_template_of(const ServeFlags& flags) {
 
 Result<void> serve_embeddings(House& house, std::unique_ptr<model::Model> opened, std::string id,
                               const ServeFlags& flags) {
+  for (const auto& [flag, given] : {std::pair("--cache-dir", !flags.cache_folder.empty()),
+                                    std::pair("--cache-ram", flags.cache_mib > 0)}) {
+    if (given && house.api.model == nullptr)
+      return fail("{}: counts for models that write; one that embeds keeps nothing", flag);
+  }
+  if (!TRY(flags.model.all_adapters()).empty() && house.api.model == nullptr)
+    return fail("--lora, --lora-scaled: count for models that write, and this one makes vectors");
+  if (!flags.model.memory.memory.empty() || flags.model.memory.expert_flags())
+    return fail("--memory: counts for models that write; one that embeds is mapped");
   engine::EmbedderOptions options;
   options.threads = std::max(0, flags.model.options.threads);
   options.exact = flags.model.options.exact;
   house.embedder.embedder = TRY(engine::Embedder::create(std::move(opened), options));
+  house.embedder.queue = TRY(serve::WorkQueue::start(static_cast<size_t>(flags.most_waiting)));
   house.embedder.id = std::move(id);
   house.api.embedder = &house.embedder;
   return {};
 }
 
+engine::ShelfOptions shelf_options(engine::Runtime& runtime, const ServeFlags& flags) {
+  return {.folder = flags.cache_folder,
+          .budget_bytes = static_cast<int64_t>(flags.cache_folder_gib * (1 << 30)),
+          .model = engine::fingerprint_of(runtime),
+          .warn = [](const std::string& text) { say("warning: " + text); }};
+}
+
 Result<void> serve_text(House& house, std::unique_ptr<model::Model> opened, std::string id,
                         const ServeFlags& flags, double began) {
   engine::RuntimeOptions options = TRY(flags.model.runtime_options());
+  std::vector<serve::ServedAdapter> adapters;
+  for (const ModelFlags::Adapter& adapter : TRY(flags.model.all_adapters()))
+    adapters.push_back({std::filesystem::path(adapter.file).filename(), adapter.scale});
   options.max_sequences = flags.parallel;
+  options.kept_bytes = static_cast<int64_t>(flags.cache_mib * (1 << 20));
+  flags.speculation.plan(flags.parallel, options);
   house.runtime = TRY(engine::Runtime::start(std::move(opened), options, seconds_now() - began));
   engine::Runtime& runtime = *house.runtime;
-  house.model = TRY(serve::ServedModel::create(
-      runtime, {.id = std::move(id), .chat_template = TRY(chat_template_of(flags))}));
+  tell_forecast(runtime);
+  house.model =
+      TRY(serve::ServedModel::create(runtime, {.id = std::move(id),
+                                               .chat_template = TRY(chat_template_of(flags)),
+                                               .adapters = std::move(adapters)}));
   if (house.model->template_is_a_guess())
     say("warning: this model has no chat template; talks are put to it as ChatML");
   serve::ServiceOptions service;
   service.engine.context = runtime.options().context;
   service.engine.prompt_rows = runtime.options().max_rows;
   service.engine.most_gap_seconds = flags.gap_ms / 1000;
+  service.engine.speculation = TRY(flags.speculation.open(runtime));
   service.most_running = flags.parallel;
   service.most_waiting = flags.most_waiting;
+  if (!flags.cache_folder.empty()) service.shelf = shelf_options(runtime, flags);
   house.service = TRY(serve::Service::start(runtime.forward(), runtime.model().tokenizer,
                                             TRY(runtime.new_cache()), service));
   house.api.model = house.model.get();
@@ -104,6 +137,8 @@ Result<void> open_models(House& house, const ServeFlags& flags) {
   if (opened->config.causal) {
     TRY(serve_text(house, std::move(opened), std::move(id), flags, began));
   } else {
+    if (flags.speculation.on())
+      return fail("--speculate, --draft: count for models that write, and this one makes vectors");
     TRY(serve_embeddings(house, std::move(opened), std::move(id), flags));
   }
   if (flags.embedding_model.empty()) return {};
@@ -123,6 +158,25 @@ void welcome(const House& house, const ServeFlags& flags) {
                   six ? "[" : "", flags.http.host, six ? "]" : "", house.http->port()));
   if (!flags.router.local && flags.router.api_keys.empty())
     say("warning: reachable from other machines, and no API key is asked for: --api-key");
+}
+
+// For `issun ps`. Where it cannot be written the server runs all the same.
+std::unique_ptr<serve::RunningRecord> record_of(const House& house, const ServeFlags& flags) {
+  const auto write = [&]() -> Result<std::unique_ptr<serve::RunningRecord>> {
+    const int own = own_process_id();
+    return serve::RunningRecord::write(
+        TRY(serve::folder_of_running()),
+        {.process_id = own,
+         .beginning = process_beginning(own),
+         .host = flags.http.host,
+         .port = house.http->port(),
+         .model = house.api.model != nullptr ? house.model->id() : house.embedder.id,
+         .started = unix_seconds()});
+  };
+  auto record = write();
+  if (record) return std::move(*record);
+  say(fmt::format("warning: `issun ps` will not show this server: {}", record.error().message));
+  return nullptr;
 }
 
 Result<int> serve_all(ServeFlags flags) {
@@ -148,12 +202,15 @@ Result<int> serve_all(ServeFlags flags) {
   house.router = std::make_unique<serve::Router>(
       house.api, flags.router,
       flags.no_page ? std::span<const serve::Asset>() : serve::page_assets());
+  const auto record = record_of(house, flags);
   welcome(house, flags);
-  house.http->run(flags.patience, [&house] {
+  const bool in_peace = house.http->run(flags.patience, [&house] {
     if (house.service) house.service->refuse_more();
     say("finishing the answers under way; again to stop at once");
   });
+  if (house.service && !in_peace) house.service->save_nothing();
   house.service.reset();
+  house.embedder.queue.reset();
   return kDone;
 }
 
@@ -215,6 +272,7 @@ void add_serve(CLI::App& app, Action& action) {
       "serve", "answer over HTTP: the OpenAI API and others, and a page for a browser");
   auto flags = std::make_shared<ServeFlags>();
   flags->model.add(*command, true);
+  flags->model.scale_adapters_later = true;
   command->add_option("-a,--alias", flags->alias, "what clients call the model")
       ->check(expect_text);
   command
@@ -242,6 +300,24 @@ void add_serve(CLI::App& app, Action& action) {
       ->add_option("--embedding-model", flags->embedding_model,
                    "a second model, for /v1/embeddings and /v1/rerank")
       ->check(expect_text);
+  command
+      ->add_option("--cache-ram", flags->cache_mib,
+                   "MiB of the cache for what ended answers leave, beside the room that those "
+                   "which are written may need; also -cram")
+      ->check(CLI::Range(0.0, 1e8))
+      ->capture_default_str();
+  auto* folder =
+      command
+          ->add_option("--cache-dir", flags->cache_folder,
+                       "a folder for what answers leave in the cache, so that it is found after "
+                       "the next start")
+          ->check(expect_text);
+  command
+      ->add_option("--cache-dir-size", flags->cache_folder_gib,
+                   "GiB that the folder may take; the oldest files go first")
+      ->check(CLI::Range(0.001, 1e6))
+      ->needs(folder)
+      ->capture_default_str();
   auto* named = command->add_option(
       "--chat-template", flags->chat_template,
       "in place of the model's own: Jinja, or a name: " + chat::known_template_names());
@@ -251,8 +327,17 @@ void add_serve(CLI::App& app, Action& action) {
       ->excludes(named);
   add_http_flags(*command, *flags);
   flags->sampler.add(*command);
+  flags->speculation.add(*command);
+  // Called once all flags are read, and before it is seen which of them need or exclude others.
+  command
+      ->add_option_function<std::string>(
+          "--config", [command](const std::string& path) { apply_config(*command, path); },
+          "a file in which the long flags stand, name = value; those given here win")
+      ->check(expect_text)
+      ->configurable(false);
   command->callback([flags, &action] {
     flags->sampler.settle();
+    flags->speculation.settle();
     action = [flags] { return serve_all(*flags); };
   });
 }

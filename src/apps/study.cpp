@@ -196,7 +196,8 @@ Result<int> study(const StudyFlags& flags) {
 }
 
 template <class T>
-CLI::Option* add_list(CLI::App& command, const char* flag, std::vector<T>& list, const char* help) {
+CLI::Option* add_list_option(CLI::App& command, const char* flag, std::vector<T>& list,
+                             const char* help) {
   return command.add_option(flag, list, help)
       ->delimiter(',')
       ->allow_extra_args(false)
@@ -209,19 +210,21 @@ void add_factors(CLI::App& command, StudyFlags& flags) {
   options.threads = {0};
   command.add_option("models", flags.models,
                      "model files (GGUF); none: the one that comes with issun");
-  add_list(command, "--cache-type-k", options.key_types, "numbers of the keys, also -ctk: a list");
-  add_list(command, "--cache-type-v", options.value_types,
-           "numbers of the values, also -ctv: a list");
-  add_list(command, "--cache-rotate", options.rotations,
-           "whether rows of the cache are spread before they are rounded: a list")
+  add_list_option(command, "--cache-type-k", options.key_types,
+                  "numbers of the keys, also -ctk: a list");
+  add_list_option(command, "--cache-type-v", options.value_types,
+                  "numbers of the values, also -ctv: a list");
+  add_list_option(command, "--cache-rotate", options.rotations,
+                  "whether rows of the cache are spread before they are rounded: a list")
       ->check(CLI::IsMember({"auto", "on", "off"}));
-  add_list(command, "-c,--context,--ctx-size", options.contexts, "tokens of context: a list")
+  add_list_option(command, "-c,--context,--ctx-size", options.contexts, "tokens of context: a list")
       ->check(CLI::Range(2, 1 << 24));
-  add_list(command, "-t,--threads", options.threads, "threads, 0: one for each core: a list")
+  add_list_option(command, "-t,--threads", options.threads, "threads, 0: one for each core: a list")
       ->check(CLI::Range(-1, 1024));
-  add_list(command, "--sweep", flags.sweeps,
-           "threads: also 1, 2, ... to all cores, in the first context; context: also 128, 256, "
-           "... 16384, as far as the model goes, with the first number of threads")
+  add_list_option(
+      command, "--sweep", flags.sweeps,
+      "threads: also 1, 2, ... to all cores, in the first context; context: also 128, 256, "
+      "... 16384, as far as the model goes, with the first number of threads")
       ->check(CLI::IsMember({"threads", "context"}));
   command
       .add_option("--arm", flags.arms,

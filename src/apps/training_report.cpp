@@ -33,7 +33,7 @@ void show_line(const std::string& line) {
 
 }  // namespace
 
-void RunFlags::add(CLI::App& command, std::string& folder, bool& restart, int64_t& until) {
+void TrainingFlags::add(CLI::App& command, std::string& folder, bool& restart, int64_t& until) {
   command.add_option("--out", folder, "folder for checkpoints, curve and the result")
       ->required()
       ->check(expect_text);
@@ -45,7 +45,7 @@ void RunFlags::add(CLI::App& command, std::string& folder, bool& restart, int64_
   command.add_flag("--json", json, "report as JSON");
 }
 
-Result<std::unique_ptr<Workers>> RunFlags::workers() const {
+Result<std::unique_ptr<Workers>> TrainingFlags::workers() const {
   return Workers::create(threads > 0 ? threads : default_thread_count());
 }
 
@@ -83,10 +83,11 @@ void TrainingReport::tell_plan(const train::SessionPlan& plan) {
                   static_cast<double>(plan.steps) * static_cast<double>(step) /
                       static_cast<double>(std::max<int64_t>(1, pairs ? plan.pairs : plan.tokens)),
                   workers_.count(), kernels_.name, bf16 ? "bf16" : "f32"));
-  say(fmt::format(
-      "memory: {} for parameters, gradients and moments, {} for activations{}; {} are free",
-      megabytes(plan.parameter_bytes), megabytes(plan.network_bytes),
-      plan.recompute ? " (layers are run again)" : "", megabytes(plan.available_bytes)));
+  say(fmt::format("memory: {} for parameters, gradients and moments, {} for activations{}; {} free",
+                  megabytes(plan.parameter_bytes), megabytes(plan.network_bytes),
+                  plan.recompute ? " (layers are run again)" : "",
+                  plan.available_bytes < 0 ? "nobody knows what is"
+                                           : megabytes(plan.available_bytes) + " are"));
 }
 
 void TrainingReport::tell_progress(const train::RunProgress& p) {

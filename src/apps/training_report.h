@@ -13,7 +13,7 @@
 namespace issun::apps {
 
 // Flags of every command that trains in a folder.
-struct RunFlags {
+struct TrainingFlags {
   int threads = 0;
   bool json = false;
   // --out, --restart, --until, -t, --json

@@ -16,7 +16,7 @@ struct TuneFlags {
   std::string template_file, precision = "auto", recompute = "auto";
   bool full = false, contrastive = false, batch_given = false, accumulate_given = false;
   train::ContrastiveOptions pairs;
-  RunFlags run;
+  TrainingFlags run;
 };
 
 std::vector<std::string> parts_of(const std::string& list) {

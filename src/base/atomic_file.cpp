@@ -28,10 +28,10 @@ std::string target_of(const std::string& path) {
 
 }  // namespace
 
-Result<AtomicFile> AtomicFile::create(const std::string& path) {
-  if (is_no_regular_file(path)) return AtomicFile(path, TRY(File::create(path)));
+Result<AtomicFile> AtomicFile::create(const std::string& path, Readers readers) {
+  if (is_no_regular_file(path)) return AtomicFile(path, TRY(File::create(path, readers)));
   std::string target = target_of(path);
-  File beside = TRY(File::create(fmt::format("{}.part{}", target, ::getpid())));
+  File beside = TRY(File::create(fmt::format("{}.part{}", target, ::getpid()), readers));
   return AtomicFile(std::move(target), std::move(beside));
 }
 

@@ -8,11 +8,15 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#elif defined(__aarch64__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
 #endif
 
 namespace issun {
@@ -56,6 +60,35 @@ void ask_processor(CpuFacts* facts) {
   }
   facts->name = text;
   while (!facts->name.empty() && facts->name.back() == ' ') facts->name.pop_back();
+}
+#elif defined(__aarch64__)
+// What the line of /proc/cpuinfo that begins so says; of the first processor.
+std::string cpuinfo(std::string_view key) {
+  std::ifstream file("/proc/cpuinfo");
+  for (std::string line; std::getline(file, line);) {
+    const size_t colon = line.find(": ");
+    if (line.starts_with(key) && colon != std::string::npos) return line.substr(colon + 2);
+  }
+  return {};
+}
+
+// Boards and laptops say what they are in their device tree; servers, which have none, tell only
+// numbers of their maker and part.
+std::string processor_name() {
+  std::string name;
+  std::getline(std::ifstream("/proc/device-tree/model"), name, '\0');
+  if (name.empty()) name = cpuinfo("model name");
+  if (name.empty() && !cpuinfo("CPU part").empty())
+    name = "ARM implementer " + cpuinfo("CPU implementer") + ", part " + cpuinfo("CPU part");
+  return name.empty() ? "unnamed processor" : name;
+}
+
+void ask_processor(CpuFacts* facts) {
+  const unsigned long first = ::getauxval(AT_HWCAP), second = ::getauxval(AT_HWCAP2);
+  facts->neon = (first & HWCAP_ASIMD) != 0;
+  facts->neon_dot = facts->neon && (first & HWCAP_ASIMDDP) != 0;
+  facts->neon_matrix = facts->neon_dot && (second & HWCAP2_I8MM) != 0;
+  facts->name = processor_name();
 }
 #else
 void ask_processor(CpuFacts* facts) { facts->name = "unnamed processor"; }

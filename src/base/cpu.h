@@ -15,6 +15,9 @@ struct CpuFacts {
   bool avx512_vnni = false;
   bool avx512_bf16 = false;
   bool amx_int8 = false, amx_bf16 = false;
+  bool neon = false;         // of ARMv8.0
+  bool neon_dot = false;     // its products of four bytes, ARMv8.2
+  bool neon_matrix = false;  // its products of small matrices of bytes, ARMv8.6
 };
 
 // Filled at the first call, then constant.

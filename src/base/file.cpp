@@ -38,14 +38,21 @@ Result<File> File::open_for_reading(const std::string& path) {
   return file;
 }
 
-Result<File> File::create(const std::string& path) {
-  const int descriptor = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+Result<File> File::create(const std::string& path, Readers readers) {
+  const mode_t mode = readers == Readers::Owner ? 0600 : 0644;
+  const int descriptor = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
   if (descriptor < 0) return system_failure("cannot create", path);
   return File(path, descriptor);
 }
 
 Result<File> File::open_for_appending(const std::string& path) {
   const int descriptor = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  if (descriptor < 0) return system_failure("cannot open for writing", path);
+  return File(path, descriptor);
+}
+
+Result<File> File::open_for_updating(const std::string& path) {
+  const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
   if (descriptor < 0) return system_failure("cannot open for writing", path);
   return File(path, descriptor);
 }
@@ -97,6 +104,25 @@ Result<void> File::write(std::span<const std::byte> bytes) {
 }
 
 Result<void> File::write(std::string_view text) { return write(std::as_bytes(std::span(text))); }
+
+Result<void> File::write_at(int64_t offset, std::span<const std::byte> bytes) {
+  size_t done = 0;
+  while (done < bytes.size()) {
+    const ssize_t put = ::pwrite(descriptor_, bytes.data() + done, bytes.size() - done,
+                                 static_cast<off_t>(offset) + static_cast<off_t>(done));
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) return system_failure("cannot write", path_);
+    done += static_cast<size_t>(put);
+  }
+  return {};
+}
+
+Result<void> File::resize(int64_t bytes) {
+  if (::ftruncate(descriptor_, static_cast<off_t>(bytes)) != 0) {
+    return system_failure("cannot change the size", path_);
+  }
+  return {};
+}
 
 Result<void> File::sync() {
   if (::fsync(descriptor_) == 0 || errno == EINVAL || errno == EROFS) return {};

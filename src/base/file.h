@@ -15,6 +15,9 @@ namespace issun {
 bool is_file(const std::string& path);
 bool is_directory(const std::string& path);
 
+// Who may read a file that is created: everyone whom the user lets (umask), or the user alone.
+enum class Readers { Everyone, Owner };
+
 // An open file, closed when it goes.
 class File {
  public:
@@ -23,9 +26,12 @@ class File {
   // Another hold on the stream itself, from where it stands: it may be a pipe or a socket.
   static Result<File> standard_input();
   // A new or emptied file.
-  static Result<File> create(const std::string& path);
+  static Result<File> create(const std::string& path, Readers readers = Readers::Everyone);
   // What is written goes behind what is there; a new file where there is none.
   static Result<File> open_for_appending(const std::string& path);
+  // To read and to write in any order; what is in it stays, a new file where there is none. A
+  // symbolic link is refused.
+  static Result<File> open_for_updating(const std::string& path);
   File(File&& other) noexcept;
   File& operator=(File&& other) noexcept;
   ~File();
@@ -36,6 +42,9 @@ class File {
   Result<void> read_at(int64_t offset, std::span<std::byte> out) const;
   Result<void> write(std::span<const std::byte> bytes);
   Result<void> write(std::string_view text);
+  Result<void> write_at(int64_t offset, std::span<const std::byte> bytes);
+  // A longer file is cut, a shorter one filled with zeros, which take no room yet.
+  Result<void> resize(int64_t bytes);
   // To the disk itself.
   Result<void> sync();
   // To the disk itself, then closed.
@@ -62,6 +71,7 @@ class MappedFile {
 
   const std::string& path() const { return file_.path(); }
   std::span<const std::byte> bytes() const { return {data_, static_cast<size_t>(size_)}; }
+  const File& file() const { return file_; }
   // How many of the mapped bytes sit in memory now.
   int64_t resident_bytes() const;
   // Error when the file was found shorter than at open() by any access so far.
@@ -83,7 +93,7 @@ Result<std::string> read_text(const std::string& path, int64_t limit = int64_t{1
 // which cannot be replaced, that is written to as it is; a symbolic link stays one.
 class AtomicFile {
  public:
-  static Result<AtomicFile> create(const std::string& path);
+  static Result<AtomicFile> create(const std::string& path, Readers readers = Readers::Everyone);
   AtomicFile(AtomicFile&& other) noexcept;
   AtomicFile& operator=(AtomicFile&& other) noexcept;
   ~AtomicFile() { discard(); }

@@ -5,7 +5,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <filesystem>
+
+#include "base/file_lock.h"
 #include "base/memory.h"
+#include "base/shared_library.h"
 #include "scratch_folder.h"
 
 using namespace issun;
@@ -103,6 +107,21 @@ TEST_CASE("An atomic file shows nothing until it is finished, and leaves nothing
   CHECK(folder.count() == 1);
 }
 
+TEST_CASE("A file for its owner alone is readable by nobody else, finished or not") {
+  const ScratchFolder folder;
+  const std::string path = folder.path("private");
+  const auto mode_of = [](const std::string& of) {
+    struct stat facts {};
+    return ::stat(of.c_str(), &facts) == 0 ? facts.st_mode & 0777u : 0u;
+  };
+  AtomicFile file = *AtomicFile::create(path, Readers::Owner);
+  REQUIRE(file.write("x"));
+  for (const auto& entry : std::filesystem::directory_iterator(folder.path("")))
+    CHECK(mode_of(entry.path()) == 0600);
+  REQUIRE(file.finish());
+  CHECK(mode_of(path) == 0600);
+}
+
 TEST_CASE("An atomic file goes through a link, and writes to a pipe without replacing it") {
   const ScratchFolder folder;
   REQUIRE(write_atomically(folder.path("file"), "old"));
@@ -124,4 +143,48 @@ TEST_CASE("An atomic file goes through a link, and writes to a pipe without repl
 TEST_CASE("A full disk is an error with its name") {
   File full = *File::create("/dev/full");
   CHECK(full.write("much").error().message == "/dev/full: cannot write: No space left on device");
+}
+
+TEST_CASE("A file is written in any order, and a link is not written through") {
+  const ScratchFolder folder;
+  const std::string path = folder.path("file");
+  {
+    File file = *File::open_for_updating(path);
+    REQUIRE(file.resize(6));
+    REQUIRE(file.write_at(3, std::as_bytes(std::span("def", 3))));
+    REQUIRE(file.write_at(0, std::as_bytes(std::span("abc", 3))));
+  }
+  File again = *File::open_for_updating(path);
+  CHECK(*read_text(path) == "abcdef");
+  REQUIRE(again.resize(2));
+  CHECK(*read_text(path) == "ab");
+  std::filesystem::create_symlink(path, folder.path("link"));
+  CHECK(!File::open_for_updating(folder.path("link")));
+}
+
+TEST_CASE("A lock is held by one, and its file goes with it") {
+  const ScratchFolder folder;
+  const std::string path = folder.path("lock");
+  auto held = FileLock::take(path, [] {});
+  REQUIRE(held);
+  CHECK(is_file(path));
+  int waited = 0;
+  const auto next = FileLock::take(path, [&] {
+    if (++waited == 2) held->reset();
+  });
+  REQUIRE(next);
+  CHECK(waited == 2);
+  CHECK(is_file(path));
+  CHECK(!FileLock::take(folder.path("no/such/folder"), [] {}));
+}
+
+TEST_CASE("A library that is not there is an error with its name, one that is gives functions") {
+  CHECK(SharedLibrary::open({"libno-such-thing.so.1"}).error().message.find("libno-such-thing") !=
+        std::string::npos);
+  const auto library = SharedLibrary::open({"libno-such-thing.so.1", "libc.so.6"});
+  REQUIRE(library);
+  int (*function)(int) = nullptr;
+  REQUIRE(library->find("abs", function));
+  CHECK(function(-3) == 3);
+  CHECK(!library->find("no_such_function", function));
 }

@@ -55,6 +55,12 @@ Result<std::vector<std::string>> files_below(const std::string& folder) {
   return files;
 }
 
+int64_t disk_bytes(const std::string& path) {
+  constexpr int64_t kBlock = 512;  // POSIX leaves it open; Linux counts in these
+  struct stat facts {};
+  return ::stat(path.c_str(), &facts) == 0 ? static_cast<int64_t>(facts.st_blocks) * kBlock : 0;
+}
+
 Result<void> make_folder(const std::string& path) {
   if (::mkdir(path.c_str(), 0755) == 0 || (errno == EEXIST && is_directory(path))) return {};
   return fail("{}: cannot make the folder: {}", path, ::strerror(errno));

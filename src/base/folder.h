@@ -1,6 +1,7 @@
 // Folders: what is in them, and that what was put there stays.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,9 @@ Result<std::vector<std::string>> list_folder(const std::string& path);
 // beginning with `folder`. Symbolic links to files count, those to folders are not followed; names
 // that start with a dot are left out. Error: no such folder, or one that cannot be read.
 Result<std::vector<std::string>> files_below(const std::string& folder);
+
+// What a file takes of the disk, which is less than its size where it has holes; 0: no file.
+int64_t disk_bytes(const std::string& path);
 
 // Makes the folder where there is none; its parent has to be there.
 Result<void> make_folder(const std::string& path);

@@ -26,7 +26,7 @@ constexpr int kMappings = 256;
 Mapping mappings[kMappings];
 std::mutex claim_mutex;  // guards which slots are taken
 
-struct sigaction previous_action;
+struct sigaction previous_bus_action;
 
 // A touch of a page that the file no longer has: put a page of zeros there, note it, go on. The
 // computation then yields nonsense, and still_whole() turns it into an error before anybody sees
@@ -42,8 +42,9 @@ void on_sigbus(int signal, siginfo_t* info, void* context) {
       return;
     break;
   }
-  if ((previous_action.sa_flags & SA_SIGINFO) != 0 && previous_action.sa_sigaction != nullptr) {
-    previous_action.sa_sigaction(signal, info, context);
+  if ((previous_bus_action.sa_flags & SA_SIGINFO) != 0 &&
+      previous_bus_action.sa_sigaction != nullptr) {
+    previous_bus_action.sa_sigaction(signal, info, context);
     return;
   }
   ::signal(SIGBUS, SIG_DFL);  // not ours: die as the system would have it
@@ -54,7 +55,7 @@ void install_handler() {
     struct sigaction action {};
     action.sa_sigaction = on_sigbus;
     action.sa_flags = SA_SIGINFO | SA_NODEFER;
-    return ::sigaction(SIGBUS, &action, &previous_action) == 0;
+    return ::sigaction(SIGBUS, &action, &previous_bus_action) == 0;
   }();
   (void)installed;
 }

@@ -38,6 +38,8 @@ class AlignedBuffer {
   AlignedBuffer() = default;
   // Zeroed memory; large ones ask the system for huge pages. Error: the system refuses.
   static Result<AlignedBuffer> create(int64_t bytes);
+  // Addresses alone: pages are had, zeroed, when they are touched, and may not be there then.
+  static Result<AlignedBuffer> reserve(int64_t bytes, bool huge_pages);
   AlignedBuffer(AlignedBuffer&& other) noexcept
       : data_(std::exchange(other.data_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}
   AlignedBuffer& operator=(AlignedBuffer&& other) noexcept {

@@ -1,4 +1,4 @@
-// Pages of mapped files that were read and will not be again.
+// Pages that will not be read again.
 #pragma once
 
 #include <cstddef>
@@ -6,8 +6,9 @@
 
 namespace issun {
 
-// Lets the system take these bytes of a mapped file out of this process's memory; a later look
-// brings them back. Whole pages alone; nothing happens where the system knows no such thing.
+// Lets the system take these bytes out of this process's memory. A later look brings those of a
+// mapped file back; others are zeros then. Whole pages alone; nothing happens where the system
+// knows no such thing.
 void forget_pages(std::span<const std::byte> mapped);
 
 }  // namespace issun

@@ -54,4 +54,9 @@ std::string printable(std::string_view name) {
 std::string visible(std::string_view text) { return without_controls(text, false); }
 std::string visible_lines(std::string_view text) { return without_controls(text, true); }
 
+std::string last_line(std::string_view text) {
+  while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.remove_suffix(1);
+  return visible(text.substr(text.rfind('\n') + 1));
+}
+
 }  // namespace issun

@@ -16,5 +16,7 @@ std::string printable(std::string_view name);
 std::string visible(std::string_view text);
 // The same, with line ends left as they are.
 std::string visible_lines(std::string_view text);
+// The last line that says something, visible: of what a program said, why it failed.
+std::string last_line(std::string_view text);
 
 }  // namespace issun

@@ -26,3 +26,10 @@ TEST_CASE("Line ends stay where lines are wanted, and only there") {
   CHECK(visible("a\nb") == "a\\x0ab");
   CHECK(visible_lines("a\nb\r\n") == "a\nb\\x0d\n");
 }
+
+TEST_CASE("The last line of what was said, without line ends") {
+  CHECK(last_line("a\nb\x1b\n\r\n") == "b\\x1b");
+  CHECK(last_line("a") == "a");
+  CHECK(last_line("\n").empty());
+  CHECK(last_line("").empty());
+}

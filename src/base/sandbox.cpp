@@ -51,14 +51,14 @@ class Descriptor {
   int number_;
 };
 
-struct Pipe {
+struct PipeEnds {
   Descriptor out, in;  // to read from, to write to
 };
 
-Result<Pipe> make_pipe() {
+Result<PipeEnds> make_pipe() {
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_CLOEXEC) != 0) return fail("sandbox: no pipe: {}", ::strerror(errno));
-  return Pipe{Descriptor(ends[0]), Descriptor(ends[1])};
+  return PipeEnds{Descriptor(ends[0]), Descriptor(ends[1])};
 }
 
 Result<Descriptor> input_file(std::string_view input) {
@@ -234,7 +234,7 @@ std::vector<Sight> sandbox::system_sights() {
 
 Result<SandboxRun> run_in_sandbox(std::span<const std::string> command, std::string_view input,
                                   const SandboxLimits& limits) {
-  Pipe output = TRY(make_pipe()), reports = TRY(make_pipe()), go = TRY(make_pipe());
+  PipeEnds output = TRY(make_pipe()), reports = TRY(make_pipe()), go = TRY(make_pipe());
   const Descriptor given = TRY(input_file(input));
   std::vector<std::string> words(command.begin(), command.end());
   Plan plan;

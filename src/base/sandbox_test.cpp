@@ -11,6 +11,7 @@
 #include <fstream>
 
 #include "base/clock.h"
+#include "contains.h"
 #include "scratch_folder.h"
 
 using namespace issun;
@@ -58,10 +59,6 @@ class Inside {
  private:
   std::string python_;
 };
-
-bool contains(const std::string& text, const char* part) {
-  return text.find(part) != std::string::npos;
-}
 
 }  // namespace
 

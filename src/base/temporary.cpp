@@ -5,7 +5,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <fstream>
 #include <utility>
 
 namespace issun {
@@ -28,16 +27,6 @@ TemporaryFile::~TemporaryFile() {
   if (folder_.empty()) return;
   ::unlink(path_.c_str());
   ::rmdir(folder_.c_str());
-}
-
-long long available_memory_bytes() {
-  std::ifstream facts("/proc/meminfo");
-  for (std::string key; facts >> key;) {
-    long long kib = 0;
-    if (key == "MemAvailable:" && facts >> kib) return kib * 1024;
-    facts.ignore(256, '\n');
-  }
-  return 0;
 }
 
 }  // namespace issun

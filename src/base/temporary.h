@@ -25,8 +25,4 @@ class TemporaryFile {
   std::string folder_, path_;  // empty once moved away
 };
 
-// What can be had now without taking from others: free memory and pages that can be read again; 0
-// where the system does not say.
-long long available_memory_bytes();
-
 }  // namespace issun

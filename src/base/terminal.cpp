@@ -12,7 +12,7 @@ namespace issun {
 namespace {
 
 std::atomic<int> interrupts{0};
-struct sigaction previous_action;
+struct sigaction previous_interrupt;
 
 void on_interrupt(int signal) {
   if (interrupts.fetch_add(1) == 0) return;
@@ -30,11 +30,11 @@ Interrupts::Interrupts() {
   interrupts.store(0);
   struct sigaction action {};
   action.sa_handler = on_interrupt;  // without SA_RESTART: a read that waits comes back
-  ::sigaction(SIGINT, &action, &previous_action);
+  ::sigaction(SIGINT, &action, &previous_interrupt);
 }
 
 Interrupts::~Interrupts() {
-  ::sigaction(SIGINT, &previous_action, nullptr);
+  ::sigaction(SIGINT, &previous_interrupt, nullptr);
   interrupts.store(0);
 }
 

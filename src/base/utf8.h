@@ -8,6 +8,7 @@
 namespace issun {
 
 constexpr char32_t kReplacementCharacter = 0xFFFD;
+constexpr std::string_view kByteOrderMark = "\uFEFF";
 
 enum class Utf8 {
   Valid,
@@ -37,5 +38,8 @@ bool valid_utf8(std::string_view text);
 
 // The text with one U+FFFD for each malformed part.
 std::string repaired_utf8(std::string_view text);
+
+// A to Z as a to z, and all else as it is.
+std::string lower_ascii(std::string_view text);
 
 }  // namespace issun

@@ -60,6 +60,8 @@ class PagedKv {
   PageTable new_table() const;
   int page_count() const { return static_cast<int>(references_.size()); }
   int free_pages() const { return static_cast<int>(free_.size()); }
+  // Sequences that hold a page.
+  int references(int32_t page) const { return references_[static_cast<size_t>(page)]; }
   const KvShape& shape() const { return shape_; }
   bool has_states() const { return !shape_.states.empty(); }
   const StateSlots& states() const { return states_; }

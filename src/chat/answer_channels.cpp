@@ -4,13 +4,13 @@
 #include <utility>
 
 #include "chat/answer_marked.h"
+#include "chat/search.h"
 #include "chat/tool_calls_tagged.h"
 
 namespace issun::chat {
 
 namespace {
 
-constexpr auto npos = std::string_view::npos;
 constexpr std::string_view kMessage = "<|message|>", kStart = "<|start|>", kChannel = "<|channel|>";
 constexpr std::string_view kFunctions = "functions.";
 // What ends a part; the last two begin the next header.

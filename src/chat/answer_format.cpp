@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "chat/chat_template_adjust.h"
+#include "chat/search.h"
 
 namespace issun::chat {
 
@@ -48,10 +49,6 @@ constexpr std::string_view kLeftOut[] = {"<|START_RESPONSE|>", "<|END_RESPONSE|>
 
 // Built by Hy3's template from a variable.
 constexpr std::string_view kHy3 = "'<tool_calls{}>'";
-
-bool has(std::string_view text, std::string_view piece) {
-  return text.find(piece) != std::string_view::npos;
-}
 
 // The template's own text, and what it makes of a talk with tools, since marks may be put together
 // there. Not the prompt: a person may speak of any marks.

@@ -5,6 +5,7 @@
 
 #include "chat/answer.h"
 #include "chat/answer_samples.h"
+#include "chat/call_form.h"
 #include "shared_data.h"
 
 using namespace issun;
@@ -21,23 +22,11 @@ ChatInput question() {
   return input;
 }
 
-// What the model had to write to be rendered as this assistant message, without the token that ends
-// it; nullopt where the template does not take it.
-std::optional<std::string> written(const ChatTemplate& chat, const Value& message,
-                                   const std::string& prompt) {
-  ChatInput input = question();
-  input.add_generation_prompt = false;
-  input.messages.items().values.push_back(message);
-  const auto whole = chat.apply(input);
+// Without the token that ends it.
+std::optional<std::string> written(const ChatTemplate& chat, const Value& message) {
+  const auto whole = written_by(chat, question(), message);
   if (!whole) return std::nullopt;
-  const auto same =
-      std::mismatch(prompt.begin(), prompt.end(), whole->text.begin(), whole->text.end());
-  // Where the prompt opens a thought and the message has none: from the mark on that differs.
-  auto begin = static_cast<size_t>(same.second - whole->text.begin());
-  const size_t mark = begin > 0 ? whole->text.rfind('<', begin - 1) : std::string::npos;
-  const bool inside = mark != std::string::npos && whole->text.find('>', mark) >= begin;
-  if (same.first != prompt.end() && inside) begin = mark;
-  std::string text(without_blanks(std::string_view(whole->text).substr(begin)));
+  std::string text(without_blanks(*whole));
   for (const std::string_view end :
        {"<|tool_response>", "<|eot_id|>", "<|im_end|>", "</s>", "<turn|>", "<SPECIAL_12>", "[e~[",
         "<｜end▁of▁sentence｜>", "<|end_of_text|>"}) {
@@ -69,7 +58,7 @@ TEST_CASE("Calls are read as the templates of real models write them") {
     const ChatInput input = question();
     const auto prompt = chat->apply(input);
     REQUIRE_MESSAGE(prompt.has_value(), (name + ": " + prompt.error().message));
-    auto text = written(*chat, assistant_call(), prompt->text);
+    auto text = written(*chat, assistant_call());
     if (!text || text->find('f') == std::string::npos) continue;
     ++able;
     const AnswerFormat format = answer_format(*chat, input, prompt->text);

@@ -5,21 +5,20 @@
 #include <optional>
 #include <utility>
 
+#include "chat/search.h"
+
 namespace issun::chat {
 
 namespace {
 
-constexpr auto npos = std::string_view::npos;
-constexpr std::string_view kBlanks = " \t\r\n";
-
-struct Found {
+struct FoundMark {
   size_t at = npos;
   size_t mark = 0;
 };
 
 // The mark that begins first.
-Found first_mark(std::string_view text, const std::vector<std::string>& marks) {
-  Found first;
+FoundMark first_mark(std::string_view text, const std::vector<std::string>& marks) {
+  FoundMark first;
   for (size_t i = 0; i < marks.size(); ++i) {
     const size_t end = first.at == npos ? npos : first.at + marks[i].size();
     const size_t at = text.substr(0, end).find(marks[i]);
@@ -180,7 +179,7 @@ bool MarkedAnswer::reason(Answer* out) {
 
 bool MarkedAnswer::speak(Answer* out) {
   const std::vector<std::string> marks = content_marks(format_);
-  const Found found = first_mark(rest(), marks);
+  const FoundMark found = first_mark(rest(), marks);
   if (found.at != npos) {
     say(rest().substr(0, found.at), out);
     at_ += found.at;

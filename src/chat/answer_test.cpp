@@ -26,15 +26,15 @@ Answer in_pieces(const AnswerFormat& format, const std::string& text, auto&& nex
 
 const ToolCall kCall = {"", "f", R"({"s": "a <b>", "n": 2})"};
 
-struct Example {
+struct AnswerExample {
   const char* marks;
   const char* prompt;
   const char* text;
   Answer answer;
 };
 
-const std::vector<Example>& examples() {
-  static const std::vector<Example> all = {
+const std::vector<AnswerExample>& examples() {
+  static const std::vector<AnswerExample> all = {
       {"<think></think>",
        "",
        "<think>\nwhy\n\nso\n</think>\n\nBecause.\n",
@@ -217,7 +217,7 @@ void check_same(const Answer& found, const Answer& expected) {
 }  // namespace
 
 TEST_CASE("Answers in the formats in use come apart into content, reasoning and calls") {
-  for (const Example& example : examples()) {
+  for (const AnswerExample& example : examples()) {
     CAPTURE(example.text);
     check_same(read_answer(sample_format(example.marks, example.prompt), example.text),
                example.answer);
@@ -230,7 +230,7 @@ TEST_CASE("However an answer is cut into pieces, it reads as a whole") {
   std::mt19937 random(seed);
   // The answers themselves, and mixtures of their parts in formats that may not be theirs.
   std::vector<std::string> pieces;
-  for (const Example& example : examples()) {
+  for (const AnswerExample& example : examples()) {
     const std::string text = example.text;
     for (size_t at = 0; at < text.size();) {
       const size_t size = 1 + random() % 40;
@@ -239,7 +239,7 @@ TEST_CASE("However an answer is cut into pieces, it reads as a whole") {
     }
     pieces.push_back(text);
   }
-  for (const Example& example : examples()) {
+  for (const AnswerExample& example : examples()) {
     const AnswerFormat format = sample_format(example.marks, example.prompt);
     for (int round = 0; round < 60; ++round) {
       std::string text = example.text;

@@ -54,7 +54,8 @@ TEST_CASE("Whatever is said, the markup of a prompt is what the template wrote")
   if (!have_shared("conformance/chat")) return;
   int templates = 0, prompts = 0;
   for (const auto& [name, chat] : shared_templates()) {
-    CAPTURE(name);
+    const auto& which = name;
+    CAPTURE(which);
     ++templates;
     for (const char* system : {"", "instruct"}) {
       const auto plain = chat.apply(talk(system, "said"));

@@ -2,6 +2,7 @@
 
 #include "chat/jinja/eval.h"
 #include "chat/jinja/json.h"
+#include "chat/search.h"
 
 namespace issun::chat {
 
@@ -52,10 +53,6 @@ std::string rendered(const ChatTemplate& chat, const Value& messages, const Valu
   input.eos_token = "</s>";
   input.clock = 0;
   return chat.render(input, limits).value_or("");
-}
-
-bool has(const std::string& text, std::string_view piece) {
-  return text.find(piece) != std::string::npos;
 }
 
 // A template that knows texts only fails on an object, or prints it as Python does, in single

@@ -5,6 +5,7 @@
 
 #include <map>
 
+#include "chat/jinja/golden_clock.h"
 #include "chat/jinja/json.h"
 #include "chat/known_templates.h"
 #include "shared_data.h"
@@ -14,8 +15,6 @@ using namespace issun::chat;
 using jinja::Value;
 
 namespace {
-
-constexpr int64_t kGoldenClock = 1767268800;  // 2026-01-01 12:00:00
 
 std::string read_text_of(const std::string& relative) {
   const auto bytes = read_shared(relative);
@@ -43,7 +42,7 @@ ChatInput input_of(const Value& example, const char* messages) {
   if (thinking.is_bool()) input.enable_thinking = thinking.boolean();
   input.bos_token = "<s>";
   input.eos_token = "</s>";
-  input.clock = kGoldenClock;
+  input.clock = jinja::kGoldenClock;
   return input;
 }
 
@@ -96,7 +95,8 @@ TEST_CASE(
   for (const Golden& golden : goldens()) {
     for (const auto& [input, expected] : golden.results) {
       CAPTURE(golden.name);
-      CAPTURE(get(expected, "case").text());
+      const auto which = get(expected, "case").text();
+      CAPTURE(which);
       const auto text = golden.chat.render(input);
       const Value raw = get(expected, "raw");
       if (raw.is_undefined()) {
@@ -161,7 +161,8 @@ TEST_CASE("a conversation is adjusted to its template as the reference does") {
     }
   }
   for (const auto& [name, count] : differ) {
-    CAPTURE(name);
+    const auto& which = name;
+    CAPTURE(which);
     CHECK(count == (differing.count(name) > 0 ? differing.at(name) : 0));
   }
   MESSAGE(equal, " adjusted prompts equal");
@@ -226,7 +227,8 @@ TEST_CASE("the templates that are known by name write what their models were tra
        "<|assistant|>\n"},
   };
   for (const auto& [name, text] : expected) {
-    CAPTURE(name);
+    const auto& which = name;
+    CAPTURE(which);
     const ChatTemplate chat = *ChatTemplate::parse(*template_named(name));
     ChatInput input;
     input.bos_token = "<s>";

@@ -4,6 +4,7 @@
 #include <initializer_list>
 
 #include "base/json_reader.h"
+#include "chat/search.h"
 #include "chat/tool_calls_tagged.h"
 
 namespace issun::chat {
@@ -12,8 +13,6 @@ namespace {
 
 using jinja::Value;
 using Calls = std::vector<ToolCall>;
-
-constexpr std::string_view kBlanks = " \t\r\n";
 
 // What the next value is written as.
 Result<std::string_view> raw_value(JsonReader& reader, std::string_view text) {

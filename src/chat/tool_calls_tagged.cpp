@@ -4,14 +4,14 @@
 
 #include "base/json_reader.h"
 #include "chat/jinja/json.h"
+#include "chat/search.h"
 
 namespace issun::chat {
 
 namespace {
 
 using Calls = std::vector<ToolCall>;
-using Found = std::optional<Calls>;
-constexpr auto npos = std::string_view::npos;
+using FoundCalls = std::optional<Calls>;
 
 bool take(std::string_view* text, std::string_view prefix) {
   if (!text->starts_with(prefix)) return false;
@@ -190,7 +190,7 @@ bool is_tool_name(std::string_view text) {
   return !text.empty() && text.size() <= kLongest && std::all_of(text.begin(), text.end(), allowed);
 }
 
-Found read_begun_calls(std::string_view section, const ToolSignatures&) {
+FoundCalls read_begun_calls(std::string_view section, const ToolSignatures&) {
   for (const BeginMarkers& markers : kBeginMarkers) {
     if (!section.starts_with(markers.begin)) continue;
     Calls calls;
@@ -208,12 +208,12 @@ Found read_begun_calls(std::string_view section, const ToolSignatures&) {
       calls.push_back(std::move(*call));
       section = without_blanks(section);
     }
-    return section.empty() ? Found(std::move(calls)) : std::nullopt;
+    return section.empty() ? FoundCalls(std::move(calls)) : std::nullopt;
   }
   return std::nullopt;
 }
 
-Found read_tagged_calls(std::string_view section, const ToolSignatures& tools) {
+FoundCalls read_tagged_calls(std::string_view section, const ToolSignatures& tools) {
   Calls calls;
   while (!section.empty()) {
     auto call = take_tagged_call(&section, tools);
@@ -221,10 +221,10 @@ Found read_tagged_calls(std::string_view section, const ToolSignatures& tools) {
     calls.push_back(std::move(*call));
     section = without_blanks(section);
   }
-  return calls.empty() ? std::nullopt : Found(std::move(calls));
+  return calls.empty() ? std::nullopt : FoundCalls(std::move(calls));
 }
 
-Found read_argument_pairs(std::string_view section, const ToolSignatures& tools) {
+FoundCalls read_argument_pairs(std::string_view section, const ToolSignatures& tools) {
   const size_t end = std::min(section.find_first_of("\n<"), section.size());
   const std::string_view name = without_blanks(section.substr(0, end));
   if (!is_tool_name(name)) return std::nullopt;
@@ -244,7 +244,7 @@ Found read_argument_pairs(std::string_view section, const ToolSignatures& tools)
   return Calls{{"", std::string(name), arguments.json()}};
 }
 
-Found read_named_calls(std::string_view section, const ToolSignatures&) {
+FoundCalls read_named_calls(std::string_view section, const ToolSignatures&) {
   Calls calls;
   while (!section.empty()) {
     take(&section, "[TOOL_CALLS]");  // once before each call
@@ -267,7 +267,7 @@ Found read_named_calls(std::string_view section, const ToolSignatures&) {
     calls.push_back(std::move(*call));
     section = without_blanks(section.substr(brace + reader.at()));
   }
-  return calls.empty() ? std::nullopt : Found(std::move(calls));
+  return calls.empty() ? std::nullopt : FoundCalls(std::move(calls));
 }
 
 }  // namespace issun::chat

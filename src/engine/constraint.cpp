@@ -28,6 +28,6 @@ std::span<const float> Constraint::apply(std::span<const float> logits) {
   return any ? std::span<const float>(allowed_) : std::span<const float>();
 }
 
-void Constraint::accept(int32_t token) { CHECK_THAT(state_.accept(token)); }
+void Constraint::accept(int32_t token) { CHECK_THAT(state_.accept(token) || too_costly()); }
 
 }  // namespace issun::engine

@@ -19,6 +19,8 @@ class Constraint {
   std::span<const float> apply(std::span<const float> logits);
   // The token was allowed.
   void accept(int32_t token);
+  // What it asks for takes more work than one answer may: it holds no longer.
+  bool too_costly() const { return state_.too_costly(); }
 
  private:
   grammar::GrammarState state_;

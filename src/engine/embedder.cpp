@@ -140,7 +140,8 @@ Result<void> Embedder::read(std::span<const Piece> pieces, const Take& take) {
   const size_t most_texts = std::min<size_t>(pieces.size(), kBatchTexts);
   const model::ModelConfig& config = model_->config;
   const int rows = static_cast<int>(most_rows);
-  const model::ForwardOptions options{.max_rows = rows,
+  const model::ForwardOptions options{.adapters = model_->weights.adapter_sizes,
+                                      .max_rows = rows,
                                       .max_sequences = static_cast<int>(most_texts),
                                       .max_outputs = rows,
                                       .context = static_cast<int64_t>(longest),
@@ -167,7 +168,7 @@ Result<void> Embedder::read(std::span<const Piece> pieces, const Take& take) {
     }
     for (cache::PageTable& table : tables) sequences.push_back({&table, table.length});
     const auto hidden =
-        forward->run({tokens, sequences, std::span(outputs).first(tokens.size())}, cache);
+        TRY(forward->run({tokens, sequences, std::span(outputs).first(tokens.size())}, cache));
     TRY(model_->file.still_whole());
     int64_t row = 0;
     for (; begin < end; ++begin) {

@@ -5,7 +5,8 @@
 #include <utility>
 
 #include "base/check.h"
-#include "base/clock.h"
+#include "base/fnv.h"
+#include "engine/common_tokens.h"
 
 namespace issun::engine {
 
@@ -32,6 +33,13 @@ struct Engine::Session {
   // Tokens of the history that the cache does not hold yet.
   int pending() const { return static_cast<int>(history.size()) - table.length; }
   bool generating() const { return statistics.generated_tokens > 0; }
+  // By which KeptPrefixes tells apart what adapters made of the same tokens. 0: all count by 1.
+  uint64_t variant() const {
+    const auto& scales = request.adapter_scales;
+    const bool plain =
+        std::all_of(scales.begin(), scales.end(), [](float scale) { return scale == 1; });
+    return plain ? 0 : fnv1a(std::as_bytes(std::span(scales)));
+  }
   int keep_at() const { return statistics.prompt_tokens - kKeptBeforeEnd; }
 
   RequestId id = 0;
@@ -45,12 +53,9 @@ struct Engine::Session {
   bool begun = false;   // has been part of a batch
   bool waited = false;  // for one that reads the same prompt
   int computed = 0;     // positions of the table before the batch that is being planned
+  DraftState draft;
+  std::vector<int32_t> guesses;  // behind the history, in the batch; none between batches
   bool finished = false;
-};
-
-struct Engine::Kept {
-  std::vector<int32_t> history;
-  cache::PageTable table;
 };
 
 const char* name(Finish finish) {
@@ -69,15 +74,30 @@ const char* name(Finish finish) {
       return "cancelled";
     case Finish::BrokenLogits:
       return "broken";
+    case Finish::Failed:
+      return "failed";
+    case Finish::TooCostly:
+      return "costly";
   }
   return "";
 }
 
+double tokens_a_step(const RequestStatistics& s) {
+  return s.steps > 0 ? static_cast<double>(s.generated_tokens) / s.steps : 0;
+}
+
 Engine::Engine(model::Decoder& decoder, const tokenizer::Tokenizer& tokenizer, cache::PagedKv cache,
                const EngineOptions& options)
-    : decoder_(decoder), tokenizer_(tokenizer), cache_(std::move(cache)), options_(options) {
+    : decoder_(decoder),
+      tokenizer_(tokenizer),
+      cache_(std::move(cache)),
+      options_(options),
+      speculation_(options.speculation, decoder),
+      kept_(cache_) {
   CHECK_THAT(options_.prompt_rows >= 1 && decoder.max_rows() >= 1);
   CHECK_THAT(decoder.max_outputs() >= decoder.max_sequences());
+  CHECK_THAT(!speculation_.on() || !cache_.has_states());
+  adapter_scales_.assign(static_cast<size_t>(decoder.adapters()), 1);
   options_.context = std::min(options_.context, decoder.context());
   options_.prompt_rows = std::min(options_.prompt_rows, decoder.max_rows());
   tokens_.reserve(static_cast<size_t>(decoder.max_rows()));
@@ -101,6 +121,11 @@ Result<void> Engine::check(const Request& request) const {
   for (const std::string& text : request.stop) {
     if (text.empty()) return fail("stop: expected a text that is not empty");
   }
+  const size_t scales = request.adapter_scales.size();
+  if (scales != 0 && scales != static_cast<size_t>(decoder_.adapters())) {
+    return fail("adapter_scales: expected {}, one for each adapter, found {}", decoder_.adapters(),
+                scales);
+  }
   TRY(engine::check(request.sampling));
   for (const LogitBias& bias : request.sampling.logit_bias) {
     if (bias.token >= decoder_.vocabulary_size()) {
@@ -116,6 +141,16 @@ Result<RequestId> Engine::submit(Request request) {
   if (static_cast<int>(running_.size()) >= decoder_.max_sequences()) {
     return fail("requests: expected at most {} at once", decoder_.max_sequences());
   }
+  if (request.adapter_scales.empty()) {
+    request.adapter_scales.assign(static_cast<size_t>(decoder_.adapters()), 1);
+  }
+  if (!may_join(request)) {
+    return fail("adapter_scales: expected those of the requests that run");
+  }
+  if (request.adapter_scales != adapter_scales_) {
+    adapter_scales_ = request.adapter_scales;
+    decoder_.scale_adapters(adapter_scales_);
+  }
   auto breakers = TRY(breakers_of(request.sampling));
   std::optional<Constraint> bound = constraint(request);
   auto session =
@@ -129,6 +164,13 @@ Result<RequestId> Engine::submit(Request request) {
   return running_.back()->id;
 }
 
+bool Engine::may_join(const Request& request) const {
+  if (running_.empty()) return true;
+  if (!request.adapter_scales.empty()) return request.adapter_scales == adapter_scales_;
+  return std::all_of(adapter_scales_.begin(), adapter_scales_.end(),
+                     [](float scale) { return scale == 1; });
+}
+
 Result<std::shared_ptr<const SequenceBreakers>> Engine::breakers_of(
     const SamplerOptions& sampling) {
   if (sampling.dry_multiplier == 0) return nullptr;
@@ -140,36 +182,31 @@ Result<std::shared_ptr<const SequenceBreakers>> Engine::breakers_of(
   return breakers_;
 }
 
-// Begins with what a finished request left in the cache, as far as both are alike: what is equal
-// needs no computing.
+// Begins with what a finished request left in the cache, or in a file, as far as both are alike:
+// what is equal needs no computing.
 void Engine::adopt_prefix(Session& session) {
-  size_t best = kept_.size();
-  int longest = 0;
-  for (size_t i = 0; i < kept_.size(); ++i) {
-    // One token at least has to be computed, for its logits.
-    const size_t most =
-        std::min(session.history.size() - 1, static_cast<size_t>(kept_[i].table.length));
-    const auto end = std::mismatch(session.history.begin(),
-                                   session.history.begin() + static_cast<std::ptrdiff_t>(most),
-                                   kept_[i].history.begin());
-    const int common =
-        cache_.resumable(kept_[i].table, static_cast<int>(end.first - session.history.begin()));
-    if (common > longest) {
-      longest = common;
-      best = i;
+  const uint64_t variant = session.variant();
+  if (shelf_ != nullptr) {
+    int known = kept_.longest(session.history, variant);
+    running_alike(session, &known);
+    shelf_->fetch({session.history, variant, known}, cache_, kept_);
+  }
+  session.statistics.cached_tokens = kept_.adopt(session.history, session.table, variant);
+}
+
+// Which of those that run and came before begins alike for longer than `longest`, and how long.
+const Engine::Session* Engine::running_alike(const Session& session, int* longest) const {
+  const Session* best = nullptr;
+  for (const auto& other : running_) {
+    if (other.get() == &session || (!other->begun && other->id > session.id)) continue;
+    const std::span<const int32_t> history(session.history);
+    const int common = common_tokens(history.first(history.size() - 1), other->history);
+    if (common > *longest) {
+      *longest = common;
+      best = other.get();
     }
   }
-  if (best == kept_.size()) return;
-  Kept& kept = kept_[best];
-  // Where the other goes on differently both live on, as long as there is room.
-  const bool continued = longest == kept.table.length;
-  if (continued || !cache_.fork(kept.table, longest, session.table)) {
-    longest = cache_.cuttable(kept.table, longest);
-    session.table = std::move(kept.table);
-    cache_.truncate(session.table, longest);
-    kept_.erase(kept_.begin() + static_cast<std::ptrdiff_t>(best));
-  }
-  session.statistics.cached_tokens = longest;
+  return best;
 }
 
 // Of a session that has computed nothing yet. Where a running one begins alike for longer than what
@@ -177,20 +214,8 @@ void Engine::adopt_prefix(Session& session) {
 // are shared.
 bool Engine::waits_for_prefix(Session& session) {
   if (session.begun) return false;
-  const Session* best = nullptr;
   int longest = session.table.length + kWorthWaiting - 1;
-  for (const auto& other : running_) {
-    if (other.get() == &session || (!other->begun && other->id > session.id)) continue;
-    const size_t most = std::min(session.history.size() - 1, other->history.size());
-    const auto end = std::mismatch(session.history.begin(),
-                                   session.history.begin() + static_cast<std::ptrdiff_t>(most),
-                                   other->history.begin());
-    const int common = static_cast<int>(end.first - session.history.begin());
-    if (common > longest) {
-      longest = common;
-      best = other.get();
-    }
-  }
+  const Session* best = running_alike(session, &longest);
   if (best == nullptr) {
     // Who was waited for has ended: what it read is kept.
     if (std::exchange(session.waited, false)) {
@@ -211,7 +236,7 @@ bool Engine::waits_for_prefix(Session& session) {
   if (shared <= session.table.length) return false;
   cache::PageTable table = cache_.new_table();
   bool forked = cache_.fork(best->table, shared, table);
-  while (!forked && forget_oldest()) forked = cache_.fork(best->table, shared, table);
+  while (!forked && kept_.give_up()) forked = cache_.fork(best->table, shared, table);
   if (!forked) return false;
   cache_.truncate(session.table, 0);
   session.table = std::move(table);
@@ -247,29 +272,85 @@ Event Engine::cancel(RequestId request) {
 
 std::span<const Event> Engine::step() {
   events_.clear();
-  const double start = seconds_now();
+  const double start = options_.speculation.clock();
   plan_batch();
   if (!planned_.empty()) {
-    const Matrix<const float> logits = decoder_.run({tokens_, sequences_, outputs_}, cache_);
-    int64_t output = 0;
-    for (Session* session : planned_) {
-      // A hint for later requests: without a free slot they compute more.
-      if (session->table.length == session->keep_at()) cache_.keep_state(session->table);
-      if (session->pending() > 0) continue;
-      take_result(*session, {logits.row(output++), static_cast<size_t>(logits.columns)});
+    const auto logits = decoder_.run({tokens_, sequences_, outputs_}, cache_);
+    if (logits) {
+      const bool reads_prompts = outputs_.size() < tokens_.size();
+      take_results(*logits);
+      const double seconds = options_.speculation.clock() - start;
+      learn_speed(seconds);
+      if (!reads_prompts)
+        speculation_.learn(static_cast<int>(tokens_.size()), seconds - guessing_seconds_);
+    } else {
+      fail_batch(logits.error());
     }
   }
-  const double seconds = seconds_now() - start;
-  learn_speed(seconds);
+  const double seconds = options_.speculation.clock() - start;
   for (Session* session : planned_) {
     RequestStatistics& statistics = session->statistics;
     // The first token is chosen in the step that ends the prompt.
     (statistics.generated_tokens > 1 ? statistics.generation_seconds : statistics.prompt_seconds) +=
         seconds;
   }
-  for (Event& event : events_) event.statistics = find(event.request)->statistics;
+  for (Event& event : events_) {
+    const int generated = event.statistics.generated_tokens;
+    event.statistics = find(event.request)->statistics;
+    if (event.token >= 0) event.statistics.generated_tokens = generated;
+  }
   std::erase_if(running_, [](const auto& s) { return s->finished; });
   return events_;
+}
+
+void Engine::take_results(const Matrix<const float>& logits) {
+  int64_t output = 0;
+  for (Session* session : planned_) {
+    // A hint for later requests: without a free slot they compute more.
+    if (session->table.length == session->keep_at()) cache_.keep_state(session->table);
+    if (session->pending() > 0) continue;
+    ++session->statistics.steps;
+    const std::vector<int32_t>& guesses = session->guesses;
+    const int64_t next_output = output + 1 + static_cast<int64_t>(guesses.size());
+    // A row counts where the tokens before it are those that were chosen.
+    for (size_t right = 0;; ++right) {
+      take_result(*session, {logits.row(output++), static_cast<size_t>(logits.columns)});
+      if (session->finished || right == guesses.size() ||
+          session->history.back() != guesses[right]) {
+        break;
+      }
+    }
+    if (!session->finished) take_back_guesses(*session);
+    output = next_output;
+  }
+}
+
+// The cache forgets the guesses of the batch that did not come true.
+void Engine::take_back_guesses(Session& session) {
+  std::vector<int32_t>& guesses = session.guesses;
+  if (guesses.empty()) return;
+  const size_t first = static_cast<size_t>(session.table.length) - guesses.size();
+  const auto came = std::span<const int32_t>(session.history).subspan(first);
+  const int right = common_tokens(came, guesses);
+  cache_.truncate(session.table, static_cast<int>(first) + right);
+  session.statistics.drafted_tokens += static_cast<int>(guesses.size());
+  session.statistics.accepted_tokens += right;
+  speculation_.judged(session.draft, right, static_cast<size_t>(right) < came.size());
+  guesses.clear();
+}
+
+// Nothing was computed for those of this batch: they end, and what they had before it is kept.
+void Engine::fail_batch(const Error& error) {
+  last_logits_ = {};
+  for (Session* session : planned_) {
+    session->guesses.clear();
+    cache_.truncate(session->table, cache_.has_states() ? 0 : session->computed);
+    Event event;
+    event.request = session->id;
+    event.error = error.message;
+    finish(*session, Finish::Failed, event);
+    events_.push_back(std::move(event));
+  }
 }
 
 // What a row costs in batches that are mostly prompt.
@@ -303,14 +384,40 @@ void Engine::plan_batch() {
   ++turn_;
   for (const auto& session : running_) session->computed = session->table.length;
   most_rows_ = rows_of_a_batch();
+  plan_guesses(crowded);
   for (const bool generating : {true, false}) {
     for (size_t i = 0; i < count; ++i) {
       Session& session = *running_[(turn_ + i) % count];
       if (crowded ? generating : session.generating() != generating) continue;
       if (waits_for_prefix(session)) continue;
+      session.computed = session.table.length;  // it may have begun with another's pages
       plan_rows(session, crowded ? 1 : most_rows_);
     }
   }
+}
+
+// Guesses where a batch has a row for each answer and reads no prompt: one that does is long, and
+// its rows are computed with other bits.
+void Engine::plan_guesses(bool crowded) {
+  guessing_seconds_ = 0;
+  for (const auto& session : running_) session->draft.guess.tokens.clear();
+  const bool all_generate = std::all_of(running_.begin(), running_.end(),
+                                        [](const auto& session) { return session->generating(); });
+  if (!speculation_.on() || crowded || !all_generate) return;
+  drafts_.clear();
+  for (const auto& session : running_) {
+    const int64_t context = options_.context - static_cast<int64_t>(session->history.size());
+    const int64_t asked = session->request.max_tokens < 0
+                              ? context
+                              : session->request.max_tokens - session->statistics.generated_tokens;
+    Guess& guess = session->draft.guess;
+    guess.text = session->id;
+    guess.history = session->history;
+    guess.most = static_cast<int>(std::min(asked, context)) - 1;  // the last token is no guess
+    drafts_.push_back(&session->draft);
+  }
+  if (drafts_.empty()) return;
+  guessing_seconds_ = speculation_.guess(drafts_, most_rows_ - static_cast<int>(drafts_.size()));
 }
 
 void Engine::plan_rows(Session& session, int most_rows) {
@@ -327,7 +434,7 @@ void Engine::plan_rows(Session& session, int most_rows) {
 
 bool Engine::add_rows(Session& session, int rows) {
   while (!cache_.extend(session.table, rows)) {
-    if (!forget_oldest()) return false;
+    if (!kept_.give_up()) return false;
   }
   const size_t first = static_cast<size_t>(session.table.length - rows);
   tokens_.insert(tokens_.end(), session.history.begin() + static_cast<std::ptrdiff_t>(first),
@@ -336,15 +443,29 @@ bool Engine::add_rows(Session& session, int rows) {
   planned_.push_back(&session);
   session.begun = true;
   if (session.pending() == 0) outputs_.push_back(static_cast<int32_t>(tokens_.size()) - 1);
+  add_guesses(session);
   return true;
 }
 
-// Gives up what the oldest finished request left behind. false: there is none.
-bool Engine::forget_oldest() {
-  if (kept_.empty()) return false;
-  cache_.truncate(kept_.front().table, 0);
-  kept_.erase(kept_.begin());
-  return true;
+// A guess is no reason to forget what others left in the cache, and takes no page that the row of
+// another request may need in this batch.
+void Engine::add_guesses(Session& session) {
+  std::vector<int32_t>& guesses = session.draft.guess.tokens;
+  const int count = static_cast<int>(guesses.size());
+  if (count == 0 || session.pending() != 0) return;
+  const int before = cache_.free_pages();
+  if (!cache_.extend(session.table, count)) return;
+  const int to_come = static_cast<int>(running_.size() - planned_.size());
+  if (cache_.free_pages() < std::min(before, to_come)) {
+    cache_.truncate(session.table, session.table.length - count);
+    return;
+  }
+  session.guesses.swap(guesses);
+  sequences_.back().rows += count;
+  for (const int32_t token : session.guesses) {
+    tokens_.push_back(token);
+    outputs_.push_back(static_cast<int32_t>(tokens_.size()) - 1);
+  }
 }
 
 void Engine::take_result(Session& session, std::span<const float> logits) {
@@ -357,6 +478,14 @@ void Engine::take_result(Session& session, std::span<const float> logits) {
     return;
   }
   if (session.constraint) logits = session.constraint->apply(logits);
+  if (session.constraint && session.constraint->too_costly()) {
+    event.error = fmt::format(
+        "grammar: finding out which tokens it allows takes more than {} steps for a token",
+        grammar::GrammarState::kMostWork);
+    finish(session, Finish::TooCostly, event);
+    events_.push_back(std::move(event));
+    return;
+  }
   if (logits.empty()) {
     finish(session, Finish::EndToken, event);
     events_.push_back(std::move(event));
@@ -373,6 +502,7 @@ void Engine::take_result(Session& session, std::span<const float> logits) {
   RequestStatistics& statistics = session.statistics;
   ++statistics.generated_tokens;
   event.token = token;
+  event.statistics.generated_tokens = statistics.generated_tokens;
   event.probabilities = session.sampler.probabilities();
   if (end) {
     finish(session, Finish::EndToken, event);
@@ -397,9 +527,10 @@ void Engine::finish(Session& session, Finish reason, Event& event) {
   if (reason != Finish::StopText) session.text.finish(event.text);
   event.finish = reason;
   session.finished = true;
-  if (session.table.length > 0) {
-    kept_.push_back({std::move(session.history), std::move(session.table)});
-  }
+  take_back_guesses(session);
+  speculation_.forget(session.id);
+  kept_.keep(std::move(session.history), std::move(session.table), session.statistics.cached_tokens,
+             session.variant());
 }
 
 RequestStatistics Engine::statistics(RequestId request) const {
@@ -407,12 +538,6 @@ RequestStatistics Engine::statistics(RequestId request) const {
   return session != nullptr ? session->statistics : RequestStatistics();
 }
 
-uint64_t Engine::last_logits_hash() const {
-  uint64_t hash = 0xcbf29ce484222325;
-  for (const std::byte byte : std::as_bytes(last_logits_)) {
-    hash = (hash ^ static_cast<uint64_t>(byte)) * 0x100000001b3;
-  }
-  return hash;
-}
+uint64_t Engine::last_logits_hash() const { return fnv1a(std::as_bytes(last_logits_)); }
 
 }  // namespace issun::engine

@@ -15,8 +15,8 @@ namespace {
 // An engine over the fake model, and what it should say.
 struct Setting {
   explicit Setting(int max_rows = 8, int max_sequences = 4, int64_t context = 256,
-                   const cache::KvShape& shape = model::FakeDecoder::kv_shape())
-      : decoder(kTestVocabulary, max_rows, max_sequences),
+                   const cache::KvShape& shape = model::FakeDecoder::kv_shape(), int adapters = 0)
+      : decoder(kTestVocabulary, max_rows, max_sequences, 0, adapters),
         tokenizer(test_tokenizer()),
         engine(decoder, tokenizer,
                *cache::PagedKv::create(shape, round_up(context, cache::kPageTokens) * max_sequences,
@@ -52,10 +52,11 @@ struct Setting {
     return answers;
   }
 
-  static std::vector<int32_t> expected(std::vector<int32_t> history, int n) {
+  static std::vector<int32_t> expected(std::vector<int32_t> history, int n, int shift = 0) {
     std::vector<int32_t> answer;
     for (int i = 0; i < n; ++i) {
-      answer.push_back(model::FakeDecoder::next(history, kTestVocabulary));
+      answer.push_back(
+          model::FakeDecoder::next(model::FakeDecoder::shifted(history, shift), kTestVocabulary));
       history.push_back(answer.back());
     }
     return answer;
@@ -361,4 +362,87 @@ TEST_CASE("Prompts go on being read beside many answers that are written") {
     for (const Event& event : setting.engine.step())
       ended = ended || (event.request == late && event.finish != Finish::Running);
   }
+}
+
+TEST_CASE(
+    "A batch whose weights could not be read ends its requests with the reason, and no others") {
+  Setting setting;
+  setting.decoder.fail_after(2);
+  const auto broken = *setting.engine.submit(Setting::greedy({1, 2, 3}, 8));
+  std::string error;
+  Finish finish = Finish::Running;
+  while (!setting.engine.idle()) {
+    for (const Event& event : setting.engine.step()) {
+      CHECK(event.request == broken);
+      finish = event.finish;
+      error = event.error;
+    }
+  }
+  CHECK(finish == Finish::Failed);
+  CHECK(error == "disk: broken");
+  // What was read before is whole: the same prompt goes on from it and is right.
+  const auto again = *setting.engine.submit(Setting::greedy({1, 2, 3}, 8));
+  CHECK(setting.run().at(again).tokens == Setting::expected({1, 2, 3}, 8));
+}
+
+TEST_CASE("Whichever batch fails, what requests shared stays right for those that come after") {
+  std::vector<int32_t> first, second;
+  for (int i = 0; i < 170; ++i) first.push_back(1 + i % 23);
+  second = first;
+  second.resize(140);
+  second.push_back(9);
+  int failures = 0;
+  for (int fail = 0; fail < 40; ++fail) {
+    CAPTURE(fail);
+    Setting setting;
+    // Something of the prompt is kept before, so that it is found and then outgrown.
+    std::vector<int32_t> begun(first.begin(), first.begin() + 40);
+    const auto kept = *setting.engine.submit(Setting::greedy(begun, 2));
+    CHECK(setting.run().at(kept).tokens == Setting::expected(begun, 2));
+    setting.decoder.fail_after(setting.decoder.runs() + fail);
+    REQUIRE(setting.engine.submit(Setting::greedy(first, 3)));
+    REQUIRE(setting.engine.submit(Setting::greedy(second, 3)));
+    for (const auto& [id, answer] : setting.run()) failures += answer.finish == Finish::Failed;
+    setting.decoder.fail_after(-1);
+    const auto a = *setting.engine.submit(Setting::greedy(first, 3));
+    const auto b = *setting.engine.submit(Setting::greedy(second, 3));
+    const auto answers = setting.run();
+    CHECK(answers.at(a).tokens == Setting::expected(first, 3));
+    CHECK(answers.at(b).tokens == Setting::expected(second, 3));
+  }
+  CHECK(failures > 20);
+}
+
+TEST_CASE("What was read with other scales of adapters is never gone on from") {
+  Setting setting(8, 4, 256, model::FakeDecoder::kv_shape(), 1);
+  const std::vector<int32_t> prompt = {1, 5, 9, 3, 4, 20, 7, 7, 11, 28, 6};
+  const auto ask = [&](float scale) {
+    Request request = Setting::greedy(prompt, 20);
+    request.adapter_scales = {scale};
+    return request;
+  };
+  const auto answer = [&](float scale) {
+    const RequestId id = *setting.engine.submit(ask(scale));
+    const auto found = setting.run().at(id);
+    CHECK(found.tokens == Setting::expected(prompt, 20, static_cast<int>(scale) - 1));
+    return found.statistics.cached_tokens;
+  };
+  CHECK(answer(1) == 0);
+  CHECK(answer(3) == 0);
+  CHECK(answer(3) > 0);
+  CHECK(answer(1) > 0);
+  CHECK(answer(2) == 0);
+  // Nor do they run together.
+  const RequestId first = *setting.engine.submit(ask(3));
+  CHECK(setting.engine.may_join(ask(3)));
+  CHECK_FALSE(setting.engine.may_join(ask(1)));
+  CHECK_FALSE(setting.engine.may_join(Setting::greedy(prompt, 20)));
+  CHECK_FALSE(setting.engine.submit(ask(1)).has_value());
+  CHECK(setting.run().at(first).tokens == Setting::expected(prompt, 20, 2));
+  CHECK(setting.engine.may_join(Setting::greedy(prompt, 20)));
+  const RequestId plain = *setting.engine.submit(Setting::greedy(prompt, 20));
+  CHECK(setting.run().at(plain).tokens == Setting::expected(prompt, 20));
+  Request wrong = ask(1);
+  wrong.adapter_scales.push_back(1);
+  CHECK_FALSE(setting.engine.check(wrong).has_value());
 }

@@ -2,13 +2,16 @@
 
 #include <algorithm>
 
+#include "base/available_memory.h"
 #include "base/clock.h"
+#include "base/sizes.h"
 
 namespace issun::engine {
 
 namespace {
 constexpr int64_t kDefaultContext = 4096;
 constexpr int kMaxThreads = 1024;
+constexpr const char* kNotOfExperts = "--io-threads";  // of the flags of must_stream
 
 bool rotates(CacheRotation rotation, DType type) {
   if (rotation != CacheRotation::Auto) return rotation == CacheRotation::On;
@@ -65,12 +68,19 @@ model::ForwardOptions forward_options(const RuntimeOptions& options,
   forward.rotate_values = options.rotates_values();
   forward.adapters = weights.adapter_sizes;
   forward.observer = options.observer;
+  forward.routing = options.routing;
+  forward.profile = options.profile;
+  forward.guesses = options.routing != nullptr || options.residency.weight_bytes > 0;
   return forward;
 }
 
-int64_t cache_tokens(const RuntimeOptions& options) {
+int64_t cache_tokens(const RuntimeOptions& options, const cache::KvShape& shape) {
   // Whole pages for each sequence, so that one never takes from another.
-  return round_up(options.context, cache::kPageTokens) * options.max_sequences;
+  const int64_t running = round_up(options.context, cache::kPageTokens) * options.max_sequences;
+  const int64_t page = cache::PagedKv::planned_bytes(shape, 2 * cache::kPageTokens) -
+                       cache::PagedKv::planned_bytes(shape, cache::kPageTokens);
+  if (page <= 0) return running;  // nothing attends
+  return saturating_add(running, options.kept_bytes / page * cache::kPageTokens);
 }
 }  // namespace
 
@@ -78,15 +88,97 @@ model::MemoryPlan plan_memory(const model::Model& model, const kernels::KernelTa
                               const RuntimeOptions& options) {
   model::MemoryPlan plan;
   plan.weights = model.file.file_bytes();
+  const cache::KvShape shape = model.config.kv_shape(options.key_type, options.value_type);
   plan.cache =
-      cache::PagedKv::planned_bytes(model.config.kv_shape(options.key_type, options.value_type),
-                                    cache_tokens(options), options.max_sequences);
+      cache::PagedKv::planned_bytes(shape, cache_tokens(options, shape), options.max_sequences);
   plan.working = model::Forward::planned_bytes(
       model.config, kernels, forward_options(options, model.weights), options.threads);
   // Opening has read all of the file but its tensors; those pages are counted with the file.
   const int64_t header = model.file.file_bytes() - model.file.data_bytes();
   plan.program = std::max<int64_t>(0, resident_memory_bytes() - header);
   return plan;
+}
+
+namespace {
+
+// What else a process takes: stacks, tables, what the allocator keeps.
+int64_t reserve_bytes(int64_t memory) { return (int64_t{4} << 20) + memory / 64; }
+// Rows of a prompt that go through the layers at once where weights are read from the disk for each
+// batch, and what part of the memory that may cost.
+constexpr int kStreamedRows[] = {2048, 1024};
+constexpr int64_t kMostWorkingPart = 8;
+
+// The plan for batches of so many tokens. Error: too little is left for the weights.
+Result<MemoryChoice> plan_streaming(const model::Model& model, const kernels::KernelTable& kernels,
+                                    const RuntimeOptions& options, int64_t memory, int rows) {
+  MemoryChoice choice;
+  choice.streams = true;
+  choice.options = options;
+  choice.options.max_rows = rows;
+  model::ResidencyOptions& residency = choice.options.residency;
+  residency.weight_bytes = 1;  // the forward pass plans for it
+  if (options.twin != nullptr) residency.twin = {&options.twin->weights, &options.twin->file};
+  choice.plan = plan_memory(model, kernels, choice.options);
+  model::MemoryPlan& plan = choice.plan;
+  const int64_t program = plan.program + reserve_bytes(memory);
+  residency.weight_bytes = memory - plan.cache - plan.working - program;
+  auto weights = model::Residency::plan(model.weights, model.file, residency);
+  if (!weights) {
+    return fail(
+        "{}: {} for everything, of which the cache takes {}, the computation {} and the "
+        "program {}",
+        weights.error().message, readable_size(memory), readable_size(plan.cache),
+        readable_size(plan.working), readable_size(program));
+  }
+  choice.weights = *weights;
+  plan.weights = weights->pinned_bytes + weights->budget_bytes;
+  return choice;
+}
+
+// Whether the experts of a twin can stand in for those of the model.
+Result<void> check_twin(const model::Model& model, const model::Model& twin,
+                        const kernels::KernelTable& kernels) {
+  bool alike = model.config.architecture == twin.config.architecture &&
+               model.config.layers.size() == twin.config.layers.size();
+  for (size_t l = 0; alike && l < model.config.layers.size(); ++l) {
+    const model::LayerConfig &own = model.config.layers[l], &other = twin.config.layers[l];
+    alike = own.feed_forward == other.feed_forward && own.activation == other.activation &&
+            own.mixture.experts == other.mixture.experts && own.mixture.used == other.mixture.used;
+  }
+  if (!alike) return fail("twin: expected a smaller file of the same model, found another model");
+  Result<void> result;
+  twin.weights.each_layer_matrix([&](const Tensor& matrix, double) {
+    const char* why = kernels::why_not_computable(kernels, matrix.type, matrix.columns());
+    if (why != nullptr && result)
+      result = fail("twin: {}: cannot be computed with: {}", matrix.name, why);
+  });
+  return result;
+}
+
+}  // namespace
+
+Result<MemoryChoice> choose_memory(const model::Model& model, const kernels::KernelTable& kernels,
+                                   const RuntimeOptions& options) {
+  MemoryChoice choice;
+  choice.options = options;
+  choice.options.residency.weight_bytes = 0;
+  choice.plan = plan_memory(model, kernels, choice.options);
+  if (options.memory_bytes == RuntimeOptions::kMapped) return choice;
+  const bool asked = options.memory_bytes != RuntimeOptions::kFree;
+  const int64_t memory = asked ? options.memory_bytes : available_memory_bytes();
+  if (memory < 0 || choice.plan.total() + reserve_bytes(memory) <= memory) return choice;
+  if (options.twin != nullptr) TRY(check_twin(model, *options.twin, kernels));
+  const int64_t longest = options.context * options.max_sequences;
+  for (const int rows : kStreamedRows) {
+    if (options.rows_chosen || options.max_rows >= longest) break;
+    auto wide = plan_streaming(model, kernels, options, memory,
+                               static_cast<int>(std::min<int64_t>(rows, longest)));
+    if (wide && wide->plan.working <= memory / kMostWorkingPart) return wide;
+  }
+  auto streaming = plan_streaming(model, kernels, options, memory, options.max_rows);
+  // Unasked, a model that cannot be helped goes on as the system lets it.
+  if (!streaming && !asked) return choice;
+  return streaming;
 }
 
 Result<std::unique_ptr<Runtime>> Runtime::open(const std::string& path,
@@ -108,20 +200,41 @@ Result<std::unique_ptr<Runtime>> Runtime::start(std::unique_ptr<model::Model> mo
   }
   std::unique_ptr<Runtime> runtime(new Runtime());
   runtime->kernels_ = TRY(kernels::choose_kernels());
-  runtime->options_ = TRY(resolve(options, model->config));
+  MemoryChoice choice =
+      TRY(choose_memory(*model, *runtime->kernels_, TRY(resolve(options, model->config))));
+  if (!choice.streams && !options.must_stream.empty()) {
+    return fail(
+        "{}: counts only where weights come and go, and this model has all it needs in "
+        "memory: see --memory",
+        options.must_stream);
+  }
+  if (choice.streams && !choice.weights.mixture && !options.must_stream.empty() &&
+      options.must_stream != kNotOfExperts) {
+    return fail("{}: counts only for mixtures of experts; of this model whole layers come and go",
+                options.must_stream);
+  }
+  if (options.planned) options.planned(choice, *model);
+  runtime->options_ = std::move(choice.options);
+  runtime->plan_ = choice.plan;
   runtime->workers_ = TRY(Workers::create(runtime->options_.threads));
-  runtime->plan_ = plan_memory(*model, *runtime->kernels_, runtime->options_);
+  if (choice.streams) {
+    runtime->residency_ =
+        TRY(model::Residency::create(model->weights, model->file, runtime->options_.residency));
+    if (options.trace != nullptr) TRY(runtime->residency_->divide_by(*options.trace));
+  }
   runtime->forward_ = TRY(
       model::Forward::create(model->config, model->weights, *runtime->kernels_, *runtime->workers_,
                              forward_options(runtime->options_, model->weights)));
+  if (choice.streams) runtime->forward_->set_residency(*runtime->residency_);
   runtime->model_ = std::move(model);
   runtime->load_seconds_ = opened_seconds + seconds_now() - began;
   return runtime;
 }
 
 Result<cache::PagedKv> Runtime::new_cache() const {
-  return cache::PagedKv::create(model_->config.kv_shape(options_.key_type, options_.value_type),
-                                cache_tokens(options_), options_.max_sequences);
+  cache::KvShape shape = model_->config.kv_shape(options_.key_type, options_.value_type);
+  const int64_t tokens = cache_tokens(options_, shape);
+  return cache::PagedKv::create(std::move(shape), tokens, options_.max_sequences);
 }
 
 }  // namespace issun::engine

@@ -3,7 +3,6 @@
 
 #include <atomic>
 #include <cstdlib>
-#include <limits>
 #include <new>
 #include <string>
 
@@ -46,7 +45,6 @@ void check_in_proportion(const FileBytes& file) {
 }  // namespace
 
 TEST_CASE("memory for parsing is at most twelve times the file and a page") {
-  constexpr uint64_t kMinusOne = std::numeric_limits<uint64_t>::max();
   check_in_proportion(FileBytes::start(kMinusOne, kMinusOne).data(1000));
   check_in_proportion(FileBytes::start(1 << 20, 1 << 20).data(1000));
   for (const ValueType element :

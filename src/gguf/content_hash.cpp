@@ -1,7 +1,8 @@
 #include "gguf/content_hash.h"
 
 #include <bit>
-#include <cstring>
+
+#include "base/load.h"
 
 namespace issun::gguf {
 
@@ -9,13 +10,6 @@ namespace {
 
 constexpr uint64_t kPrimes[5] = {0x9e3779b185ebca87, 0xc2b2ae3d27d4eb4f, 0x165667b19e3779f9,
                                  0x85ebca77c2b2ae63, 0x27d4eb2f165667c5};
-
-template <class T>
-T load(const std::byte* at) {
-  T number;
-  std::memcpy(&number, at, sizeof number);
-  return number;
-}
 
 uint64_t mixed(uint64_t lane, uint64_t input) {
   return std::rotl(lane + input * kPrimes[1], 31) * kPrimes[0];

@@ -1,7 +1,6 @@
 // The seeds of the fuzzer, and whatever it ever found, as ordinary tests.
 #include <doctest/doctest.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -10,13 +9,12 @@
 
 #include "gguf/file_bytes.h"
 #include "gguf/touch.h"
+#include "source_tree.h"
 
 using namespace issun::gguf;
 
 TEST_CASE("every seed of the fuzzer opens, or is refused for its reason") {
-  const char* source = std::getenv("ISSUN_SOURCE");
-  const std::filesystem::path folder =
-      std::filesystem::path(source != nullptr ? source : ".") / "tests/corpus/gguf";
+  const std::filesystem::path folder = source_path("tests/corpus/gguf");
   if (!std::filesystem::exists(folder)) {
     MESSAGE("skipped: no tests/corpus/gguf (ISSUN_SOURCE names the source tree)");
     return;

@@ -15,8 +15,6 @@ using namespace issun::gguf;
 
 namespace {
 
-constexpr uint64_t kMinusOne = std::numeric_limits<uint64_t>::max();
-
 struct Case {
   const char* what;
   std::string bytes;

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -12,6 +13,8 @@
 #include "gguf/value_writer.h"
 
 namespace issun::gguf {
+
+constexpr uint64_t kMinusOne = std::numeric_limits<uint64_t>::max();  // as a count or a length
 
 class FileBytes {
  public:

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "contains.h"
 #include "gguf/file_bytes.h"
 #include "gguf/touch.h"
 #include "gguf/value.h"
@@ -27,10 +28,6 @@ std::string refusal(const std::string& path) {
   const Result<GgufFile> file = GgufFile::open(path);
   REQUIRE(!file.has_value());
   return file.error().message;
-}
-
-bool contains(const std::string& text, std::string_view part) {
-  return text.find(part) != std::string::npos;
 }
 
 struct Part {

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "contains.h"
 #include "gguf/file_bytes.h"
 #include "gguf/touch.h"
 #include "scratch_folder.h"
@@ -14,16 +15,10 @@ using namespace issun::gguf;
 
 namespace {
 
-constexpr uint64_t kMinusOne = std::numeric_limits<uint64_t>::max();
-
 std::string refusal(const FileBytes& file) {
   const ParsedBytes parsed(file.bytes());
   REQUIRE(!parsed->has_value());
   return parsed.message();
-}
-
-bool contains(const std::string& text, std::string_view part) {
-  return text.find(part) != std::string::npos;
 }
 
 FileBytes key_with_array(ValueType element, uint64_t length) {

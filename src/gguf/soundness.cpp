@@ -1,18 +1,12 @@
 #include "gguf/soundness.h"
 
 #include <cmath>
-#include <cstring>
+
+#include "base/load.h"
 
 namespace issun::gguf {
 
 namespace {
-
-template <class T>
-T load(const std::byte* at) {
-  T number;
-  std::memcpy(&number, at, sizeof number);
-  return number;
-}
 
 bool finite_f16(const std::byte* at) { return (load<uint16_t>(at) & 0x7c00) != 0x7c00; }
 bool finite_bf16(const std::byte* at) { return (load<uint16_t>(at) & 0x7f80) != 0x7f80; }

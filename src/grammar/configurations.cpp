@@ -36,6 +36,7 @@ Configurations::Configurations(const Pushdown& automaton) : automaton_(automaton
 
 void Configurations::forget_all() {
   stacks_.assign(1, {});
+  seen_in_.clear();
   entries_.clear();
   members_.clear();
   stack_numbers_.clear();
@@ -62,7 +63,11 @@ uint32_t Configurations::push(const Frame& top, uint32_t below) {
 
 void Configurations::begin() {
   reached_.clear();
-  seen_.clear();
+  seen_count_ = 0;
+  if (++step_number_ == 0) {  // once in 2^32 steps
+    std::fill(seen_in_.begin(), seen_in_.end(), 0);
+    step_number_ = 1;
+  }
 }
 
 // All that the frame may become before it reads: it calls, or is left, until something reads.
@@ -72,13 +77,16 @@ void Configurations::open(const Frame& top, uint32_t below) {
     const auto [frame, rest] = work_.back();
     work_.pop_back();
     const uint32_t stack = push(frame, rest);
-    if (std::find(seen_.begin(), seen_.end(), stack) != seen_.end()) continue;
-    if (seen_.size() >= kMaxStacks) {
+    seen_in_.resize(stacks_.size());
+    spend(kFrameWork);
+    if (seen_in_[stack] == step_number_) continue;
+    if (seen_count_ >= kMaxStacks || exhausted()) {
       work_.clear();
       overflow_ = gave_up_ = true;
       return;
     }
-    seen_.push_back(stack);
+    seen_in_[stack] = step_number_;
+    ++seen_count_;
     openings_.clear();
     automaton_.open(frame, memory_, openings_);
     if (openings_.reads) reached_.push_back(stack);

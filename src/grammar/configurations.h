@@ -46,6 +46,14 @@ class Configurations {
   // Either of both.
   Configuration merge(Configuration a, Configuration b);
 
+  // What may be computed from now on before everything is refused: frames that are opened count
+  // kFrameWork, and what else the caller spends.
+  static constexpr int64_t kFrameWork = 16;
+  void allow_work(int64_t work) { work_left_ = work; }
+  int64_t work_left() const { return work_left_; }
+  bool exhausted() const { return work_left_ <= 0; }
+  void spend(int64_t work) { work_left_ -= work; }
+
   size_t size() const { return entries_.size(); }
   size_t memory_words() const { return memory_.words(); }
   // Somewhere more stacks were possible than are kept: such texts are refused.
@@ -87,10 +95,13 @@ class Configurations {
   // Of the step being computed.
   std::vector<uint32_t> reached_;
   std::vector<std::pair<Frame, uint32_t>> work_;
-  std::vector<uint32_t> seen_;
+  std::vector<uint32_t> seen_in_;  // by stack: the number of the step that saw it last
+  uint32_t step_number_ = 0;
+  size_t seen_count_ = 0;
   Openings openings_;
   Readings readings_;
   bool overflow_ = false, gave_up_ = false;
+  int64_t work_left_ = INT64_MAX;
 };
 
 }  // namespace issun::grammar

@@ -34,6 +34,10 @@ class Dfa {
   template <class Key, class Next, class Label>
   static Result<Dfa> explore(std::vector<char32_t> starts, Key first, Next next, Label label);
 
+  // What making it took, in units of Work (work.h), without the machines it was made of.
+  int64_t work() const { return work_; }
+  void add_work(int64_t units) { work_ += units; }
+
   bool empty() const { return labels_.empty(); }
   uint32_t start() const { return empty() ? kDead : 0; }
   int states() const { return static_cast<int>(labels_.size()); }
@@ -94,6 +98,7 @@ class Dfa {
   std::vector<uint32_t> targets_;  // (states, classes)
   std::vector<uint32_t> labels_;   // (states)
   uint16_t ascii_[128] = {};
+  int64_t work_ = 0;
 };
 
 // Sorted, without repetition, with the borders that every machine has.
@@ -126,6 +131,7 @@ Result<Dfa> Dfa::explore(std::vector<char32_t> starts, Key first, Next next, Lab
       dfa.targets_.push_back(target);
     }
   }
+  dfa.work_ = static_cast<int64_t>(dfa.targets_.size());
   dfa.drop_dead();
   return dfa;
 }

@@ -5,13 +5,13 @@
 #include "base/quote.h"
 #include "base/utf8.h"
 #include "grammar/gbnf_syntax.h"
+#include "grammar/schema_compiler.h"
 
 namespace issun::grammar {
 
 namespace {
 
-using Kind = GbnfNode::Kind;
-constexpr size_t kMaxStates = 300'000;
+using NodeKind = GbnfNode::Kind;
 
 // The byte sequences of the characters first..last: each a list of ranges of bytes.
 using ByteRanges = std::vector<std::pair<uint8_t, uint8_t>>;
@@ -51,10 +51,12 @@ void add_utf8(char32_t first, char32_t last, std::vector<ByteRanges>& out) {
 }
 
 // Builds backwards: each part knows the state that follows it.
-class Builder {
+class RuleBuilder {
  public:
-  Builder(std::string_view text, const tokenizer::Tokenizer* tokens)
+  RuleBuilder(std::string_view text, const tokenizer::Tokenizer* tokens)
       : text_(text), tokens_(tokens) {}
+
+  void name_value(std::string name, RuleId value) { values_.emplace(std::move(name), value); }
 
   Result<RuleNetwork> network(const std::vector<GbnfRule>& rules) {
     network_.names = {"root"};
@@ -82,8 +84,8 @@ class Builder {
   static constexpr uint32_t kNone = 0xFFFFFFFF;
 
   Result<uint32_t> add(std::vector<RuleEdge> edges) {
-    if (network_.states.size() >= kMaxStates) {
-      return fail("grammar: too large: more than {} states", kMaxStates);
+    if (network_.states.size() >= RuleMachine::kMaxStates) {
+      return fail("grammar: too large: more than {} states", RuleMachine::kMaxStates);
     }
     network_.states.push_back({std::move(edges), false});
     return static_cast<uint32_t>(network_.states.size()) - 1;
@@ -98,15 +100,18 @@ class Builder {
 
   Result<uint32_t> build(const GbnfNode& node, uint32_t next) {
     switch (node.kind) {
-      case Kind::Text:
+      case NodeKind::Text:
         for (auto c = node.text.rbegin(); c != node.text.rend(); ++c) {
           const auto byte = static_cast<uint8_t>(*c);
           next = TRY(add({bytes({byte, byte}, next)}));
         }
         return next;
-      case Kind::Set:
+      case NodeKind::Set:
         return build_set(node, next);
-      case Kind::Rule: {
+      case NodeKind::Rule: {
+        if (const auto value = values_.find(node.text); value != values_.end()) {
+          return add({{.kind = RuleEdge::Kind::Value, .what = value->second, .target = next}});
+        }
         const auto rule = numbers_.find(node.text);
         if (rule == numbers_.end()) {
           return fail("grammar: {}: there is no rule '{}'", place_in(text_, node.at),
@@ -114,19 +119,19 @@ class Builder {
         }
         return add({{.kind = RuleEdge::Kind::Call, .what = rule->second, .target = next}});
       }
-      case Kind::Token:
+      case NodeKind::Token:
         return build_token(node, next);
-      case Kind::Sequence:
+      case NodeKind::Sequence:
         for (auto child = node.children.rbegin(); child != node.children.rend(); ++child) {
           next = TRY(build(*child, next));
         }
         return next;
-      case Kind::Choice: {
+      case NodeKind::Choice: {
         std::vector<RuleEdge> edges;
         for (const GbnfNode& child : node.children) edges.push_back(empty(TRY(build(child, next))));
         return add(std::move(edges));
       }
-      case Kind::Repeat:
+      case NodeKind::Repeat:
         return build_repeat(node, next);
     }
     return next;
@@ -179,13 +184,29 @@ class Builder {
   const tokenizer::Tokenizer* tokens_;
   RuleNetwork network_;
   std::map<std::string, uint32_t> numbers_;
+  std::map<std::string, RuleId> values_;
 };
 
 }  // namespace
 
 Result<RuleMachine> compile_gbnf(std::string_view text, const tokenizer::Tokenizer* tokens) {
   const std::vector<GbnfRule> rules = TRY(parse_gbnf(text));
-  return RuleMachine::create(TRY(Builder(text, tokens).network(rules)));
+  return RuleMachine::create(TRY(RuleBuilder(text, tokens).network(rules)));
+}
+
+Result<MixedMachine> compile_gbnf(std::string_view text, const tokenizer::Tokenizer* tokens,
+                                  std::span<const NamedSchema> schemas) {
+  const std::vector<GbnfRule> rules = TRY(parse_gbnf(text));
+  RuleBuilder builder(text, tokens);
+  JsonRules values;
+  Work work;  // of all together: a request may have many
+  for (const NamedSchema& schema : schemas) {
+    auto compiled = compile_schema(schema.json, work);
+    if (!compiled) return fail("{}: {}", schema.place, compiled.error().message);
+    builder.name_value(schema.rule, append(values, std::move(*compiled)));
+  }
+  auto machine = TRY(RuleMachine::create(TRY(builder.network(rules))));
+  return MixedMachine(std::move(machine), std::move(values));
 }
 
 }  // namespace issun::grammar

@@ -20,17 +20,17 @@ std::string place_in(std::string_view text, size_t at) {
 
 namespace {
 
-constexpr int kMaxRepeat = 100'000;
-constexpr int kMaxDepth = 100;
+constexpr int kMaxGbnfRepeat = 100'000;
+constexpr int kMaxGbnfDepth = 100;
 
 bool is_name(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
          c == '_';
 }
 
-class Parser {
+class GbnfParser {
  public:
-  explicit Parser(std::string_view text) : text_(text) {}
+  explicit GbnfParser(std::string_view text) : text_(text) {}
 
   Result<std::vector<GbnfRule>> rules() {
     std::vector<GbnfRule> rules;
@@ -81,7 +81,7 @@ class Parser {
   }
 
   Result<GbnfNode> choice(int depth) {
-    if (depth > kMaxDepth) return error("nested too deeply");
+    if (depth > kMaxGbnfDepth) return error("nested too deeply");
     GbnfNode node{.kind = GbnfNode::Kind::Choice, .at = at_};
     do {
       skip(true);
@@ -185,7 +185,8 @@ class Parser {
     int value = 0;
     for (; peek() >= '0' && peek() <= '9'; ++at_) {
       value = value * 10 + (peek() - '0');
-      if (value > kMaxRepeat) return error(fmt::format("expected a count up to {}", kMaxRepeat));
+      if (value > kMaxGbnfRepeat)
+        return error(fmt::format("expected a count up to {}", kMaxGbnfRepeat));
     }
     if (at_ == first) return error("expected a count");
     return value;
@@ -250,6 +251,6 @@ class Parser {
 
 }  // namespace
 
-Result<std::vector<GbnfRule>> parse_gbnf(std::string_view text) { return Parser(text).rules(); }
+Result<std::vector<GbnfRule>> parse_gbnf(std::string_view text) { return GbnfParser(text).rules(); }
 
 }  // namespace issun::grammar

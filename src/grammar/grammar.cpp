@@ -2,23 +2,37 @@
 
 #include <algorithm>
 
-#include "grammar/gbnf.h"
 #include "grammar/json_machine.h"
 #include "grammar/schema_compiler.h"
 #include "grammar/token_mask.h"
 
 namespace issun::grammar {
 
+namespace {
+
+Result<void> check_beginning(const Pushdown& machine) {
+  if (!Configurations(machine).gave_up()) return {};
+  return fail("grammar: expected a text to begin in fewer ways than this, which are too many");
+}
+
+}  // namespace
+
 Result<Grammar> Grammar::from_gbnf(std::string_view text, const tokenizer::Tokenizer* tokens) {
   auto machine = std::make_unique<const RuleMachine>(TRY(compile_gbnf(text, tokens)));
-  if (Configurations(*machine).gave_up()) {
-    return fail("grammar: expected a text to begin in fewer ways than this, which are too many");
-  }
+  TRY(check_beginning(*machine));
+  return Grammar(std::move(machine));
+}
+
+Result<Grammar> Grammar::from_gbnf(std::string_view text, const tokenizer::Tokenizer* tokens,
+                                   std::span<const NamedSchema> schemas) {
+  auto machine = std::make_unique<const MixedMachine>(TRY(compile_gbnf(text, tokens, schemas)));
+  TRY(check_beginning(*machine));
   return Grammar(std::move(machine));
 }
 
 Result<Grammar> Grammar::from_json_schema(std::string_view text) {
-  return Grammar(std::make_unique<const JsonMachine>(TRY(compile_schema(text))));
+  Work work;
+  return Grammar(std::make_unique<const JsonMachine>(TRY(compile_schema(text, work))));
 }
 
 GrammarState::GrammarState(std::shared_ptr<const Grammar> grammar,
@@ -28,6 +42,16 @@ GrammarState::GrammarState(std::shared_ptr<const Grammar> grammar,
       configurations_(grammar_->automaton()) {
   path_.resize(tokens_->longest_token() + 1);
   masks_.reserve(kMaxMasks * tokens_->mask_words());
+}
+
+// What is computed counts, and is worth nothing where it was too much.
+template <class Compute>
+void GrammarState::with_work(Compute compute) {
+  configurations_.allow_work(work_);
+  compute();
+  too_costly_ = too_costly_ || configurations_.exhausted();
+  work_ = std::max<int64_t>(0, configurations_.work_left());
+  configurations_.allow_work(INT64_MAX);
 }
 
 std::span<const uint64_t> GrammarState::allowed() {
@@ -41,7 +65,8 @@ std::span<const uint64_t> GrammarState::allowed() {
   const size_t number = mask_numbers_.size();
   masks_.resize((number + 1) * words);
   const auto mask = std::span(masks_).subspan(number * words, words);
-  compute_mask(mask);
+  work_ = std::min(kMostWork, work_ + kWorkPerToken);
+  with_work([&] { compute_mask(mask); });
   mask_numbers_.emplace(at_, number);
   return mask;
 }
@@ -52,6 +77,7 @@ void GrammarState::compute_mask(std::span<uint64_t> mask) {
   for (const Configurations::Text& text : texts_) {
     text_mask_.add(tokens_->texts(), configurations_, text, mask);
   }
+  configurations_.spend(static_cast<int64_t>(texts_.size()));
   const Configuration rest = texts_.empty() ? at_ : configurations_.without_texts(at_);
   if (rest != Configurations::kRefused) walk(rest, mask);
   whole_.clear();
@@ -71,6 +97,7 @@ void GrammarState::walk(Configuration from, std::span<uint64_t> mask) {
       i = node.after;
       continue;
     }
+    if (configurations_.exhausted()) return;
     path_[node.depth] = next;
     for (Token token = node.token; token != tokenizer::kNoToken; token = tokens_->twin(token)) {
       allow(mask, token);
@@ -94,9 +121,11 @@ bool GrammarState::accept(Token token) {
   Configuration next = Configurations::kRefused;
   const std::string_view text = tokens_->bytes(token);
   if (!text.empty()) next = at_;
-  for (const char byte : text) next = configurations_.step(next, static_cast<uint8_t>(byte));
-  const Configuration whole = configurations_.step_token(at_, token);
-  if (whole != Configurations::kRefused) next = configurations_.merge(next, whole);
+  with_work([&] {
+    for (const char byte : text) next = configurations_.step(next, static_cast<uint8_t>(byte));
+    const Configuration whole = configurations_.step_token(at_, token);
+    if (whole != Configurations::kRefused) next = configurations_.merge(next, whole);
+  });
   if (next == Configurations::kRefused) return false;
   move_to(next);
   return true;

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <ctime>
+
 #include "grammar/testing.h"
 #include "tokenizer/made_up_vocabulary.h"
 
@@ -226,6 +228,26 @@ constexpr const char* kMaskTokens[] = {"\"",
                                        "hello hello hello he",
                                        "he hello hello hello he"};
 
+namespace {
+
+// After each of the starts that the grammar accepts, every token is in the mask exactly when its
+// bytes are accepted.
+void check_masks(const std::shared_ptr<const Grammar>& grammar,
+                 const std::shared_ptr<const TokenIndex>& tokens, int vocabulary_size) {
+  for (const char* start : kMaskStarts) {
+    GrammarState state(grammar, tokens);
+    if (!state.accept_text(start)) continue;
+    CAPTURE(start);
+    const std::vector<uint64_t> mask(state.allowed().begin(), state.allowed().end());
+    for (Token token = 0; token < vocabulary_size; ++token) {
+      GrammarState next = state.clone();
+      CHECK(has(mask, token) == next.accept(token));
+    }
+  }
+}
+
+}  // namespace
+
 TEST_CASE("tokens: a mask holds a token exactly when its bytes are accepted") {
   auto vocabulary = tokenizer::made_up_spm();
   for (const char* text : kMaskTokens) vocabulary.add(text);
@@ -234,17 +256,8 @@ TEST_CASE("tokens: a mask holds a token exactly when its bytes are accepted") {
   const auto tokens = std::make_shared<const TokenIndex>(*tokenizer);
   for (const char* text : kMaskSchemas) {
     const auto grammar = std::make_shared<const Grammar>(schema(text));
-    for (const char* start : kMaskStarts) {
-      GrammarState state(grammar, tokens);
-      if (!state.accept_text(start)) continue;
-      CAPTURE(text);
-      CAPTURE(start);
-      const std::vector<uint64_t> mask(state.allowed().begin(), state.allowed().end());
-      for (Token token = 0; token < tokenizer->vocabulary_size(); ++token) {
-        GrammarState next = state.clone();
-        CHECK(has(mask, token) == next.accept(token));
-      }
-    }
+    CAPTURE(text);
+    check_masks(grammar, tokens, tokenizer->vocabulary_size());
   }
 }
 
@@ -281,4 +294,125 @@ TEST_CASE("tokens: whole tokens are read where a grammar names them") {
   REQUIRE(state.accept(tokenizer->bos()));
   REQUIRE(state.accept(tokenizer->find("h")));
   CHECK(state.can_end());
+}
+
+TEST_CASE("GBNF with schemas: each name is a JSON value of its own schema") {
+  const NamedSchema schemas[] = {
+      {"point", R"({"type": "object", "properties": {"x": {"$ref": "#/$defs/n"}},
+                    "required": ["x"], "additionalProperties": false,
+                    "$defs": {"n": {"type": "integer"}}})",
+       "tools[0]"},
+      {"words", R"({"type": "array", "items": {"enum": ["a", "b"]}, "minItems": 1})", "tools[1]"}};
+  const auto mixed = [&](std::string_view text) {
+    auto grammar = Grammar::from_gbnf(text, nullptr, schemas);
+    REQUIRE_MESSAGE(grammar.has_value(), grammar.error().message);
+    return std::move(*grammar);
+  };
+  const Grammar calls = mixed("root ::= \"<\" (\"p:\" point | \"w:\" words) (\",\" words)* \">\"");
+  for (const char* text : {R"(<p:{"x": 12}>)", R"(<w:["a","b"]>)", R"(<p:{"x": 1},["b"],["a"]>)"})
+    CHECK(accepts(calls, text));
+  for (const char* text : {R"(<p:{"x": "a"}>)", R"(<p:["a"]>)", R"(<w:[]>)", R"(<w:["c"]>)",
+                           R"(<p: {"x": 1}>)", R"(<p:{"x": 1}, ["a"]>)", R"(<p:{"y": 1}>)"})
+    CHECK_FALSE(accepts(calls, text));
+  const NamedSchema broken[] = {{"a", R"({"type": "nothing"})", "tools[7].parameters"}};
+  const auto refused = Grammar::from_gbnf("root ::= a", nullptr, broken);
+  REQUIRE_FALSE(refused.has_value());
+  CHECK(refused.error().message.starts_with("tools[7].parameters: "));
+}
+
+TEST_CASE("GBNF with schemas: a mask holds a token exactly when its bytes are accepted") {
+  auto vocabulary = tokenizer::made_up_spm();
+  for (const char* text : kMaskTokens) vocabulary.add(text);
+  for (const char* text : {"\">", "\">>", "\"}>", ">"}) vocabulary.add(text);
+  const auto tokenizer = tokenizer::Tokenizer::create(vocabulary.metadata());
+  REQUIRE(tokenizer.has_value());
+  const auto tokens = std::make_shared<const TokenIndex>(*tokenizer);
+  for (const char* text : kMaskSchemas) {
+    const NamedSchema schemas[] = {{"other", R"({"type": "string", "maxLength": 3})", "other"},
+                                   {"value", text, "value"}};
+    auto made = Grammar::from_gbnf("root ::= (value | other) \">\"+", nullptr, schemas);
+    REQUIRE_MESSAGE(made.has_value(), made.error().message);
+    const auto grammar = std::make_shared<const Grammar>(std::move(*made));
+    CAPTURE(text);
+    check_masks(grammar, tokens, tokenizer->vocabulary_size());
+  }
+}
+
+// Some seconds; ten times as many under sanitizers.
+constexpr std::clock_t kSoon = 100 * CLOCKS_PER_SEC;
+
+TEST_CASE("A grammar that takes too long to be made ready is refused, soon") {
+  std::string chain = "root ::= r0";
+  constexpr int kRules = 20'000;
+  for (int i = 1; i < kRules; ++i)
+    chain += fmt::format("\nr{} ::= \"a\" r{}", kRules - i, kRules - i - 1);
+  chain += fmt::format("\nr0 ::= \"b\" | r{} \"c\"", kRules - 1);
+  const std::clock_t start = std::clock();
+  for (const std::string& text : {std::string("root ::= (\"x\"?){90000}"), chain}) {
+    const auto grammar = Grammar::from_gbnf(text);
+    REQUIRE_FALSE(grammar.has_value());
+    CHECK(grammar.error().message.find("too large: it takes more than") != std::string::npos);
+  }
+  // Hundreds of patterns whose every combination is another class of names.
+  std::string patterns = "{\"type\": \"object\", \"patternProperties\": {";
+  for (int i = 0; i < 300; ++i)
+    patterns += fmt::format("{}\"a.{{{}}}b$\": {{}}", i > 0 ? ", " : "", i);
+  CHECK_FALSE(refusal(patterns + "}}").empty());
+  std::string either = "{\"oneOf\": [";
+  for (int i = 0; i < 400; ++i)
+    either += fmt::format("{}{{\"pattern\": \"[a-{}].{{{}}}x\"}}", i > 0 ? ", " : "",
+                          static_cast<char>('b' + i % 20), i % 37);
+  CHECK_FALSE(refusal(either + "]}").empty());
+  CHECK(std::clock() - start < kSoon);
+}
+
+TEST_CASE("Schemas that are each no work to speak of may be too much together") {
+  std::string schema = "{\"type\": \"object\", \"patternProperties\": {";
+  for (int i = 0; i < 10; ++i)
+    schema += fmt::format("{}\"a.{{{}}}b$\": {{}}", i > 0 ? ", " : "", i);
+  schema += "}}";
+  std::vector<NamedSchema> schemas;
+  std::string text = "root ::= s0";
+  for (int i = 0; i < 400; ++i) {
+    schemas.push_back({fmt::format("s{}", i), schema, fmt::format("tools[{}]", i)});
+    if (i > 0) text += fmt::format(" | s{}", i);
+  }
+  const auto few = Grammar::from_gbnf("root ::= s0 | s1", nullptr, std::span(schemas).first(2));
+  REQUIRE_MESSAGE(few.has_value(), few.error().message);
+  const std::clock_t start = std::clock();
+  const auto all = Grammar::from_gbnf(text, nullptr, schemas);
+  REQUIRE_FALSE(all.has_value());
+  CHECK(all.error().message.starts_with("tools["));
+  CHECK(all.error().message.find("too large: it takes more than") != std::string::npos);
+  CHECK(std::clock() - start < kSoon);
+}
+
+TEST_CASE("tokens: a grammar that asks for much at each token is given up, soon") {
+  auto vocabulary = tokenizer::made_up_spm();
+  for (char a = 'a'; a <= 'z'; ++a) {
+    for (char b = 'a'; b <= 'z'; ++b) {
+      const std::string pair = {a, b};
+      const auto& texts = vocabulary.texts;
+      if (std::find(texts.begin(), texts.end(), pair) == texts.end()) vocabulary.add(pair);
+    }
+  }
+  const auto tokenizer = tokenizer::Tokenizer::create(vocabulary.metadata());
+  REQUIRE(tokenizer.has_value());
+  std::string text = "root ::= r0";
+  constexpr int kWays = 4000;
+  for (int i = 1; i < kWays; ++i) text += fmt::format(" | r{}", i);
+  for (int i = 0; i < kWays; ++i) text += fmt::format("\nr{} ::= [a-z]{{70}} \"!\"", i);
+  GrammarState state(std::make_shared<const Grammar>(gbnf(text)),
+                     std::make_shared<const TokenIndex>(*tokenizer));
+  const std::clock_t start = std::clock();
+  int tokens = 0;
+  while (!state.too_costly() && tokens < 34) {
+    (void)state.allowed();
+    if (state.too_costly()) break;
+    REQUIRE((state.accept(tokenizer->find("ab")) || state.too_costly()));
+    ++tokens;
+  }
+  CHECK(state.too_costly());
+  CHECK(tokens > 1);
+  CHECK(std::clock() - start < kSoon);
 }

@@ -3,7 +3,7 @@
 namespace issun::grammar {
 
 namespace {
-constexpr uint64_t kMaxStates = 300'000;
+constexpr uint64_t kMaxArrayStates = 300'000;
 constexpr int64_t kMaxIndex = 1 << 30;
 }  // namespace
 
@@ -27,8 +27,8 @@ uint64_t count_states(const ArrayRule& rule) {
   uint64_t states = 1;
   for (const ContainsRule& contains : rule.contains) {
     const auto limit = static_cast<uint64_t>(contains.limit());
-    if (limit > kMaxStates) return kMaxStates + 1;
-    states = std::min(states * (limit + 1), kMaxStates + 1);
+    if (limit > kMaxArrayStates) return kMaxArrayStates + 1;
+    states = std::min(states * (limit + 1), kMaxArrayStates + 1);
   }
   return states;
 }
@@ -68,7 +68,7 @@ bool completable(const ArrayRule& rule, uint32_t index, uint32_t counts) {
 bool find_completable(ArrayRule& rule) {
   const uint64_t states = count_states(rule);
   const uint32_t last = last_index(rule);
-  if (states * (uint64_t{last} + 1) > kMaxStates) return false;
+  if (states * (uint64_t{last} + 1) > kMaxArrayStates) return false;
   rule.completable.assign(states * (last + 1), false);
   for (uint32_t index = last + 1; index-- > 0;) {
     // Only the last index leads to itself.

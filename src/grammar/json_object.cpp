@@ -9,12 +9,12 @@ namespace {
 
 constexpr size_t kCount = 0, kFlags = 1, kBits = 2;
 constexpr uint32_t kWitnessed = 1, kClosed = 2;  // closed: no other names any more
-constexpr uint32_t kMaxCount = 1u << 30;
+constexpr uint32_t kMaxKeyCount = 1u << 30;
 
 // Beyond it nothing changes.
 uint32_t count_limit(const ObjectRule& rule) {
   const int64_t limit = rule.most == Language::kNoLimit ? rule.least : rule.most;
-  return static_cast<uint32_t>(std::min<int64_t>(limit, kMaxCount));
+  return static_cast<uint32_t>(std::min<int64_t>(limit, kMaxKeyCount));
 }
 
 void add_one(const ObjectRule& rule, Seen& seen, bool witness) {

@@ -12,6 +12,8 @@ inline Frame at(Place place, uint32_t index) {
   return {.where = static_cast<uint32_t>(place) << kIndexBits | index};
 }
 inline Place place_of(const Frame& frame) { return static_cast<Place>(frame.where >> kIndexBits); }
+// And no state of a grammar's rules, which are fewer than an index can number.
+inline bool is_value(const Frame& frame) { return place_of(frame) != Place::Root; }
 inline uint32_t index_of(const Frame& frame) { return frame.where & ((1u << kIndexBits) - 1); }
 
 // Root, Array and Object: a = phase and gap. Array: b = index, c = counts (json_array.h).

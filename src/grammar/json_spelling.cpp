@@ -7,7 +7,7 @@ namespace issun::grammar {
 namespace {
 
 using Mode = SpellingMode;
-using Kind = SpellingStep::Kind;
+using StepKind = SpellingStep::Kind;
 
 Mode less_one(Mode mode) { return static_cast<Mode>(static_cast<uint32_t>(mode) - 1); }
 int missing(Mode mode, Mode first) { return static_cast<int>(mode) - static_cast<int>(first) + 1; }
@@ -16,7 +16,7 @@ void add(SpellingStep& step, char32_t first, char32_t last) {
   if (first <= last) step.possible[static_cast<size_t>(step.ranges++)] = {first, last};
 }
 
-SpellingStep character(char32_t code) { return {.kind = Kind::Character, .character = code}; }
+SpellingStep character(char32_t code) { return {.kind = StepKind::Character, .character = code}; }
 
 // A UTF-8 sequence of which `value` was read and some bytes are missing; `least`: shorter sequences
 // write what is below.
@@ -24,19 +24,19 @@ SpellingStep tail(Mode mode, uint32_t value, char32_t least, bool regular) {
   const int bits = 6 * missing(mode, Mode::Tail1);
   const char32_t first = static_cast<char32_t>(value) << bits;
   const char32_t last = first | ((char32_t{1} << bits) - 1);
-  SpellingStep step{.kind = Kind::Inside, .next = {mode, value}, .regular = regular};
+  SpellingStep step{.kind = StepKind::Inside, .next = {mode, value}, .regular = regular};
   const char32_t low = std::max(first, least), high = std::min(last, kLastCharacter);
   if (low < kFirstSurrogate || low >= kAfterSurrogates) {
     add(step, low, low < kFirstSurrogate ? std::min<char32_t>(high, kFirstSurrogate - 1) : high);
   }
-  if (step.ranges == 0) step.kind = Kind::Refused;
+  if (step.ranges == 0) step.kind = StepKind::Refused;
   return step;
 }
 
 SpellingStep plain(uint8_t byte) {
-  if (byte == '"') return {.kind = Kind::Quote};
+  if (byte == '"') return {.kind = StepKind::Quote};
   if (byte == '\\') {
-    SpellingStep step{.kind = Kind::Inside, .next = {Mode::Escape, 0}};
+    SpellingStep step{.kind = StepKind::Inside, .next = {Mode::Escape, 0}};
     add(step, 0, kLastCharacter);
     return step;
   }
@@ -61,7 +61,7 @@ SpellingStep escaped(uint8_t byte) {
   const size_t i = kLetters.find(static_cast<char>(byte));
   if (i != std::string_view::npos) return character(static_cast<unsigned char>(kMeanings[i]));
   if (byte != 'u') return {};
-  SpellingStep step{.kind = Kind::Inside, .next = {Mode::Hex4, 0}};
+  SpellingStep step{.kind = StepKind::Inside, .next = {Mode::Hex4, 0}};
   add(step, 0, kLastCharacter);
   return step;
 }
@@ -83,7 +83,7 @@ SpellingStep hexadecimal(Spelling at, uint8_t byte) {
   const int left = missing(at.mode, Mode::Hex1) - 1;
   if (left == 0 && (value < 0xD800 || value > 0xDFFF)) return character(value);
   const uint32_t first = value << 4 * left, last = first | ((1u << 4 * left) - 1);
-  SpellingStep step{.kind = Kind::Inside,
+  SpellingStep step{.kind = StepKind::Inside,
                     .next = {left == 0 ? Mode::High : less_one(at.mode), value}};
   add(step, first, std::min<uint32_t>(last, kFirstSurrogate - 1));
   add(step, std::max<uint32_t>(first, kAfterSurrogates), last);
@@ -91,7 +91,7 @@ SpellingStep hexadecimal(Spelling at, uint8_t byte) {
   if (high_first <= high_last) {
     add(step, beyond(high_first - 0xD800, 0), beyond(high_last - 0xD800, 0x3FF));
   }
-  if (step.ranges == 0) step.kind = Kind::Refused;
+  if (step.ranges == 0) step.kind = StepKind::Refused;
   return step;
 }
 
@@ -107,7 +107,7 @@ SpellingStep low(Spelling at, uint8_t byte) {
   const uint32_t last = std::min((read << 4 * left) | ((1u << 4 * left) - 1), 0xDFFFu);
   if (first > last) return {};
   if (left == 0) return character(beyond(high, read - 0xDC00));
-  SpellingStep step{.kind = Kind::Inside, .next = {less_one(at.mode), value}};
+  SpellingStep step{.kind = StepKind::Inside, .next = {less_one(at.mode), value}};
   add(step, beyond(high, first - 0xDC00), beyond(high, last - 0xDC00));
   return step;
 }
@@ -117,7 +117,7 @@ SpellingStep between_halves(Spelling at, uint8_t byte) {
   const bool high = at.mode == Mode::High;
   if (byte != (high ? '\\' : 'u')) return {};
   const uint32_t bits = high ? at.value - 0xD800 : at.value;
-  SpellingStep step{.kind = Kind::Inside, .next = {high ? Mode::HighU : Mode::Low4, bits}};
+  SpellingStep step{.kind = StepKind::Inside, .next = {high ? Mode::HighU : Mode::Low4, bits}};
   add(step, beyond(bits, 0), beyond(bits, 0x3FF));
   return step;
 }
@@ -136,8 +136,8 @@ SpellingStep spell(Spelling at, uint8_t byte) {
     case Mode::Known2:
     case Mode::Known3: {
       if ((byte & 0xC0) != 0x80) return {};
-      if (at.mode == Mode::Known1) return {.kind = Kind::Known};
-      SpellingStep step{.kind = Kind::Inside, .next = {less_one(at.mode), at.value}};
+      if (at.mode == Mode::Known1) return {.kind = StepKind::Known};
+      SpellingStep step{.kind = StepKind::Inside, .next = {less_one(at.mode), at.value}};
       return step;
     }
     case Mode::Escape:

@@ -16,6 +16,7 @@ struct Language {
   bool exact = true;               // false: texts are missing, so it has no complement
 
   bool any() const { return dfa == nullptr && least == 0 && most == kNoLimit; }
+  int64_t work() const { return dfa != nullptr ? dfa->work() : 0; }
   bool empty() const { return dfa != nullptr ? dfa->empty() : least > most; }
 
   static Language of(Dfa dfa, bool exact = true);

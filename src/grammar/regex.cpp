@@ -9,7 +9,7 @@ namespace issun::grammar {
 
 namespace {
 
-constexpr size_t kMaxStates = 60'000;
+constexpr size_t kMaxRegexStates = 60'000;
 constexpr size_t kMaxWork = 10'000'000;  // states, over all sets of them
 
 // Thompson's construction: states with at most two empty edges, or one set of characters.
@@ -21,12 +21,13 @@ struct State {
 };
 
 // Builds backwards: each part knows the state that follows it.
-class Builder {
+class RegexBuilder {
  public:
   std::vector<State> states;
 
   Result<int> add(State state) {
-    if (states.size() >= kMaxStates) return fail("too large: more than {} states", kMaxStates);
+    if (states.size() >= kMaxRegexStates)
+      return fail("too large: more than {} states", kMaxRegexStates);
     states.push_back(state);
     return static_cast<int>(states.size()) - 1;
   }
@@ -153,7 +154,7 @@ class Search {
 
 Result<Dfa> parse_regex(std::string_view pattern) {
   const RegexNode tree = TRY(parse_regex_syntax(pattern));
-  Builder builder;
+  RegexBuilder builder;
   const int match = TRY(builder.add({State::Kind::Match, -1, -1, nullptr}));
   const int start = TRY(builder.build(tree, match));
   std::vector<char32_t> borders;
@@ -172,6 +173,8 @@ Result<Dfa> parse_regex(std::string_view pattern) {
       },
       [&](const Position& position) { return search.accepts(position) ? 1u : 0u; });
   if (work > kMaxWork) return fail("'{}': too large", printable(pattern));
+  constexpr size_t kStatesAnEntry = 16;
+  if (language) language->add_work(static_cast<int64_t>(work / kStatesAnEntry));
   return language;
 }
 

@@ -33,8 +33,8 @@ std::vector<Range> negated(const std::vector<Range>& merged_ranges) {
 
 namespace {
 
-constexpr int kMaxRepeat = 100'000;
-constexpr int kMaxDepth = 100;
+constexpr int kMaxRegexRepeat = 100'000;
+constexpr int kMaxRegexDepth = 100;
 
 const std::vector<Range> kDigits = {{'0', '9'}};
 const std::vector<Range> kWord = {{'0', '9'}, {'A', 'Z'}, {'_', '_'}, {'a', 'z'}};
@@ -44,9 +44,9 @@ const std::vector<Range> kSpaces = {
     {0x2028, 0x2029}, {0x202F, 0x202F}, {0x205F, 0x205F}, {0x3000, 0x3000}, {0xFEFF, 0xFEFF}};
 const std::vector<Range> kLineEnds = {{'\n', '\n'}, {'\r', '\r'}, {0x2028, 0x2029}};
 
-class Parser {
+class RegexParser {
  public:
-  explicit Parser(std::string_view text) : text_(text) {}
+  explicit RegexParser(std::string_view text) : text_(text) {}
 
   Result<RegexNode> parse() {
     RegexNode node = TRY(choice(0));
@@ -67,7 +67,7 @@ class Parser {
   }
 
   Result<RegexNode> choice(int depth) {
-    if (depth > kMaxDepth) return error("nested too deeply");
+    if (depth > kMaxRegexDepth) return error("nested too deeply");
     RegexNode node{.kind = RegexNode::Kind::Choice};
     do {
       node.children.push_back(TRY(sequence(depth)));
@@ -119,7 +119,8 @@ class Parser {
       at_ = before;
       return false;
     }
-    if (*least > kMaxRepeat || most.value_or(0) > kMaxRepeat) return error("repeated too often");
+    if (*least > kMaxRegexRepeat || most.value_or(0) > kMaxRegexRepeat)
+      return error("repeated too often");
     if (!open && *most < *least) return error("repetition bounds out of order");
     node.least = *least, node.most = open ? -1 : *most;
     return true;
@@ -128,7 +129,7 @@ class Parser {
     int value = 0;
     const size_t before = at_;
     for (; peek() >= '0' && peek() <= '9'; ++at_) {
-      value = std::min(value * 10 + (peek() - '0'), kMaxRepeat + 1);
+      value = std::min(value * 10 + (peek() - '0'), kMaxRegexRepeat + 1);
     }
     return at_ == before ? std::nullopt : std::optional(value);
   }
@@ -299,6 +300,8 @@ class Parser {
 
 }  // namespace
 
-Result<RegexNode> parse_regex_syntax(std::string_view pattern) { return Parser(pattern).parse(); }
+Result<RegexNode> parse_regex_syntax(std::string_view pattern) {
+  return RegexParser(pattern).parse();
+}
 
 }  // namespace issun::grammar

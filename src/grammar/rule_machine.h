@@ -1,5 +1,5 @@
 // The pushdown automaton of a grammar: for each rule a network of states that read bytes, read
-// whole tokens, or call other rules.
+// whole tokens, or call other rules, or JSON values (mixed_machine.h).
 #pragma once
 
 #include <cstdint>
@@ -12,10 +12,10 @@
 namespace issun::grammar {
 
 struct RuleEdge {
-  enum class Kind : uint8_t { Empty, Bytes, Call, Whole };
+  enum class Kind : uint8_t { Empty, Bytes, Call, Whole, Value };
   Kind kind = Kind::Empty;
   uint8_t first = 0, last = 0;  // Bytes
-  uint32_t what = 0;            // Call: rule; Whole: token
+  uint32_t what = 0;            // Call: rule; Whole: token; Value: rule of a value
   uint32_t target = 0;
 };
 
@@ -32,6 +32,7 @@ struct RuleNetwork {
 
 class RuleMachine : public Pushdown {
  public:
+  static constexpr size_t kMaxStates = 300'000;
   // Error: a rule that may call itself before anything is read; no text satisfies the rules.
   static Result<RuleMachine> create(RuleNetwork network);
 

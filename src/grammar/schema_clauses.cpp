@@ -195,11 +195,15 @@ class Expansion {
     return true;
   }
 
-  static Result<std::shared_ptr<const Dfa>> names_of_others(const FormulaNode& node) {
+  Result<std::shared_ptr<const Dfa>> names_of_others(const FormulaNode& node) {
     std::vector<std::u32string> names;
     for (const std::string& name : node.names) names.push_back(characters(name));
     Dfa known = TRY(Dfa::words(names));
-    for (const auto& pattern : node.patterns) known = TRY(Dfa::either(known, *pattern));
+    TRY(context_.work().spend(known.work()));
+    for (const auto& pattern : node.patterns) {
+      known = TRY(Dfa::either(known, *pattern));
+      TRY(context_.work().spend(known.work()));
+    }
     return std::make_shared<const Dfa>(TRY(known.complement()));
   }
 

@@ -43,6 +43,7 @@ class ClauseContext {
   // Whether no value of this kind can satisfy both; false if that is not easily seen.
   virtual Result<bool> disjoint(Literal a, Literal b, Kind kind) = 0;
   virtual Result<Language> strings(const Conjunction& conjunction) = 0;
+  virtual Work& work() = 0;
 };
 
 // `kind`: kArray or kObject. Error: too many clauses.

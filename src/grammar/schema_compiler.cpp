@@ -18,7 +18,8 @@ constexpr int kLookAhead = 2;  // levels of values that disjoint() looks into
 
 class Compiler : public ClauseContext {
  public:
-  explicit Compiler(const Formula& formula) : formula_(formula), languages_(formula) {}
+  explicit Compiler(const Formula& formula)
+      : formula_(formula), work_(formula.work), languages_(formula, work_) {}
 
   Result<JsonRules> compile() {
     rules_.root = TRY(rule_of({{formula_.root, false}}));
@@ -35,6 +36,8 @@ class Compiler : public ClauseContext {
   Result<Language> strings(const Conjunction& conjunction) override {
     return languages_.of(conjunction, kString);
   }
+
+  Work& work() override { return work_; }
 
   Result<bool> disjoint(Literal a, Literal b, Kind kind) override {
     return seems_empty(flat({a, b}), kind, kLookAhead);
@@ -93,6 +96,8 @@ class Compiler : public ClauseContext {
   }
 
   Result<void> fill(RuleId rule, const Conjunction& conjunction) {
+    constexpr int64_t kWorkOfARule = 50;
+    TRY(work_.spend(kWorkOfARule + static_cast<int64_t>(conjunction.size())));
     ValueRule value;
     for (const Kind kind : {kNull, kFalse, kTrue}) {
       if (holds(conjunction, kind)) value.kinds |= kind;
@@ -138,6 +143,7 @@ class Compiler : public ClauseContext {
     if (known.any()) {
       kept_.push_back(language.dfa);
       known = TRY(both(language, plain));
+      TRY(work_.spend(known.work()));
       // Early drafts do not take 1.0 for an integer: those are written without a fraction.
       static const Language fractions = Language::of(any_fraction());
       if (TRY(both(known, fractions)).empty())
@@ -216,6 +222,7 @@ class Compiler : public ClauseContext {
     if (conjunction.size() == 1 && conjunction[0] == Literal{kNever, false}) return true;
     const auto key = std::tuple(conjunction, kinds, levels);
     if (const auto known = empty_.find(key); known != empty_.end()) return known->second;
+    TRY(work_.spend(1 + static_cast<int64_t>(conjunction.size())));
     bool empty = true;
     for (const Kind kind : {kNull, kFalse, kTrue}) {
       if ((kinds & kind) != 0 && !fails(conjunction, kind)) empty = false;
@@ -254,6 +261,7 @@ class Compiler : public ClauseContext {
   }
 
   const Formula& formula_;
+  Work work_;
   SchemaLanguages languages_;
   JsonRules rules_;
   std::map<Conjunction, RuleId> known_;
@@ -266,9 +274,12 @@ class Compiler : public ClauseContext {
 
 }  // namespace
 
-Result<JsonRules> compile_schema(std::string_view json) {
-  const Formula formula = TRY(read_schema(json));
-  return Compiler(formula).compile();
+Result<JsonRules> compile_schema(std::string_view json, Work& left) {
+  const Formula formula = TRY(read_schema(json, left));
+  Compiler compiler(formula);
+  auto rules = compiler.compile();
+  left = compiler.work();
+  return rules;
 }
 
 }  // namespace issun::grammar

@@ -86,11 +86,13 @@ Result<NodeId> add_constants(Formula& formula, const std::vector<Json>& values) 
   if (simple != 0) choices.push_back(add(formula, {.op = Op::Kinds, .kinds = simple}));
   if (!words.empty()) {
     Language language = Language::of(TRY(Dfa::words(words)));
+    TRY(formula.work.spend(language.work()));
     const NodeId node = add(formula, {.op = Op::String, .language = std::move(language)});
     choices.push_back(of_kind(formula, kString, {node}));
   }
   if (!numbers.empty()) {
     Language language = Language::of(TRY(parse_regex("^(?:" + numbers + ")$")));
+    TRY(formula.work.spend(language.work()));
     const NodeId node = add(formula, {.op = Op::Number, .language = std::move(language)});
     choices.push_back(of_kind(formula, kNumber | kInteger, {node}));
   }

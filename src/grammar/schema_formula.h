@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "grammar/language.h"
+#include "grammar/work.h"
 
 namespace issun::grammar {
 
@@ -88,6 +89,7 @@ struct Formula {
   // All nodes, those that speak of the same value as their parents before them. There is such an
   // order: no schema refers to itself without a property or item between. Nor deeply.
   std::vector<NodeId> order;
+  Work work;  // that was done, and is left
 };
 
 // A node of the formula or its opposite.
@@ -100,7 +102,8 @@ struct Literal {
 using Conjunction = std::vector<Literal>;
 
 // Draft 2020-12 and, where they say the same otherwise, its forerunners from draft 4 on. Error: a
-// keyword or value that is not supported, or malformed, with its path.
-Result<Formula> read_schema(std::string_view json);
+// keyword or value that is not supported, or malformed, with its path; more
+// work than is left.
+Result<Formula> read_schema(std::string_view json, const Work& left);
 
 }  // namespace issun::grammar

@@ -9,7 +9,8 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
-  auto rules = issun::grammar::compile_schema(text);
+  issun::grammar::Work work;
+  auto rules = issun::grammar::compile_schema(text, work);
   if (!rules) return 0;
   const issun::grammar::JsonMachine machine(std::move(*rules));
   issun::grammar::walk_randomly(machine, size * 0x9e3779b97f4a7c15, 60);

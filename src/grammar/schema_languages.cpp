@@ -43,29 +43,45 @@ Truth combined(const FormulaNode& node, uint32_t kind, const std::vector<Truth>&
   }
 }
 
-Result<Language> either_of(std::vector<Language> parts) {
-  if (parts.empty()) return Language::none();
-  // In pairs, so that no part is walked more often than needed.
-  while (parts.size() > 1) {
-    std::vector<Language> halves;
-    for (size_t i = 0; i + 1 < parts.size(); i += 2) {
-      halves.push_back(TRY(either(parts[i], parts[i + 1])));
-    }
-    if (parts.size() % 2 != 0) halves.push_back(std::move(parts.back()));
-    parts = std::move(halves);
-  }
-  return std::move(parts[0]);
-}
-
 }  // namespace
 
-SchemaLanguages::SchemaLanguages(const Formula& formula) : formula_(formula) {
+SchemaLanguages::SchemaLanguages(const Formula& formula, Work& work)
+    : formula_(formula), work_(work) {
   for (uint32_t bit = 0; bit < 8; ++bit) {
     truths_[bit].resize(formula.nodes.size());
     for (const NodeId node : formula.order) {
       truths_[bit][node] = combined(formula.nodes[node], 1u << bit, truths_[bit]);
     }
   }
+}
+
+// One of those it was made from has been counted already.
+Result<Language> SchemaLanguages::counted(Language made, const Language& from,
+                                          const Language& other) {
+  if (made.dfa != from.dfa && made.dfa != other.dfa) TRY(work_.spend(made.work()));
+  return made;
+}
+
+Result<Language> SchemaLanguages::both_of(const Language& a, const Language& b) {
+  return counted(TRY(both(a, b)), a, b);
+}
+
+Result<Language> SchemaLanguages::opposite_of(const Language& a) {
+  return counted(TRY(complement(a)), a, a);
+}
+
+Result<Language> SchemaLanguages::either_of(std::vector<Language> parts) {
+  if (parts.empty()) return Language::none();
+  // In pairs, so that no part is walked more often than needed.
+  while (parts.size() > 1) {
+    std::vector<Language> halves;
+    for (size_t i = 0; i + 1 < parts.size(); i += 2) {
+      halves.push_back(TRY(counted(TRY(either(parts[i], parts[i + 1])), parts[i], parts[i + 1])));
+    }
+    if (parts.size() % 2 != 0) halves.push_back(std::move(parts.back()));
+    parts = std::move(halves);
+  }
+  return std::move(parts[0]);
 }
 
 Truth SchemaLanguages::truth(Literal literal, Kind kind) const {
@@ -77,8 +93,8 @@ Result<Language> SchemaLanguages::of(const Conjunction& conjunction, Kind kind) 
   Language language;
   for (const Literal literal : conjunction) {
     Language part = TRY(of(literal.node, kind));
-    if (literal.negated) part = TRY(complement(part));
-    language = TRY(both(language, part));
+    if (literal.negated) part = TRY(opposite_of(part));
+    language = TRY(both_of(language, part));
     if (language.empty()) break;
   }
   return language;
@@ -98,10 +114,11 @@ Result<Language> SchemaLanguages::of(NodeId id, Kind kind) {
       language = Language::of(TRY(multiples_of({.negative = false, .whole = "1", .fraction = ""})));
       break;
     case Op::Not:
-      language = TRY(complement(TRY(of(node.children[0], kind))));
+      language = TRY(opposite_of(TRY(of(node.children[0], kind))));
       break;
     case Op::All:
-      for (const NodeId child : node.children) language = TRY(both(language, TRY(of(child, kind))));
+      for (const NodeId child : node.children)
+        language = TRY(both_of(language, TRY(of(child, kind))));
       break;
     case Op::Any: {
       std::vector<Language> parts;
@@ -123,8 +140,8 @@ Result<Language> SchemaLanguages::exactly_one(const FormulaNode& node, Kind kind
   for (size_t i = 0; i < parts.size(); ++i) {
     Language part = parts[i];
     for (size_t j = 0; j < parts.size() && !part.empty(); ++j) {
-      if (i == j || parts[j].empty() || TRY(both(part, parts[j])).empty()) continue;
-      part = TRY(both(part, TRY(complement(parts[j]))));
+      if (i == j || parts[j].empty() || TRY(both_of(part, parts[j])).empty()) continue;
+      part = TRY(both_of(part, TRY(opposite_of(parts[j]))));
     }
     kept.push_back(std::move(part));
   }

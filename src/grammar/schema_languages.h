@@ -13,7 +13,8 @@ enum class Truth : uint8_t { Holds, Fails, Depends };
 
 class SchemaLanguages {
  public:
-  explicit SchemaLanguages(const Formula& formula);
+  // `work` outlives it: what it computes counts there.
+  SchemaLanguages(const Formula& formula, Work& work);
 
   // Whether a literal holds for all values of a kind, or for none. `kind` is one bit.
   Truth truth(Literal literal, Kind kind) const;
@@ -22,9 +23,15 @@ class SchemaLanguages {
 
  private:
   Result<Language> of(NodeId node, Kind kind);
+  // As in language.h.
+  Result<Language> both_of(const Language& a, const Language& b);
+  Result<Language> either_of(std::vector<Language> parts);
+  Result<Language> opposite_of(const Language& a);
+  Result<Language> counted(Language made, const Language& from, const Language& other);
   Result<Language> exactly_one(const FormulaNode& node, Kind kind);
 
   const Formula& formula_;
+  Work& work_;
   std::vector<Truth> truths_[8];  // (bit of the kind, nodes)
   std::map<std::pair<NodeId, Kind>, Language> known_;
 };

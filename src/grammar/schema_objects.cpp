@@ -35,6 +35,7 @@ class OtherNames {
     }
     if (known != nullptr) {
       const Dfa names = TRY(Dfa::words(*known));
+      TRY(context.work().spend(names.work()));
       allowed_.push_back(machine(std::make_shared<const Dfa>(TRY(names.complement()))));
     }
     std::vector<char32_t> starts;
@@ -62,6 +63,8 @@ class OtherNames {
           return label.value_or(0);
         });
     if (broken) return tl::unexpected(*broken);
+    const size_t machines = std::max<size_t>(1, machines_.size());
+    if (made) TRY(context.work().spend(made->work() * static_cast<int64_t>(machines)));
     return made;
   }
 

@@ -19,8 +19,8 @@ namespace {
 using Op = FormulaNode::Op;
 
 constexpr size_t kMaxNodes = 500'000;
-constexpr size_t kMaxDepth = 500;
-constexpr double kMaxCount = 9007199254740992;  // whole numbers are exact below
+constexpr size_t kMaxSchemaDepth = 500;
+constexpr double kMaxExactCount = 9007199254740992;  // whole numbers are exact below
 
 // Errors get the path in front once.
 template <class T>
@@ -40,8 +40,10 @@ bool is_before_2019(const Json& root) {
 
 class Reader {
  public:
-  explicit Reader(const Json& root)
-      : before_2019_(is_before_2019(root)), references_(root, before_2019_) {}
+  Reader(const Json& root, const Work& left)
+      : before_2019_(is_before_2019(root)), references_(root, before_2019_) {
+    formula_.work = left;
+  }
 
   Result<Formula> read() {
     formula_.root = TRY(schema(references_.root(), "#"));
@@ -210,7 +212,7 @@ class Reader {
     if (number < 0 || number != std::floor(number)) {
       return error(keyword, "expected a whole number, 0 or more");
     }
-    return static_cast<int64_t>(std::min(number, kMaxCount));
+    return static_cast<int64_t>(std::min(number, kMaxExactCount));
   }
   Result<void> counted(Op op, const char* least, const char* most) {
     const auto low = TRY(count(least));
@@ -238,6 +240,7 @@ class Reader {
         auto language = TRY(at_path(below("format"), format_language(format->text())));
         std::optional<Language> kept;
         if (language) kept = Language::of(std::move(language->texts), language->exact);
+        if (kept) TRY(formula_.work.spend(kept->work()));
         known = formats_.emplace(format->text(), std::move(kept)).first;
       }
       if (known->second) add_language(Op::String, *known->second);
@@ -248,6 +251,7 @@ class Reader {
     auto known = regexes_.find(pattern);
     if (known == regexes_.end()) {
       Language language = Language::of(TRY(at_path(below(keyword), parse_regex(pattern))));
+      TRY(formula_.work.spend(language.work()));
       known = regexes_.emplace(pattern, std::move(language)).first;
     }
     return known->second;
@@ -410,9 +414,9 @@ class Reader {
           return fail("$ref: a schema refers to itself and says nothing else");
         }
         if (seen[child] == Seen::No) path.emplace_back(child, 0);
-        if (path.size() > kMaxDepth) {
+        if (path.size() > kMaxSchemaDepth) {
           return fail("schema: more than {} references or combinations within each other",
-                      kMaxDepth);
+                      kMaxSchemaDepth);
         }
       }
     }
@@ -434,10 +438,10 @@ class Reader {
 
 }  // namespace
 
-Result<Formula> read_schema(std::string_view json) {
+Result<Formula> read_schema(std::string_view json, const Work& left) {
   const auto document = Json::parse(json);
   if (!document) return fail("schema: {}", document.error().message);
-  return Reader(*document).read();
+  return Reader(*document, left).read();
 }
 
 }  // namespace issun::grammar

@@ -68,6 +68,8 @@ void TextMask::add_characters(const Place& place, MayStep may_step) {
   const auto tokens = place.index.tokens();
   for (uint32_t i = 0; i + 1 < nodes.size();) {
     const TextIndex::Node& node = nodes[i];
+    place.configurations.spend(1);
+    if (place.configurations.exhausted()) return;
     const bool done = whole > 0 && runs.alphabet.holds(node.characters) &&
                       (node.longest <= whole || runs.reach <= whole);  // added, or too long
     if (done || !may_step(node)) {
@@ -83,6 +85,8 @@ void TextMask::add_endings(const Place& place) {
   const auto nodes = place.index.ending_nodes();
   for (uint32_t i = 0; i + 1 < nodes.size();) {
     const TextIndex::Node& node = nodes[i];
+    place.configurations.spend(1);
+    if (place.configurations.exhausted()) return;
     if (!step(place, node)) {
       i = node.after;
       continue;

@@ -13,7 +13,7 @@ namespace issun::import {
 
 namespace {
 
-constexpr int64_t kLongestConfig = 1 << 20;
+constexpr int64_t kLongestAdapterConfig = 1 << 20;
 
 // The rule of the model's architecture for a module, whichever of its families has it.
 const TensorRule* find_rule(std::string_view architecture, std::string_view pattern) {
@@ -29,7 +29,7 @@ const TensorRule* find_rule(std::string_view architecture, std::string_view patt
 }
 
 Result<double> read_alpha(const std::string& path) {
-  const Result<Json> config = Json::parse(TRY(read_text(path, kLongestConfig)));
+  const Result<Json> config = Json::parse(TRY(read_text(path, kLongestAdapterConfig)));
   if (!config) return fail("{}: {}", path, config.error().message);
   const Json& type = (*config)["peft_type"];
   if (!type.is("LORA")) {

@@ -1,5 +1,6 @@
 #include "import/open.h"
 
+#include "base/available_memory.h"
 #include "base/clock.h"
 #include "base/temporary.h"
 #include "import/adapter.h"
@@ -14,7 +15,7 @@ Result<std::unique_ptr<model::Model>> open_model(const std::string& path, const 
   const ImportOptions options;
   const int64_t bytes = TRY(imported_bytes(path, options));
   const int64_t available = available_memory_bytes();
-  if (available > 0 && bytes > available) {
+  if (available >= 0 && bytes > available) {
     return fail(
         "{}: expected at most the {:.1f} GB of free memory to import on the way, found "
         "{:.1f} GB of weights; make a file of it first: issun import {} MODEL.gguf",

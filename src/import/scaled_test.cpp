@@ -13,7 +13,7 @@ namespace issun::import {
 namespace {
 
 // One file with a tensor `codes` and its `scales`.
-struct Made {
+struct ScaledFile {
   std::vector<std::byte> bytes;
   safetensors::SafetensorsFile file;
   Scaled scaled;
@@ -25,10 +25,11 @@ std::string entry(std::string_view name, std::string_view type, std::string_view
                      type, shape, begin, end);
 }
 
-Made make(std::string_view type, std::string_view shape, const std::string& codes,
-          std::string_view scale_type, std::string_view scale_shape, const std::string& scales) {
+ScaledFile make(std::string_view type, std::string_view shape, const std::string& codes,
+                std::string_view scale_type, std::string_view scale_shape,
+                const std::string& scales) {
   const size_t end = codes.size() + scales.size();
-  Made made;
+  ScaledFile made;
   made.bytes = safetensors::made_up_file(
       "{" + entry("codes", type, shape, 0, codes.size()) + ", " +
           entry("scales", scale_type, scale_shape, codes.size(), end) + "}",
@@ -54,7 +55,7 @@ TEST_CASE("8-bit floats mean what E4M3 says, times the scale of their block") {
   codes[1] = '\x7e';                             // the most: 448
   codes[2] = static_cast<char>(0xb8);            // -1
   codes[3] = '\x7f';                             // NaN
-  const Made made = make("F8_E4M3", "130, 129", codes, "F32", "2, 2", floats({2, 3, 5, 7}));
+  const ScaledFile made = make("F8_E4M3", "130, 129", codes, "F32", "2, 2", floats({2, 3, 5, 7}));
   CHECK(made.scaled.type() == DType::BF16);
   CHECK(made.scaled.columns() == 129);
   std::vector<float> row(129);
@@ -74,7 +75,8 @@ TEST_CASE("8-bit floats mean what E4M3 says, times the scale of their block") {
 }
 
 TEST_CASE("a single scale is that of all 8-bit floats") {
-  const Made made = make("F8_E4M3", "1, 2", "\x38\x40", "F32", "", floats({0.5f}));  // 1 and 2
+  const ScaledFile made =
+      make("F8_E4M3", "1, 2", "\x38\x40", "F32", "", floats({0.5f}));  // 1 and 2
   CHECK(made.scaled.type() == DType::BF16);
   float row[2];
   made.scaled.read(0, 0, row);
@@ -85,7 +87,7 @@ TEST_CASE("a single scale is that of all 8-bit floats") {
 TEST_CASE("MXFP4 keeps its scales, and neighbours come apart") {
   std::string codes;
   for (int i = 0; i < 16; ++i) codes += static_cast<char>(i % 8 | (i + 8) % 16 << 4);
-  const Made made = make("U8", "1, 1, 16", codes, "U8", "1, 1", "\x7f");  // 2^0
+  const ScaledFile made = make("U8", "1, 1, 16", codes, "U8", "1, 1", "\x7f");  // 2^0
   CHECK(made.scaled.type() == DType::MXFP4);
   CHECK(made.scaled.shape() == std::vector<int64_t>{1, 32});
   std::vector<std::byte> packed(17);
@@ -104,7 +106,7 @@ TEST_CASE("MXFP4 keeps its scales, and neighbours come apart") {
 }
 
 TEST_CASE("scales of another shape or kind are refused by name") {
-  const auto refused = [](const Made& made) {
+  const auto refused = [](const ScaledFile& made) {
     const auto type = made.scaled.type();
     return !type && type.error().message.find("scales") != std::string::npos;
   };

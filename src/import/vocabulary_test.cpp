@@ -28,8 +28,8 @@ Json json_of(const std::string& relative) {
 }
 
 // A tokenizer that works as the imported vocabulary says.
-struct Made {
-  explicit Made(const Vocabulary& vocabulary, const char* name = "made") : keys("llama") {
+struct MadeTokenizer {
+  explicit MadeTokenizer(const Vocabulary& vocabulary, const char* name = "made") : keys("llama") {
     set_vocabulary_keys(vocabulary, keys);
     keys.set_general("general.name", gguf::Value());
     keys.set_general("general.name", [&] {
@@ -68,7 +68,7 @@ TEST_CASE("SentencePiece's BPE out of a tokenizer.json encodes as the reference 
   if (!have_shared(kPhi3)) return;
   const auto vocabulary = read_tokenizer_json(text_of(kPhi3), "phi3", "", false);
   REQUIRE_MESSAGE(vocabulary.has_value(), vocabulary.error().message);
-  const Made made(*vocabulary, "Phi3");
+  const MadeTokenizer made(*vocabulary, "Phi3");
   std::ifstream lines(shared_path("conformance/tokenizer/phi-3/golden.jsonl"));
   int compared = 0;
   for (std::string line; std::getline(lines, line);) {
@@ -105,7 +105,7 @@ TEST_CASE("BERT's words before a vocabulary with scores are read, and no part of
   all += R"(,{"type":"Replace","pattern":{"Regex":"\\s+"},"content":" "},{"type":"Strip"})";
   const auto vocabulary = read_tokenizer_json(file(all), "f", "", false);
   REQUIRE_MESSAGE(vocabulary.has_value(), vocabulary.error().message);
-  CHECK(Made(*vocabulary).encode(" A!  a\t", false) == std::vector<int32_t>{1, 2, 1});
+  CHECK(MadeTokenizer(*vocabulary).encode(" A!  a\t", false) == std::vector<int32_t>{1, 2, 1});
   CHECK(read_tokenizer_json(file(bert), "f", "", false).has_value());
   CHECK(error_of(file(bert + replace("!"))).find("or none, found '!'") != std::string::npos);
   CHECK(error_of(file(R"({"type":"BertNormalizer","clean_text":false})")).find("clean_text") !=
@@ -119,7 +119,7 @@ TEST_CASE("Mistral's SentencePiece model gives the published tokens of a convers
   const auto vocabulary = read_sentencepiece(bytes, "mistral");
   REQUIRE_MESSAGE(vocabulary.has_value(), vocabulary.error().message);
   CHECK(vocabulary->tokens.size() == 32000);
-  const Made made(*vocabulary);
+  const MadeTokenizer made(*vocabulary);
   const std::string where = std::string(kMistral) + "/tests/tests/data/samples/no_tools/";
   const Json conversation = json_of(where + "sample.json");
   std::vector<int32_t> ids = {made.tokenizer->bos()};

@@ -10,7 +10,7 @@ using namespace issun::kernels::testing;
 
 namespace {
 
-constexpr int kLengths[] = {1, 5, 16, 17, 64, 172, 1000};
+constexpr int kBackwardLengths[] = {1, 5, 16, 17, 64, 172, 1000};
 
 using Doubles = std::vector<double>;
 Doubles widen(const std::vector<float>& x) { return {x.begin(), x.end()}; }
@@ -55,7 +55,7 @@ TEST_CASE("Gradients of norms are the slopes of the norms, added to what was the
   std::mt19937 random(61);
   constexpr float kEpsilon = 0.01f, kBefore = 0.5f;
   for (const KernelTable* table : available_kernels())
-    for (int n : kLengths)
+    for (int n : kBackwardLengths)
       for (bool centred : {false, true})
         for (bool has_weight : {false, true}) {
           CAPTURE(table->name);
@@ -96,7 +96,7 @@ TEST_CASE("Gradients of gates are the slopes of the gates, in place too, and fin
     return 0.5 * x * (1 + std::tanh(0.7978845608028654 * (x + 0.044715 * x * x * x)));
   };
   for (const KernelTable* table : available_kernels())
-    for (int n : kLengths)
+    for (int n : kBackwardLengths)
       for (bool is_silu : {true, false})
         for (bool has_up : {true, false}) {
           CAPTURE(table->name);
@@ -124,7 +124,7 @@ TEST_CASE("Gradients of gates are the slopes of the gates, in place too, and fin
 TEST_CASE("The logarithm of a sum of exponentials, and probabilities from it") {
   std::mt19937 random(63);
   for (const KernelTable* table : available_kernels()) {
-    for (int n : kLengths)
+    for (int n : kBackwardLengths)
       for (float middle : {0.0f, 1000.0f, -1000.0f}) {
         auto x = random_floats(n, random, 5);
         for (float& v : x) v += middle;
@@ -151,7 +151,7 @@ TEST_CASE("The logarithm of a sum of exponentials, and probabilities from it") {
 TEST_CASE("AdamW takes the steps of its paper") {
   std::mt19937 random(64);
   for (const KernelTable* table : available_kernels())
-    for (int n : kLengths) {
+    for (int n : kBackwardLengths) {
       auto params = random_floats(n, random);
       std::vector<float> first(params.size()), second(params.size());
       Doubles p = widen(params), m(p.size()), v(p.size());

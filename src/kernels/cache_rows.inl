@@ -15,7 +15,7 @@ namespace {
 constexpr int kPositions = 64;
 // Query rows that share one conversion of keys and values.
 constexpr int kQueryRows = 96;
-constexpr int kQueryTile = 6;  // rows whose sums fit into registers with two vectors each
+constexpr int kQueryTile = 6;  // rows whose sums fit into registers with kGemmVectors each
 
 struct AttentionScratch {
   float* keys;    // (padded key_width, kPositions): lane = position
@@ -39,7 +39,7 @@ inline const uint8_t* page_row(const void* const* pages, int page_tokens, int at
   return static_cast<const uint8_t*>(pages[at / page_tokens]) + at % page_tokens * row_bytes;
 }
 
-// to(rows, `lanes` numbers, 32 at a time) = or += `rows` of from(rows, columns) times
+// to(rows, `lanes` numbers, filled up to 32) = or += `rows` of from(rows, columns) times
 // panel(columns, lanes).
 struct RowProducts {
   const float* from;
@@ -56,16 +56,17 @@ template <class Format, bool kAdd, int kRows>
 void multiply_some(const RowProducts& p, int row) {
   const float* rows[kRows];
   for (int r = 0; r < kRows; ++r) rows[r] = p.from + (row + r) * p.from_stride;
-  for (int lane = 0; lane < p.lanes; lane += 32) {
+  constexpr int kVectors = kGemmVectors;
+  for (int lane = 0; lane < p.lanes; lane += 16 * kVectors) {
     float* to = p.to + row * p.to_stride + lane;
-    F32x16 acc[2][kRows];
+    F32x16 acc[kVectors][kRows];
     for (int r = 0; r < kRows; ++r)
-      for (int v = 0; v < 2; ++v)
+      for (int v = 0; v < kVectors; ++v)
         acc[v][r] = kAdd ? load(to + r * p.to_stride + 16 * v) : zero_f32();
-    outer_products<Format, 2, kRows>(p.panel + lane * Format::kBytes, p.panel_row_bytes, rows,
-                                     p.columns, acc);
+    outer_products<Format, kVectors, kRows>(p.panel + lane * Format::kBytes, p.panel_row_bytes,
+                                            rows, p.columns, acc);
     for (int r = 0; r < kRows; ++r)
-      for (int v = 0; v < 2; ++v) store(to + r * p.to_stride + 16 * v, acc[v][r]);
+      for (int v = 0; v < kVectors; ++v) store(to + r * p.to_stride + 16 * v, acc[v][r]);
   }
 }
 template <class Format, bool kAdd>

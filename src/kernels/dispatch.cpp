@@ -12,6 +12,9 @@ extern const KernelTable kTableScalar;
 #ifdef ISSUN_X86
 extern const KernelTable kTableAvx2, kTableAvx2Vnni, kTableAvx512, kTableAvx512Bf16;
 #endif
+#ifdef ISSUN_ARM64
+extern const KernelTable kTableNeon, kTableNeonDot;
+#endif
 
 namespace {
 
@@ -32,6 +35,11 @@ std::vector<Candidate> candidates() {
       cpu.avx512 && cpu.avx512_vnni ? no_avx2 : "AVX-512 F, BW, DQ, VL and VNNI";
   all.push_back({&kTableAvx512, no_avx512});
   all.push_back({&kTableAvx512Bf16, cpu.avx512_bf16 ? no_avx512 : "AVX-512 BF16"});
+#endif
+#ifdef ISSUN_ARM64
+  const CpuFacts& cpu = cpu_facts();
+  all.push_back({&kTableNeon, cpu.neon ? nullptr : "NEON"});
+  all.push_back({&kTableNeonDot, cpu.neon_dot ? nullptr : "the dot products of ARMv8.2"});
 #endif
   return all;
 }

@@ -10,8 +10,8 @@
 namespace issun::kernels {
 
 // The fastest table that this processor can run, or the one that the environment variable ISSUN_ISA
-// names (scalar, avx2, avx2vnni, avx512, avx512bf16). Error: an unknown name, or the processor
-// lacks what it needs.
+// names (scalar; avx2, avx2vnni, avx512, avx512bf16 on x86-64; neon, neondot on ARM64). Error: an
+// unknown name, or the processor lacks what it needs.
 Result<const KernelTable*> choose_kernels();
 
 // Every table this processor can run, slowest first. Never empty: scalar is always there.

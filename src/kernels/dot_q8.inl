@@ -30,7 +30,7 @@ __attribute__((always_inline)) inline void subtract_float_mins(
   }
 }
 
-// Group scales are floats. Lanes hold four columns each.
+// Group scales are floats.
 template <class Format, int kTokens>
 __attribute__((always_inline)) inline void dot_floats_scales(
     const uint8_t* unit, const Q8Block* const (&blocks)[kTokens], DotSums<kTokens>& sums) {
@@ -42,25 +42,16 @@ __attribute__((always_inline)) inline void dot_floats_scales(
     subtract_float_mins<Format, kTokens>(unit, blocks, sums);
   unrolled<4>([&]<int c>() __attribute__((always_inline)) {
     const auto w = Format::template weights<c>(unit);
-    for (int t = 0; t < kTokens; ++t) {
-      const I8x64 a = load(blocks[t]->q + 64 * c);
-      // What stands for zero is taken off each lane, so that zero weights give exactly zero.
-      I32x16 d = zero_i32();
-      constexpr int kZero = Format::kSigned && kWideDot ? 128 : Format::kZero;
-      if constexpr (kZero != 0) d = sub(d, dot4(d, splat_bytes(kZero), a));
-      if constexpr (Format::kSigned && kWideDot)
-        d = dot4(d, plus<-128>(as_unsigned(w)), a);
-      else
-        d = dot4(d, w, a);
-      const F32x16 s = spread<Format::kGroup / 4, 64 / Format::kGroup * c>(scale[t]);
-      sums.products[t] = fma(to_f32(d), s, sums.products[t]);
-    }
+    for (int t = 0; t < kTokens; ++t)
+      sums.products[t] = add_scaled<Format::kGroup / 4, 64 / Format::kGroup * c, Format::kZero>(
+          sums.products[t], w, load(blocks[t]->q + 64 * c), scale[t]);
   });
 }
 
 // Group scales are a number times small integers: everything of a unit is added up in integers.
 // Largest values, for Q6_K: 63 * 127 * 2 in a pair, times 128 * kMostFactor, times 2, times 4
-// chunks: 1.03e9, and as much again for what stands for zero.
+// chunks: 1.03e9, and as much again for what stands for zero. Without it weights are -32..31: all
+// chunks of four lanes together are 32 * 127 * 128 * kMostFactor * 64 = 2.097e9, which fits.
 template <class Format, int kTokens>
 __attribute__((always_inline)) inline void dot_integer_scales(
     const uint8_t* unit, const Q8Block* const (&blocks)[kTokens], DotSums<kTokens>& sums) {
@@ -75,8 +66,9 @@ __attribute__((always_inline)) inline void dot_integer_scales(
     d[t] = zero_i32();
     if constexpr (kIntegerMins) {
       factors[t] = mul(two_halves(unit), load_f32x4(&blocks[t]->base));
-      sums.offsets[t] = fma(dot2(integers, load_half(blocks[t]->group_sums)),
-                            splat_second(factors[t]), sums.offsets[t]);
+      sums.offsets[t] =
+          add_scaled(sums.offsets[t], dot2(integers, load_half(blocks[t]->group_sums)),
+                     splat_second(factors[t]));
     }
     // sums16 are 16 times too much.
     if constexpr (Format::kZero == 32)
@@ -93,17 +85,17 @@ __attribute__((always_inline)) inline void dot_integer_scales(
       for (int t = 0; t < kTokens; ++t) {
         constexpr int c = 2 * h + i, g = 4 * h + i;
         const I8x64 a = load((Format::kGroup == 32 ? blocks[t]->q_pairs : blocks[t]->q) + 64 * c);
-        const I16x32 s = Format::kGroup == 32
-                             ? spread_eights<g, g, g + 2, g + 2>(scale[t])
-                             : spread_eights<4 * c, 4 * c + 1, 4 * c + 2, 4 * c + 3>(scale[t]);
-        d[t] = dot2(d[t], pair_products(w[i], a), s);
+        if constexpr (Format::kGroup == 32)
+          d[t] = add_scaled<g, g, g + 2, g + 2>(d[t], w[i], a, scale[t]);
+        else
+          d[t] = add_scaled<4 * c, 4 * c + 1, 4 * c + 2, 4 * c + 3>(d[t], w[i], a, scale[t]);
       }
     });
   });
   for (int t = 0; t < kTokens; ++t) {
     const F32x16 factor =
         kIntegerMins ? splat_first(factors[t]) : splat(Format::scale(unit) * blocks[t]->base);
-    sums.products[t] = fma(to_f32(d[t]), factor, sums.products[t]);
+    sums.products[t] = add_scaled(sums.products[t], d[t], factor);
   }
 }
 

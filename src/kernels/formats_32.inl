@@ -10,9 +10,7 @@ namespace {
 // The binary16 number at `first` in each of the eight blocks of a unit, zeros above.
 template <int kBytes>
 inline F32x16 halves_of_blocks(const uint8_t* first) {
-  uint16_t d[8];
-  for (int b = 0; b < 8; ++b) d[b] = load_u16(first + b * kBytes);
-  return halves_to_f32(d);
+  return halves_apart<kBytes>(first);
 }
 
 // The binary16 number at `first` in each of sixteen rows.

@@ -135,11 +135,8 @@ struct IQ4_XS {
   static constexpr bool kSigned = true, kIntegerScales = false;
   static constexpr Mins kMins = Mins::kNone;
   static F32x16 scales(const uint8_t* unit) {
-    const uint32_t low = load_u32(unit + 4), high = load_u16(unit + 2);
-    int16_t scale[16] = {};
-    for (int g = 0; g < 8; ++g)
-      scale[g] = static_cast<int16_t>(((low >> 4 * g & 15) | (high >> 2 * g & 3) << 4) - 32);
-    return mul(to_f32(load_half(scale)), splat(half_to_float(load_u16(unit))));
+    return mul(six_bits(load_u32(unit + 4), load_u16(unit + 2)),
+               splat(half_to_float(load_u16(unit))));
   }
   template <int c>
   static I8x64 weights(const uint8_t* unit) {

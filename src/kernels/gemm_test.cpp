@@ -38,7 +38,7 @@ struct Pool {
       : threads(*Workers::create(workers)), scratch(std::move(*GemmScratch::create(workers))) {}
 };
 
-struct Case {
+struct GemmCase {
   Side a, b;
   bool accumulate;
   GemmPrecision precision;
@@ -48,7 +48,7 @@ struct Case {
 // The output, with a margin around each row that nothing may write to.
 constexpr int kMargin = 3;
 constexpr float kBefore = 0.25f, kOutside = -77;
-std::vector<float> multiply(const KernelTable& table, Pool& pool, const Case& c) {
+std::vector<float> multiply(const KernelTable& table, Pool& pool, const GemmCase& c) {
   const int stride = c.n + kMargin;
   std::vector<float> out(static_cast<size_t>(c.m) * static_cast<size_t>(stride), kOutside);
   for (int i = 0; i < c.m; ++i)
@@ -64,7 +64,7 @@ std::vector<float> multiply(const KernelTable& table, Pool& pool, const Case& c)
 
 // Sums of k products in blocks of at most 512: no more roundings than one for each, and in BF16 a
 // second one for each.
-void check_product(const Case& c, const std::vector<float>& out) {
+void check_product(const GemmCase& c, const std::vector<float>& out) {
   for (int i = 0; i < c.m; ++i) {
     const float* row = out.data() + i * (c.n + kMargin);
     for (int j = 0; j < c.n; ++j) {
@@ -84,7 +84,7 @@ void check_product(const Case& c, const std::vector<float>& out) {
   }
 }
 
-void check_case(const Case& c) {
+void check_case(const GemmCase& c) {
   static Pool one(1), three(3);
   for (const KernelTable* table : available_kernels()) {
     CAPTURE(table->name);
@@ -125,13 +125,13 @@ TEST_CASE("Products that take several blocks of rows and columns") {
 TEST_CASE("A product along nothing is zero, or what was there") {
   std::mt19937 random(43);
   for (bool accumulate : {false, true}) {
-    Case c{random_side(DType::F32, 1, 1, false, random),
-           random_side(DType::F32, 1, 1, false, random),
-           accumulate,
-           GemmPrecision::F32,
-           2,
-           5,
-           0};
+    GemmCase c{random_side(DType::F32, 1, 1, false, random),
+               random_side(DType::F32, 1, 1, false, random),
+               accumulate,
+               GemmPrecision::F32,
+               2,
+               5,
+               0};
     c.a.weights.rows = 2, c.a.weights.columns = 0, c.b.weights.rows = 0, c.b.weights.columns = 5;
     check_case(c);
   }
@@ -160,7 +160,7 @@ TEST_CASE("Weights of every type are decoded exactly on either side, either way 
 TEST_CASE("Products that share a side have the bits of each by itself") {
   std::mt19937 random(45);
   const Side x = random_side(DType::F32, 50, 512, false, random);
-  std::vector<Case> cases;
+  std::vector<GemmCase> cases;
   for (int n : {48, 3, 2900, 300, 17})
     cases.push_back({x, random_side(n == 300 ? DType::Q4_K : DType::F32, 512, n, true, random),
                      false, n == 17 ? GemmPrecision::BF16 : GemmPrecision::F32, 50, n, 512});
@@ -168,7 +168,7 @@ TEST_CASE("Products that share a side have the bits of each by itself") {
   for (const KernelTable* table : available_kernels()) {
     std::vector<std::vector<float>> outs;
     std::vector<Gemm> products;
-    for (const Case& c : cases) {
+    for (const GemmCase& c : cases) {
       outs.emplace_back(static_cast<size_t>(50 * (c.n + kMargin)), kOutside);
       products.push_back({operand(x.weights.tensor()),
                           operand(c.b.weights.tensor(), true),
@@ -188,13 +188,13 @@ TEST_CASE("Small products are right for every order of the sides") {
   for (const KernelTable* table : available_kernels())
     for (const auto& [m, n, k] : kSizes)
       for (int form = 0; form < 8; ++form) {
-        const Case c{random_side(DType::F32, m, std::max(k, 1), (form & 1) != 0, random),
-                     random_side(DType::F32, std::max(k, 1), n, (form & 2) != 0, random),
-                     (form & 4) != 0,
-                     GemmPrecision::F32,
-                     m,
-                     n,
-                     k};
+        const GemmCase c{random_side(DType::F32, m, std::max(k, 1), (form & 1) != 0, random),
+                         random_side(DType::F32, std::max(k, 1), n, (form & 2) != 0, random),
+                         (form & 4) != 0,
+                         GemmPrecision::F32,
+                         m,
+                         n,
+                         k};
         const int stride = n + kMargin;
         std::vector<float> out(static_cast<size_t>(m) * static_cast<size_t>(stride), kOutside);
         for (int i = 0; i < m; ++i)
@@ -214,7 +214,7 @@ TEST_CASE("Small products are right for every order of the sides") {
                              0.5f,
                              c.accumulate};
         table->small_gemm(&task, scratch->data());
-        Case halved = c;
+        GemmCase halved = c;
         for (float& w : halved.a.weights.values) w *= 0.5f;
         check_product(halved, out);
       }
@@ -225,13 +225,13 @@ TEST_CASE("What is not a number reaches exactly the outputs that depend on it") 
   Pool pool(2);
   for (const KernelTable* table : available_kernels())
     for (auto precision : {GemmPrecision::F32, GemmPrecision::BF16}) {
-      Case c{random_side(DType::F32, 9, 40, false, random),
-             random_side(DType::F32, 40, 50, false, random),
-             false,
-             precision,
-             9,
-             50,
-             40};
+      GemmCase c{random_side(DType::F32, 9, 40, false, random),
+                 random_side(DType::F32, 40, 50, false, random),
+                 false,
+                 precision,
+                 9,
+                 50,
+                 40};
       const float nan = NAN;
       std::memcpy(c.a.weights.bytes.data() + 2 + 4 * (4 * 40 + 39), &nan, 4);
       const std::vector<float> out = multiply(*table, pool, c);

@@ -16,21 +16,24 @@ struct PanelShape {
   static constexpr Mins kMins = mins_kind;
 };
 
-// Where the dot product takes weights of 0..255, those with a zero have it at 128.
+// Where the dot product takes weights of 0..255, those with a zero have it at 128; where it takes
+// signed ones, nothing stands for zero.
+template <class Format>
+constexpr bool kSignedPanel = !kWideDot && (Format::kSigned || kSignedDot);
 template <class Format>
 constexpr int panel_zero() {
   if (kWideDot) return Format::kSigned || Format::kZero != 0 ? 128 : 0;
-  return Format::kSigned ? 0 : Format::kZero;
+  return kSignedPanel<Format> ? 0 : Format::kZero;
 }
 template <class Format>
 constexpr int panel_pair_sums() {
-  if constexpr (kWideDot || Format::kSigned)
+  if constexpr (kWideDot || kSignedPanel<Format>)
     return 0;
   else
     return Format::kPairSums;
 }
 template <class Format>
-using ShapeOf = PanelShape<Format::kGroup, Format::kSigned && !kWideDot, panel_zero<Format>(),
+using ShapeOf = PanelShape<Format::kGroup, kSignedPanel<Format>, panel_zero<Format>(),
                            panel_pair_sums<Format>(), Format::kMins>;
 
 // 256 columns of kPanelRows rows. Word q of a row's bytes, columns 4q..4q+3, meets the others in
@@ -53,6 +56,8 @@ inline U8x64 panel_bytes(const uint8_t* unit) {
     return kWideDot ? plus<-128>(as_unsigned(w)) : as_unsigned(w);
   } else if constexpr (Format::kZero != 0 && kWideDot) {
     return plus<128 - Format::kZero>(w);
+  } else if constexpr (Format::kZero != 0 && kSignedDot) {
+    return plus<-Format::kZero>(w);
   } else {
     return w;
   }

@@ -38,7 +38,7 @@ __attribute__((always_inline)) inline void multiply_group(const Panel<Shape>& pa
       for (int t = 0; t < kTokens; ++t) {
         const I8x64 a = splat4(blocks[t]->q + Shape::kGroup * g + 4 * q);
         for (int v = 0; v < kTileVectors; ++v) {
-          if constexpr (Shape::kSigned && !kWideDot)
+          if constexpr (Shape::kSigned)
             d[v][t] = dot4(d[v][t], as_signed(w[v]), a);
           else
             d[v][t] = dot4(d[v][t], w[v], a);
@@ -49,7 +49,7 @@ __attribute__((always_inline)) inline void multiply_group(const Panel<Shape>& pa
     // Without an instruction that adds four products, pairs are added up in 16 bits as long as they
     // fit.
     unrolled<kQuads / Shape::kPairSums>([&]<int part>() __attribute__((always_inline)) {
-      I16x32 pairs[kTileVectors][kTokens];
+      PairSums pairs[kTileVectors][kTokens];
       unrolled<Shape::kPairSums>([&]<int i>() __attribute__((always_inline)) {
         constexpr int q = part * Shape::kPairSums + i;
         U8x64 w[kTileVectors];
@@ -57,14 +57,15 @@ __attribute__((always_inline)) inline void multiply_group(const Panel<Shape>& pa
         for (int t = 0; t < kTokens; ++t) {
           const I8x64 a = splat4(blocks[t]->q + Shape::kGroup * g + 4 * q);
           for (int v = 0; v < kTileVectors; ++v) {
-            const I16x32 products = pair_products(w[v], a);
-            pairs[v][t] = i == 0 ? products : add(pairs[v][t], products);
-            keep(pairs[v][t]);
+            if constexpr (i == 0)
+              pairs[v][t] = pair_sums(w[v], a);
+            else
+              add_pairs(pairs[v][t], w[v], a);
           }
         }
       });
       for (int t = 0; t < kTokens; ++t)
-        for (int v = 0; v < kTileVectors; ++v) d[v][t] = dot2(d[v][t], pairs[v][t], splat_i16(1));
+        for (int v = 0; v < kTileVectors; ++v) d[v][t] = add_sums(d[v][t], pairs[v][t]);
     });
   }
 }

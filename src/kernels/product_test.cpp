@@ -26,7 +26,7 @@ LinearKernel kernel_of(const KernelTable& table, Family family, DType type) {
 
 bool is_q8(Family family) { return family == Family::kDotQ8 || family == Family::kPanelQ8; }
 
-struct Case {
+struct LinearCase {
   const KernelTable& table;
   Family family;
   const Weights& weights;
@@ -35,7 +35,7 @@ struct Case {
 };
 
 // Rows [begin, end) and tokens [first, last) into out: (last - first, weights.rows).
-void run(const Case& c, int64_t begin, int64_t end, int first, int last, float* out) {
+void run(const LinearCase& c, int64_t begin, int64_t end, int first, int last, float* out) {
   static const AlignedBuffer scratch = std::move(*AlignedBuffer::create(kScratchBytes));
   const int columns = c.weights.columns;
   LinearTask task{};
@@ -57,7 +57,7 @@ void run(const Case& c, int64_t begin, int64_t end, int first, int last, float* 
 // stand for: float sums of n terms in some order, n / 16 in each lane; in the q8 families also
 // the sums of activations that meet the mins, which are rounded to 16 bits: 4 units of the base
 // scale each.
-double tolerance(const Case& c, int t, const Exact& exact, double largest_weight) {
+double tolerance(const LinearCase& c, int t, const Exact& exact, double largest_weight) {
   double allowed = exact.size * 1.2e-7 * (8 + c.weights.columns / 64.0);
   if (is_q8(c.family))
     for (int b = 0; b < (c.weights.columns + 255) / 256; ++b)
@@ -76,7 +76,7 @@ void check_all(const KernelTable& table, const Weights& weights, const std::vect
       CHECK(is_float(weights.type));
       continue;
     }
-    const Case c{table, family, weights, x, prepared};
+    const LinearCase c{table, family, weights, x, prepared};
     const size_t size = static_cast<size_t>(tokens) * static_cast<size_t>(weights.rows);
     std::vector<float> out(size, NAN);
     run(c, 0, weights.rows, 0, tokens, out.data());

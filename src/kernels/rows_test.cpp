@@ -10,7 +10,7 @@ using namespace issun::kernels;
 using namespace issun::kernels::testing;
 
 namespace {
-constexpr int kLengths[] = {1, 5, 16, 17, 64, 172, 2048};
+constexpr int kRowLengths[] = {1, 5, 16, 17, 64, 172, 2048};
 
 bool near(double a, double b, double relative, double absolute = 0) {
   return std::fabs(a - b) <= relative * std::fabs(b) + absolute;
@@ -20,7 +20,7 @@ bool near(double a, double b, double relative, double absolute = 0) {
 TEST_CASE("Norms agree with double precision") {
   std::mt19937 random(1);
   for (const KernelTable* table : available_kernels())
-    for (int n : kLengths) {
+    for (int n : kRowLengths) {
       const auto x = random_floats(n, random), w = random_floats(n, random),
                  b = random_floats(n, random);
       std::vector<float> out(x.size());
@@ -44,7 +44,7 @@ TEST_CASE("Norms agree with double precision") {
 TEST_CASE("Gates, softmax and soft caps agree with double precision, at extremes too") {
   std::mt19937 random(2);
   for (const KernelTable* table : available_kernels())
-    for (int n : kLengths) {
+    for (int n : kRowLengths) {
       auto x = random_floats(n, random, 4), up = random_floats(n, random);
       x[0] = -200;
       if (n > 4) x[1] = 200, x[2] = 0, x[3] = -88;
@@ -75,7 +75,7 @@ TEST_CASE("Gates, softmax and soft caps agree with double precision, at extremes
 TEST_CASE("Sums, products, dots and the largest value") {
   std::mt19937 random(3);
   for (const KernelTable* table : available_kernels())
-    for (int n : kLengths) {
+    for (int n : kRowLengths) {
       const auto a = random_floats(n, random), b = random_floats(n, random);
       std::vector<float> out(a.size());
       table->add(a.data(), b.data(), n, out.data());

@@ -12,17 +12,21 @@ extern const SearchTable kSearchesScalar;
 #ifdef ISSUN_X86
 extern const SearchTable kSearchesAvx2, kSearchesAvx512;
 #endif
+#ifdef ISSUN_ARM64
+extern const SearchTable kSearchesNeon;
+#endif
 
 namespace {
 
 // Instructions for products of bytes make no difference here.
 const SearchTable* searches_for(const KernelTable& kernels) {
+  [[maybe_unused]] const std::string_view name = kernels.name;
 #ifdef ISSUN_X86
-  const std::string_view name = kernels.name;
   if (name.starts_with("avx512")) return &kSearchesAvx512;
   if (name.starts_with("avx2")) return &kSearchesAvx2;
-#else
-  (void)kernels;
+#endif
+#ifdef ISSUN_ARM64
+  if (name.starts_with("neon")) return &kSearchesNeon;
 #endif
   return &kSearchesScalar;
 }

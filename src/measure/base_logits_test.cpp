@@ -5,6 +5,7 @@
 #include <cstring>
 #include <fstream>
 
+#include "base/file.h"
 #include "gguf/content_hash.h"
 #include "measure/divergence.h"
 #include "measure/random_rows.h"
@@ -16,12 +17,7 @@ using namespace issun::measure;
 
 namespace {
 
-constexpr int kVocabulary = 7;
-
-std::string read(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-}
+constexpr int kSmallVocabulary = 7;
 
 struct Recorded {
   explicit Recorded(DType type) {
@@ -30,12 +26,12 @@ struct Recorded {
     options.stride = 6;
     options.bos = 1;
     std::vector<int32_t> tokens;
-    for (int t = 0; t < 25; ++t) tokens.push_back((t * t) % kVocabulary);
+    for (int t = 0; t < 25; ++t) tokens.push_back((t * t) % kSmallVocabulary);
     auto recorded = BaseLogits::record({decoder, *cache}, *workers, tokens, options, type);
     REQUIRE_MESSAGE(recorded.has_value(), recorded.error().message);
     base = std::move(*recorded);
   }
-  model::FakeDecoder decoder{kVocabulary, 4, 8};
+  model::FakeDecoder decoder{kSmallVocabulary, 4, 8};
   Result<cache::PagedKv> cache = cache::PagedKv::create(model::FakeDecoder::kv_shape(), 64);
   std::unique_ptr<Workers> workers = *Workers::create(1);
   BaseLogits base;
@@ -57,7 +53,7 @@ TEST_CASE("a base comes back from its file as it was recorded") {
     CHECK(loaded->options().stride == 6);
     CHECK(std::equal(loaded->tokens().begin(), loaded->tokens().end(),
                      recorded.base.tokens().begin(), recorded.base.tokens().end()));
-    std::vector<float> a(kVocabulary), b(kVocabulary);
+    std::vector<float> a(kSmallVocabulary), b(kSmallVocabulary);
     for (int64_t row = 0; row < 24; ++row) {
       recorded.base.read_row(row, a);
       loaded->read_row(row, b);
@@ -76,8 +72,8 @@ TEST_CASE("a file that is cut, longer, or changed in front of its logits is refu
   Recorded recorded(DType::F16);
   const std::string path = folder.path("base");
   REQUIRE(recorded.base.save(path, 5, "about").has_value());
-  const std::string sound = read(path);
-  const size_t front = sound.size() - 24 * kVocabulary * 2;
+  const std::string sound = read_text(path).value();
+  const size_t front = sound.size() - 24 * kSmallVocabulary * 2;
   const auto loads = [&](const std::string& bytes) {
     std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
     return BaseLogits::load(path).has_value();
@@ -99,8 +95,8 @@ TEST_CASE("random bytes in a header, with the right hash, end in an error or a s
   Recorded recorded(DType::F32);
   const std::string path = folder.path("base");
   REQUIRE(recorded.base.save(path, 5, "about").has_value());
-  const std::string sound = read(path);
-  const size_t front = sound.size() - 24 * kVocabulary * 4;
+  const std::string sound = read_text(path).value();
+  const size_t front = sound.size() - 24 * kSmallVocabulary * 4;
   Random random(11);
   int refused = 0;
   for (int i = 0; i < 3000; ++i) {
@@ -116,10 +112,10 @@ TEST_CASE("random bytes in a header, with the right hash, end in an error or a s
       ++refused;
       continue;
     }
-    CHECK(loaded->rows() * loaded->vocabulary() <= 24 * kVocabulary * 2);
+    CHECK(loaded->rows() * loaded->vocabulary() <= 24 * kSmallVocabulary * 2);
     std::vector<float> row(static_cast<size_t>(loaded->vocabulary()));
     loaded->read_row(loaded->rows() - 1, row);
-    if (loaded->vocabulary() == kVocabulary && loaded->options().context <= 64) {
+    if (loaded->vocabulary() == kSmallVocabulary && loaded->options().context <= 64) {
       const auto result =
           measure_divergence(*loaded, {recorded.decoder, *recorded.cache}, *recorded.workers);
       CHECK((result.has_value() || !result.error().message.empty()));

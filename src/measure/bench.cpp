@@ -70,7 +70,8 @@ BenchTimes::Rate BenchTimes::tokens_per_second() const {
 }
 
 Result<BenchTimes> run_bench(model::Decoder& decoder, cache::PagedKv& cache,
-                             const BenchCase& bench_case, int repetitions) {
+                             const BenchCase& bench_case, int repetitions,
+                             model::Profile* profile) {
   const int64_t end = int64_t{bench_case.depth} + bench_case.tokens;
   const int64_t room = int64_t{cache.free_pages()} * cache::kPageTokens;
   if (bench_case.tokens < 1 || bench_case.depth < 0 || repetitions < 1) {
@@ -98,6 +99,7 @@ Result<BenchTimes> run_bench(model::Decoder& decoder, cache::PagedKv& cache,
 
   run();
   times.token_seconds.clear();
+  if (profile != nullptr) profile->clear();
   const Usage before = usage_now();
   for (int repetition = 0; repetition < repetitions; ++repetition) {
     text.truncate(depth);

@@ -9,6 +9,7 @@
 #include "cache/paged_kv.h"
 #include "measure/usage.h"
 #include "model/decoder.h"
+#include "model/profile.h"
 
 namespace issun::measure {
 
@@ -39,10 +40,11 @@ struct BenchTimes {
 };
 
 // Runs a case `repetitions` times after a run that does not count. Tokens are random, the same each
-// time. The cache must be empty and is so again at the end. Error: no room in the cache for depth
-// and tokens.
+// time. The cache must be empty and is so again at the end. `profile`: the decoder's, of the runs
+// that count from then on; nullptr: none. Error: no room in the cache for depth and tokens.
 Result<BenchTimes> run_bench(model::Decoder& decoder, cache::PagedKv& cache,
-                             const BenchCase& bench_case, int repetitions);
+                             const BenchCase& bench_case, int repetitions,
+                             model::Profile* profile = nullptr);
 
 // The value below which a share of the values lies (0.5: the median), between neighbours by
 // proportion. values: at least one.

@@ -6,22 +6,19 @@
 #include <nlohmann/json.hpp>
 
 #include "kernels/linear.h"
+#include "measure/json_text.h"
 
 namespace issun::measure {
 
 namespace {
 
-using Json = nlohmann::ordered_json;
-
-constexpr const char* kUnavailable = "unavailable";
-
 template <class T>
-Json or_unavailable(const std::optional<T>& value) {
+nlohmann::ordered_json or_unavailable(const std::optional<T>& value) {
   if (!value) return kUnavailable;
   return *value;
 }
 
-Json share(double rate, double peak) {
+nlohmann::ordered_json share(double rate, double peak) {
   if (peak == 0) return kUnavailable;
   return rate / peak;
 }
@@ -31,7 +28,7 @@ double arithmetic_peak(const BenchFigures& figures) {
                            : figures.peaks.f32_operations_per_second;
 }
 
-Json latencies(const BenchTimes& times) {
+nlohmann::ordered_json latencies(const BenchTimes& times) {
   if (times.token_seconds.empty()) return kUnavailable;
   const auto milliseconds = [&](double share) {
     return 1e3 * quantile(times.token_seconds, share);
@@ -71,46 +68,49 @@ TokenCost token_cost(const BenchCase& bench_case, engine::Runtime& runtime) {
   return cost;
 }
 
-Json to_json(const BenchFigures& figures, const std::string& version) {
+nlohmann::ordered_json to_json(const BenchFigures& figures, const std::string& version) {
   const BenchTimes& times = figures.times;
   const BenchTimes::Rate rate = times.tokens_per_second();
   const double bytes = rate.median * figures.cost.bytes,
                operations = rate.median * figures.cost.operations;
-  return {{"test", name(times.bench_case)},
-          {"phase", times.bench_case.phase == Phase::Prompt ? "prompt" : "generation"},
-          {"tokens", times.bench_case.tokens},
-          {"depth", times.bench_case.depth},
-          {"model", figures.model_path},
-          {"model_name", figures.model_name},
-          {"model_bytes", figures.model_bytes},
-          {"isa", figures.isa},
-          {"threads", figures.options.threads},
-          {"batch", figures.options.max_rows},
-          {"cache", engine::describe_cache(figures.options)},
-          {"cache_type_k", name(figures.options.key_type)},
-          {"cache_type_v", name(figures.options.value_type)},
-          {"exact", figures.options.exact},
-          {"repetitions", times.seconds.size()},
-          {"tokens_per_second", {{"min", rate.least}, {"median", rate.median}, {"max", rate.most}}},
-          {"seconds", times.seconds},
-          {"token_milliseconds", latencies(times)},
-          {"gb_per_second", bytes * 1e-9},
-          {"share_of_read_bandwidth", share(bytes, figures.peaks.read_bytes_per_second)},
-          {"gops", operations * 1e-9},
-          {"arithmetic", figures.cost.int8 ? "int8" : "f32"},
-          {"share_of_arithmetic", share(operations, arithmetic_peak(figures))},
-          {"cpu_seconds", times.usage.cpu_seconds},
-          {"cores_busy", times.usage.cpu_seconds / times.usage.wall_seconds},
-          {"voluntary_switches", or_unavailable(times.usage.voluntary_switches)},
-          {"involuntary_switches", or_unavailable(times.usage.involuntary_switches)},
-          {"major_faults", or_unavailable(times.usage.major_faults)},
-          {"peak_memory_bytes", figures.peak_memory},
-          {"ipc", kUnavailable},
-          {"energy_joules", kUnavailable},
-          {"sampling", "not included"},
-          {"peaks", to_json(figures.peaks)},
-          {"machine", machine_facts()},
-          {"version", version}};
+  nlohmann::ordered_json json = {
+      {"test", name(times.bench_case)},
+      {"phase", times.bench_case.phase == Phase::Prompt ? "prompt" : "generation"},
+      {"tokens", times.bench_case.tokens},
+      {"depth", times.bench_case.depth},
+      {"model", figures.model_path},
+      {"model_name", figures.model_name},
+      {"model_bytes", figures.model_bytes},
+      {"isa", figures.isa},
+      {"threads", figures.options.threads},
+      {"batch", figures.options.max_rows},
+      {"cache", engine::describe_cache(figures.options)},
+      {"cache_type_k", name(figures.options.key_type)},
+      {"cache_type_v", name(figures.options.value_type)},
+      {"exact", figures.options.exact},
+      {"repetitions", times.seconds.size()},
+      {"tokens_per_second", {{"min", rate.least}, {"median", rate.median}, {"max", rate.most}}},
+      {"seconds", times.seconds},
+      {"token_milliseconds", latencies(times)},
+      {"gb_per_second", bytes * 1e-9},
+      {"share_of_read_bandwidth", share(bytes, figures.peaks.read_bytes_per_second)},
+      {"gops", operations * 1e-9},
+      {"arithmetic", figures.cost.int8 ? "int8" : "f32"},
+      {"share_of_arithmetic", share(operations, arithmetic_peak(figures))},
+      {"cpu_seconds", times.usage.cpu_seconds},
+      {"cores_busy", times.usage.cpu_seconds / times.usage.wall_seconds},
+      {"voluntary_switches", or_unavailable(times.usage.voluntary_switches)},
+      {"involuntary_switches", or_unavailable(times.usage.involuntary_switches)},
+      {"major_faults", or_unavailable(times.usage.major_faults)},
+      {"peak_memory_bytes", figures.peak_memory},
+      {"ipc", kUnavailable},
+      {"energy_joules", kUnavailable},
+      {"sampling", "not included"},
+      {"peaks", to_json(figures.peaks)},
+      {"machine", machine_facts()},
+      {"version", version}};
+  if (figures.profile) json["profile"] = to_json(*figures.profile);
+  return json;
 }
 
 std::string table_head() {
@@ -124,11 +124,12 @@ std::string table_row(const BenchFigures& figures) {
   const double bytes = rate.median * figures.cost.bytes,
                operations = rate.median * figures.cost.operations;
   return fmt::format(
-      "{:<16} {:>7} {:>10.2f} {:>9.2f} {:>9.2f} {:>8.2f} {:>8} {:>9.1f} {:>8} {:>6.2f}\n",
-      name(figures.times.bench_case), figures.options.threads, rate.median, rate.least, rate.most,
-      bytes * 1e-9, percent(bytes, figures.peaks.read_bytes_per_second), operations * 1e-9,
-      percent(operations, arithmetic_peak(figures)),
-      figures.times.usage.cpu_seconds / figures.times.usage.wall_seconds);
+             "{:<16} {:>7} {:>10.2f} {:>9.2f} {:>9.2f} {:>8.2f} {:>8} {:>9.1f} {:>8} {:>6.2f}\n",
+             name(figures.times.bench_case), figures.options.threads, rate.median, rate.least,
+             rate.most, bytes * 1e-9, percent(bytes, figures.peaks.read_bytes_per_second),
+             operations * 1e-9, percent(operations, arithmetic_peak(figures)),
+             figures.times.usage.cpu_seconds / figures.times.usage.wall_seconds) +
+         (figures.profile ? profile_table(*figures.profile, figures.times) : "");
 }
 
 }  // namespace issun::measure

@@ -3,10 +3,12 @@
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 
 #include "engine/runtime.h"
 #include "measure/bench.h"
+#include "measure/bench_profile.h"
 #include "measure/machine.h"
 
 namespace issun::measure {
@@ -30,6 +32,7 @@ struct BenchFigures {
   std::string model_path, model_name, isa;
   int64_t model_bytes = 0;
   long long peak_memory = 0;
+  std::optional<CaseProfile> profile;
 };
 
 // Whole, to be kept: also the machine, its peaks and the version. One line.

@@ -8,6 +8,7 @@
 #include "measure/bench_report.h"
 #include "model/fake.h"
 #include "shared_data.h"
+#include "source_tree.h"
 
 using namespace issun;
 using namespace issun::measure;
@@ -63,9 +64,7 @@ TEST_CASE("quantiles lie between neighbours by proportion") {
 }
 
 TEST_CASE("the cost of a token follows from the shapes of the model") {
-  const char* source = std::getenv("ISSUN_SOURCE");
-  const std::string path =
-      std::string(source != nullptr ? source : ".") + "/models/stories260K.gguf";
+  const std::string path = source_path("models/stories260K.gguf");
   if (!std::filesystem::exists(path)) {
     MESSAGE("skipped: no " << path);
     return;

@@ -59,6 +59,7 @@ Result<std::string> complete(const Problem& problem, const tokenizer::Tokenizer&
   while (!engine.idle()) {
     for (const engine::Event& event : engine.step()) {
       completion += event.text;
+      if (!event.error.empty()) return fail("{}", event.error);
       if (event.finish == engine::Finish::BrokenLogits)
         return fail("expected numbers as logits, found others");
     }

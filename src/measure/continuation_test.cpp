@@ -14,14 +14,14 @@ using namespace issun::measure;
 
 namespace {
 
-constexpr int kVocabulary = engine::kTestVocabulary;
+using engine::kTestVocabulary;
 
 // What the fake thinks of `text` behind its first `shared` tokens, as plainly as it can be written.
 Score plain_score(const std::vector<int32_t>& text, size_t shared) {
-  const double total = std::log(std::exp(10.0) + kVocabulary - 1);
+  const double total = std::log(std::exp(10.0) + kTestVocabulary - 1);
   Score score;
   for (size_t t = shared; t < text.size(); ++t) {
-    const int32_t best = model::FakeDecoder::next(std::span(text).first(t), kVocabulary);
+    const int32_t best = model::FakeDecoder::next(std::span(text).first(t), kTestVocabulary);
     score.log_likelihood += (text[t] == best ? 10 : 0) - total;
     score.greedy = score.greedy && text[t] == best;
     ++score.tokens;
@@ -37,7 +37,7 @@ cache::PagedKv new_cache(const cache::KvShape& shape) {
 
 // A text that goes on as the fake would write it.
 std::vector<int32_t> greedy(std::vector<int32_t> text, int more) {
-  for (int i = 0; i < more; ++i) text.push_back(model::FakeDecoder::next(text, kVocabulary));
+  for (int i = 0; i < more; ++i) text.push_back(model::FakeDecoder::next(text, kTestVocabulary));
   return text;
 }
 
@@ -46,7 +46,7 @@ std::vector<int32_t> greedy(std::vector<int32_t> text, int more) {
 TEST_CASE("endings are scored behind a context that is computed once") {
   Continuations given;
   std::vector<int32_t> context;
-  for (int t = 0; t < 70; ++t) context.push_back((t * 3 + 1) % kVocabulary);
+  for (int t = 0; t < 70; ++t) context.push_back((t * 3 + 1) % kTestVocabulary);
   given.shared = context.size();
   given.texts.push_back(greedy(context, 20));
   given.texts.push_back(context);
@@ -56,7 +56,7 @@ TEST_CASE("endings are scored behind a context that is computed once") {
        {model::FakeDecoder::kv_shape(), model::FakeDecoder::recurrent_shape()}) {
     for (const int rows : {1, 7, 128}) {
       CAPTURE(rows);
-      model::FakeDecoder decoder(kVocabulary, rows, 8);
+      model::FakeDecoder decoder(kTestVocabulary, rows, 8);
       cache::PagedKv cache = new_cache(shape);
       {
         ContinuationScorer scorer(decoder, cache);
@@ -106,7 +106,7 @@ TEST_CASE("an ending that merges with the context is scored from where the token
 
 TEST_CASE("the likeliest choice and the likeliest by the byte are told apart") {
   const tokenizer::Tokenizer tokenizer = engine::test_tokenizer();
-  model::FakeDecoder decoder(kVocabulary, 16, 8);
+  model::FakeDecoder decoder(kTestVocabulary, 16, 8);
   cache::PagedKv cache = new_cache(model::FakeDecoder::kv_shape());
   ContinuationScorer scorer(decoder, cache);
   // One wrong letter costs 10 nats; many bring the cost of each down.
@@ -126,7 +126,7 @@ TEST_CASE("the likeliest choice and the likeliest by the byte are told apart") {
 
 TEST_CASE("a last word is right where the model would have written it") {
   const tokenizer::Tokenizer tokenizer = engine::test_tokenizer();
-  model::FakeDecoder decoder(kVocabulary, 16, 8);
+  model::FakeDecoder decoder(kTestVocabulary, 16, 8);
   cache::PagedKv cache = new_cache(model::FakeDecoder::kv_shape());
   ContinuationScorer scorer(decoder, cache);
   const Passage passage{"ab", " cd"};
@@ -140,10 +140,10 @@ TEST_CASE("a last word is right where the model would have written it") {
 }
 
 TEST_CASE("what does not fit the context, or is no token, is refused") {
-  model::FakeDecoder decoder(kVocabulary, 16, 8);
+  model::FakeDecoder decoder(kTestVocabulary, 16, 8);
   cache::PagedKv cache = new_cache(model::FakeDecoder::kv_shape());
   ContinuationScorer scorer(decoder, cache);
   CHECK_FALSE(scorer.score({{std::vector<int32_t>(300, 3)}, 290}).has_value());
-  CHECK_FALSE(scorer.score({{{1, 2, kVocabulary}}, 1}).has_value());
+  CHECK_FALSE(scorer.score({{{1, 2, kTestVocabulary}}, 1}).has_value());
   CHECK(scorer.score({{{1, 2, 3}}, 1}).has_value());
 }

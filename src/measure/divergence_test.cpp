@@ -15,28 +15,29 @@ using namespace issun::measure;
 
 namespace {
 
-constexpr int kVocabulary = 11, kContext = 20;
+constexpr int kTiltedVocabulary = 11, kTiltedContext = 20;
 
 // The fake with other logits: `best` for its choice, or for the token after that, and 0 for others.
 class Tilted final : public model::Decoder {
  public:
   Tilted(float best, int shift, int max_rows = 8)
-      : fake_(kVocabulary, max_rows, 8), best_(best), shift_(shift) {}
+      : fake_(kTiltedVocabulary, max_rows, 8), best_(best), shift_(shift) {}
   int vocabulary_size() const override { return fake_.vocabulary_size(); }
   int max_rows() const override { return fake_.max_rows(); }
   int max_sequences() const override { return fake_.max_sequences(); }
   int max_outputs() const override { return fake_.max_outputs(); }
   int64_t context() const override { return fake_.context(); }
-  Matrix<const float> run(const model::Batch& batch, cache::PagedKv& cache) override {
-    const Matrix<const float> from = fake_.run(batch, cache);
+  Result<Matrix<const float>> run(const model::Batch& batch, cache::PagedKv& cache) override {
+    const Matrix<const float> from = TRY(fake_.run(batch, cache));
     logits_.assign(static_cast<size_t>(from.rows * from.columns), 0.0f);
     for (int64_t r = 0; r < from.rows; ++r) {
       for (int64_t i = 0; i < from.columns; ++i) {
         if (from.row(r)[i] == 10)
-          logits_[static_cast<size_t>(r * kVocabulary + (i + shift_) % kVocabulary)] = best_;
+          logits_[static_cast<size_t>(r * kTiltedVocabulary + (i + shift_) % kTiltedVocabulary)] =
+              best_;
       }
     }
-    return {logits_.data(), from.rows, from.columns};
+    return Matrix<const float>{logits_.data(), from.rows, from.columns};
   }
 
  private:
@@ -47,18 +48,18 @@ class Tilted final : public model::Decoder {
 };
 
 cache::PagedKv new_cache() {
-  auto cache = cache::PagedKv::create(model::FakeDecoder::kv_shape(), kContext);
+  auto cache = cache::PagedKv::create(model::FakeDecoder::kv_shape(), kTiltedContext);
   REQUIRE(cache.has_value());
   return std::move(*cache);
 }
 
 std::vector<int32_t> some_tokens(int count) {
   std::vector<int32_t> tokens;
-  for (int t = 0; t < count; ++t) tokens.push_back((t * 5 + t / 7) % kVocabulary);
+  for (int t = 0; t < count; ++t) tokens.push_back((t * 5 + t / 7) % kTiltedVocabulary);
   return tokens;
 }
 
-DivergenceOptions windows(int context = kContext, int stride = 7) {
+DivergenceOptions windows(int context = kTiltedContext, int stride = 7) {
   DivergenceOptions options;
   options.context = context;
   options.stride = stride;
@@ -68,7 +69,7 @@ DivergenceOptions windows(int context = kContext, int stride = 7) {
 // ln of the probabilities of the likeliest and of another token.
 struct Logs {
   explicit Logs(double best) {
-    const double total = std::log(std::exp(best) + kVocabulary - 1);
+    const double total = std::log(std::exp(best) + kTiltedVocabulary - 1);
     likeliest = best - total;
     other = -total;
   }
@@ -155,7 +156,7 @@ TEST_CASE("decoders that take other batches are read in step") {
   CHECK(apart.mean().value == diverge(base, same, windows()).mean().value);
   DivergenceOptions halves = windows();
   halves.protocol = Protocol::Halves;
-  CHECK(diverge(base, model, halves).tokens.size() == 4 * (kContext / 2 - 1));
+  CHECK(diverge(base, model, halves).tokens.size() == 4 * (kTiltedContext / 2 - 1));
 }
 
 TEST_CASE("a recorded base says what the running one says") {
@@ -208,7 +209,7 @@ TEST_CASE("a divergence is exact where floats would overflow or vanish") {
 
 TEST_CASE("logits that are no numbers, foreign tokens and another vocabulary are refused") {
   Tilted base(3, 0), broken(std::numeric_limits<float>::quiet_NaN(), 0);
-  model::FakeDecoder larger(kVocabulary + 1, 8, 8);
+  model::FakeDecoder larger(kTiltedVocabulary + 1, 8, 8);
   cache::PagedKv first = new_cache(), second = new_cache();
   const auto pool = *Workers::create(1);
   const auto message = [&](model::Decoder& model, std::vector<int32_t> tokens) {

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "base/file.h"
 #include "measure/json_lines.h"
 #include "scratch_folder.h"
 
@@ -16,11 +17,6 @@ using Line = nlohmann::ordered_json;
 namespace {
 
 const Line kRun = {{"issun_eval", "test"}, {"model_hash", "aa"}, {"context", 512}};
-
-std::string read(const std::string& path) {
-  std::ifstream file(path);
-  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-}
 
 }  // namespace
 
@@ -55,7 +51,7 @@ TEST_CASE("a run that was interrupted goes on and measures only what is missing"
     CHECK(*integer_of(*(*results)[i], "square") == items[i] * items[i]);
     CHECK(*number_of(*(*results)[i], "share") == 0.1);
   }
-  const std::string text = read(path);
+  const std::string text = read_text(path).value();
   CHECK(std::count(text.begin(), text.end(), '\n') == 4);
 }
 
@@ -78,7 +74,7 @@ TEST_CASE("results of another run, or what are none, are refused and left alone"
     CAPTURE(text);
     std::ofstream(path, std::ios::trunc) << text;
     CHECK_FALSE(ItemLog::open(path, kRun).has_value());
-    CHECK(read(path) == text);
+    CHECK(read_text(path).value() == text);
   }
   CHECK_FALSE(ItemLog::open(folder.path("no/such/log"), kRun).has_value());
 }

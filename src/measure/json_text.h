@@ -6,6 +6,9 @@
 
 namespace issun::measure {
 
+// In place of a figure that this machine does not give.
+constexpr const char* kUnavailable = "unavailable";
+
 // Always UTF-8 and never an exception: what is none (a path, a name out of a file) becomes U+FFFD.
 // indent: -1 puts all on one line.
 inline std::string dump(const nlohmann::ordered_json& json, int indent = -1) {

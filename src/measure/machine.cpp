@@ -16,7 +16,7 @@ namespace issun::measure {
 
 namespace {
 
-constexpr int64_t kChunkBytes = 1 << 20;
+constexpr int64_t kTaskBytes = 1 << 20;
 // Two milliseconds or so: short enough to fall between the disturbances of a machine that does
 // other work, and all parts together too long for a cache.
 constexpr int64_t kTimedBytes = 32 << 20;
@@ -45,15 +45,15 @@ Result<double> read_bandwidth(Workers& workers, Effort effort) {
   const AlignedBuffer buffer = TRY(AlignedBuffer::create(bytes));
   std::vector<Sink> sinks(static_cast<size_t>(workers.count()));
   // Written first: pages that were never written are all the same page of zeros.
-  workers.for_each(bytes, kChunkBytes, [&](int64_t begin, int64_t end, int) {
-    std::memset(buffer.data() + begin, static_cast<int>(1 + begin / kChunkBytes % 255),
+  workers.for_each(bytes, kTaskBytes, [&](int64_t begin, int64_t end, int) {
+    std::memset(buffer.data() + begin, static_cast<int>(1 + begin / kTaskBytes % 255),
                 static_cast<size_t>(end - begin));
   });
   double best = 0;
   for (int pass = 0; pass < passes; ++pass) {
     for (int64_t part = 0; part < bytes; part += kTimedBytes) {
       const double start = seconds_now();
-      workers.for_each(kTimedBytes, kChunkBytes, [&](int64_t begin, int64_t end, int worker) {
+      workers.for_each(kTimedBytes, kTaskBytes, [&](int64_t begin, int64_t end, int worker) {
         sinks[static_cast<size_t>(worker)].sum += sum_of(buffer.data() + part + begin, end - begin);
       });
       best = std::max(best, static_cast<double>(kTimedBytes) / (seconds_now() - start));

@@ -4,13 +4,12 @@
 
 #include "base/cpu.h"
 #include "kernels/dispatch.h"
+#include "measure/json_text.h"
 #include "measure/machine.h"
 
 namespace issun::measure {
 
 namespace {
-
-constexpr const char* kUnavailable = "unavailable";
 
 nlohmann::ordered_json first_line(const std::string& path) {
   std::ifstream file(path);

@@ -2,22 +2,18 @@
 
 #include <doctest/doctest.h>
 
-#include <cstdlib>
-
 #include "base/file.h"
 #include "base/temporary.h"
 #include "measure/probes.h"
 #include "quantize/quantise.h"
+#include "source_tree.h"
 
 using namespace issun;
 using namespace issun::measure;
 
 namespace {
 
-std::string stories() {
-  const char* source = std::getenv("ISSUN_SOURCE");
-  return std::string(source != nullptr ? source : ".") + "/models/stories260K.gguf";
-}
+std::string stories() { return source_path("models/stories260K.gguf"); }
 
 TrialText some_text() {
   TrialText text;

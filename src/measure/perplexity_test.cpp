@@ -7,6 +7,7 @@
 #include "engine/runtime.h"
 #include "model/fake.h"
 #include "shared_data.h"
+#include "source_tree.h"
 
 using namespace issun;
 using namespace issun::measure;
@@ -219,9 +220,7 @@ TEST_CASE("a trained model is as surprised by its own story as the reference pro
 
 TEST_CASE("halves equal the perplexity that the most used engine finds") {
   if (!have_shared("data/corpora/tinyshakespeare/input.txt")) return;
-  const char* source = std::getenv("ISSUN_SOURCE");
-  const std::string path =
-      std::string(source != nullptr ? source : ".") + "/models/stories260K.gguf";
+  const std::string path = source_path("models/stories260K.gguf");
   engine::RuntimeOptions options;
   options.context = 256;
   options.max_outputs = 64;

@@ -17,6 +17,9 @@ constexpr ShapeExtras kQwen2{.projection_biases = true};
 constexpr ShapeExtras kQwen3{.head_norms = true};
 constexpr ShapeExtras kGemma3{.head_norms = true, .norms_after = true, .window = 512};
 constexpr ShapeExtras kMixtral{.experts = 8, .experts_used = 2, .expert_feed_forward = 14336};
+constexpr ShapeExtras kOlmoe{
+    .row_norms = true, .experts = 64, .experts_used = 8, .expert_feed_forward = 1024};
+constexpr ShapeExtras kTinyMoe{.experts = 8, .experts_used = 2, .expert_feed_forward = 256};
 constexpr ShapeExtras kQwen3Moe{
     .head_norms = true, .experts = 128, .experts_used = 8, .expert_feed_forward = 768};
 
@@ -24,6 +27,7 @@ constexpr ShapeExtras kQwen3Moe{
 // rope stretch, tied, extras.
 constexpr Shape kShapes[] = {
     {"tiny", "llama", 4, 256, 4, 2, 64, 768, 1024, 2048, 500000, 8, true},
+    {"tiny-moe", "llama", 4, 256, 4, 2, 64, 256, 1024, 2048, 10000, 0, false, kTinyMoe},
     {"llama-3.2-1b", "llama", 16, 2048, 32, 8, 64, 8192, 128256, 131072, 500000, 32, true},
     {"llama-3.2-3b", "llama", 28, 3072, 24, 8, 128, 8192, 128256, 131072, 500000, 32, true},
     {"llama-3.1-8b", "llama", 32, 4096, 32, 8, 128, 14336, 128256, 131072, 500000, 8, false},
@@ -33,6 +37,7 @@ constexpr Shape kShapes[] = {
     {"qwen3-0.6b", "qwen3", 28, 1024, 16, 8, 128, 3072, 151936, 40960, 1e6f, 0, true, kQwen3},
     {"gemma-3-1b", "gemma3", 26, 1152, 4, 1, 256, 6912, 262144, 32768, 1e6f, 0, true, kGemma3},
     {"mixtral-8x7b", "llama", 32, 4096, 32, 8, 128, 14336, 32000, 32768, 1e6f, 0, false, kMixtral},
+    {"olmoe-1b-7b", "olmoe", 16, 2048, 16, 16, 128, 1024, 50304, 4096, 10000, 0, false, kOlmoe},
     {"qwen3-30b-a3b", "qwen3moe", 48, 2048, 32, 4, 128, 6144, 151936, 40960, 1e6f, 0, false,
      kQwen3Moe},
 };
@@ -86,9 +91,10 @@ std::vector<quantize::PlannedTensor> planned_tensors(const Shape& shape) {
       projection(block + "attn_k", keys);
       projection(block + "attn_v", keys);
     }
-    if (shape.extras.head_norms) {
-      add(block + "attn_q_norm.weight", shape.head_width, 1);
-      add(block + "attn_k_norm.weight", shape.head_width, 1);
+    if (shape.extras.head_norms || shape.extras.row_norms) {
+      const bool whole = shape.extras.row_norms;
+      add(block + "attn_q_norm.weight", whole ? queries : shape.head_width, 1);
+      add(block + "attn_k_norm.weight", whole ? keys : shape.head_width, 1);
     }
     add(block + "attn_output.weight", queries, embedding);
     if (shape.extras.norms_after) add(block + "post_attention_norm.weight", embedding, 1);

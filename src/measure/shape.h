@@ -17,6 +17,7 @@ namespace issun::measure {
 struct ShapeExtras {
   bool projection_biases = false;  // of queries, keys and values
   bool head_norms = false;         // of the queries and keys of each head
+  bool row_norms = false;          // of the queries and keys of all heads as one row
   bool norms_after = false;        // of what each half of a layer gives
   bool fused = false;              // q k v in one matrix, gate and up in another
   int window = 0;                  // positions that local layers see; 0: there are none

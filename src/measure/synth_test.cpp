@@ -1,15 +1,15 @@
 #include "measure/synth.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
 #include <set>
 
+#include "base/file.h"
 #include "gguf/reader.h"
 #include "measure/random_rows.h"
 #include "measure/synthetic_vocabulary.h"
+#include "model/model.h"
+#include "scratch_folder.h"
 #include "shared_data.h"
 #include "tensor/codec.h"
 #include "tokenizer/tokenizer.h"
@@ -25,19 +25,6 @@ constexpr DType kFillable[] = {
     DType::MXFP4,  DType::NVFP4,  DType::Q2_K,   DType::Q3_K,    DType::Q4_K,  DType::Q5_K,
     DType::Q6_K,   DType::IQ4_NL, DType::IQ4_XS, DType::IQ3_XXS, DType::IQ3_S, DType::IQ2_XXS,
     DType::IQ2_XS, DType::IQ2_S,  DType::IQ1_S,  DType::IQ1_M};
-
-// A file of its own, gone at the end.
-struct TemporaryFile {
-  explicit TemporaryFile(const char* name)
-      : path(std::filesystem::temp_directory_path() / (std::to_string(::getpid()) + name)) {}
-  ~TemporaryFile() { std::filesystem::remove(path); }
-  std::filesystem::path path;
-};
-
-std::string content(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-}
 
 }  // namespace
 
@@ -107,6 +94,7 @@ TEST_CASE("the parameters of the public shapes are those of the models") {
   CHECK(parameters("qwen3-0.6b") == 596'049'920);
   CHECK(parameters("gemma-3-1b") == 999'885'952);
   CHECK(parameters("mixtral-8x7b") == 46'702'792'704);
+  CHECK(parameters("olmoe-1b-7b") == 6'919'161'856);
   CHECK(parameters("qwen3-30b-a3b") == 30'532'122'624);
 }
 
@@ -137,7 +125,8 @@ TEST_CASE(
 
 TEST_CASE(
     "a synthetic file opens, has the types of its mixture, and its tokenizer gives text back") {
-  const TemporaryFile file("synth.gguf");
+  const ScratchFolder folder;
+  const std::string path = folder.path("synth.gguf");
   const Shape& shape = *shape_from_name("tiny");
   for (const char* type :
        {"F32",   "F16",     "BF16",      "Q8_0",   "Q4_0",    "Q4_1",   "Q5_0",   "Q5_1",
@@ -146,9 +135,9 @@ TEST_CASE(
         "TQ1_0", "TQ2_0",   "MXFP4_MOE", "NVFP4",  "Q1_0",    "Q2_0"}) {
     CAPTURE(type);
     const quantize::FileType& file_type = *quantize::file_type_from_name(type);
-    const auto report = write_synthetic(shape, file_type, file.path.string());
+    const auto report = write_synthetic(shape, file_type, path);
     REQUIRE_MESSAGE(report.has_value(), report.error().message);
-    const auto opened = gguf::GgufFile::open(file.path.string());
+    const auto opened = gguf::GgufFile::open(path);
     REQUIRE_MESSAGE(opened.has_value(), opened.error().message);
     CHECK(opened->data_bytes() == report->weight_bytes);
     const auto planned = planned_tensors(shape);
@@ -170,15 +159,28 @@ TEST_CASE(
 }
 
 TEST_CASE("the same seed makes the same file, another seed another") {
-  const TemporaryFile first("seed1.gguf"), again("seed2.gguf"), other("seed3.gguf");
+  const ScratchFolder folder;
+  const std::string first = folder.path("1.gguf"), again = folder.path("2.gguf"),
+                    other = folder.path("3.gguf");
   const Shape& shape = *shape_from_name("tiny");
   const quantize::FileType& type = *quantize::file_type_from_name("Q4_K_M");
-  REQUIRE(
-      write_synthetic(shape, type, first.path.string(), {.seed = 5, .progress = {}}).has_value());
-  REQUIRE(
-      write_synthetic(shape, type, again.path.string(), {.seed = 5, .progress = {}}).has_value());
-  REQUIRE(
-      write_synthetic(shape, type, other.path.string(), {.seed = 6, .progress = {}}).has_value());
-  CHECK(content(first.path) == content(again.path));
-  CHECK(content(first.path) != content(other.path));
+  REQUIRE(write_synthetic(shape, type, first, {.seed = 5, .progress = {}}).has_value());
+  REQUIRE(write_synthetic(shape, type, again, {.seed = 5, .progress = {}}).has_value());
+  REQUIRE(write_synthetic(shape, type, other, {.seed = 6, .progress = {}}).has_value());
+  CHECK(read_text(first).value() == read_text(again).value());
+  CHECK(read_text(first).value() != read_text(other).value());
+}
+
+TEST_CASE("an expert shape opens as a model, and its tensors are those it asks for") {
+  const ScratchFolder folder;
+  const std::string path = folder.path("synth-moe.gguf");
+  for (const char* type : {"F32", "Q8_0", "Q4_K_M"}) {
+    CAPTURE(type);
+    const auto report =
+        write_synthetic(*shape_from_name("tiny-moe"), *quantize::file_type_from_name(type), path);
+    REQUIRE_MESSAGE(report.has_value(), report.error().message);
+    const auto opened = model::Model::open(path);
+    REQUIRE_MESSAGE(opened.has_value(), opened.error().message);
+    for (const auto& layer : (*opened)->config.layers) CHECK(layer.mixture.experts == 8);
+  }
 }

@@ -78,10 +78,6 @@ std::string special_name(int i) {
   }
 }
 
-std::vector<std::string_view> views(const std::vector<std::string>& texts) {
-  return {texts.begin(), texts.end()};
-}
-
 }  // namespace
 
 Result<SyntheticVocabulary> make_vocabulary(int size) {
@@ -106,18 +102,23 @@ Result<SyntheticVocabulary> make_vocabulary(int size) {
   return vocabulary;
 }
 
-Result<void> write_keys(const SyntheticVocabulary& vocabulary, gguf::GgufWriter& writer) {
+void set_vocabulary_keys(const SyntheticVocabulary& vocabulary, import::Keys& keys) {
   const auto set = [&](const char* key, gguf::Value value) {
-    return writer.set(std::string("tokenizer.ggml.") + key, value);
+    keys.set_general(std::string("tokenizer.ggml.") + key, std::move(value));
   };
-  TRY(set("model", gguf::make_string("gpt2")));
-  TRY(set("pre", gguf::make_string("llama-bpe")));
-  TRY(set("tokens", gguf::make_strings(views(vocabulary.tokens))));
-  TRY(set("token_type", gguf::make_i32s(vocabulary.kinds)));
-  TRY(set("merges", gguf::make_strings(views(vocabulary.merges))));
-  TRY(set("bos_token_id", gguf::make_u32(static_cast<uint32_t>(vocabulary.bos))));
-  TRY(set("eos_token_id", gguf::make_u32(static_cast<uint32_t>(vocabulary.eos))));
-  return set("add_bos_token", gguf::make_bool(true));
+  const auto texts = [&](const std::vector<std::string>& all) {
+    std::vector<std::string_view> views;
+    for (const std::string& text : all) views.push_back(keys.keep(text));
+    return gguf::make_strings(std::move(views));
+  };
+  set("model", gguf::make_string("gpt2"));
+  set("pre", gguf::make_string("llama-bpe"));
+  set("tokens", texts(vocabulary.tokens));
+  set("token_type", gguf::make_i32s(vocabulary.kinds));
+  set("merges", texts(vocabulary.merges));
+  set("bos_token_id", gguf::make_u32(static_cast<uint32_t>(vocabulary.bos)));
+  set("eos_token_id", gguf::make_u32(static_cast<uint32_t>(vocabulary.eos)));
+  set("add_bos_token", gguf::make_bool(true));
 }
 
 }  // namespace issun::measure

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "base/result.h"
-#include "gguf/writer.h"
+#include "import/keys.h"
 
 namespace issun::measure {
 
@@ -27,6 +27,6 @@ constexpr int kSmallestVocabulary = 256 + kSpecialTokens;
 Result<SyntheticVocabulary> make_vocabulary(int size);
 
 // The keys of the tokenizer.
-Result<void> write_keys(const SyntheticVocabulary& vocabulary, gguf::GgufWriter& writer);
+void set_vocabulary_keys(const SyntheticVocabulary& vocabulary, import::Keys& keys);
 
 }  // namespace issun::measure

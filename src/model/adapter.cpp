@@ -105,8 +105,8 @@ class Reader {
 };
 
 // The rows of b that belong to a matrix which is all of `base`, or some of its rows.
-LowRank part_for(const Linear& linear, const Tensor& base, const Pair& pair) {
-  LowRank part{pair.a, pair.b, pair.scale};
+LowRank part_for(const Linear& linear, const Tensor& base, const Pair& pair, int adapter) {
+  LowRank part{pair.a, pair.b, pair.scale, adapter};
   const int64_t first = (linear.weight.data - base.data) / base.row_bytes();
   part.b.size = {pair.b.columns(), linear.weight.rows(), 1, 1};
   part.b.data = pair.b.row(first);
@@ -134,10 +134,12 @@ Result<void> add(Model& model, const gguf::GgufFile& file, float scale) {
   model.weights.each_adaptable([&](Linear& linear) {
     const Pair* pair = pair_of(linear);
     if (pair == nullptr) return;
-    linear.adapters.push_back(part_for(linear, model.file.find(linear.weight.name), *pair));
+    linear.adapters.push_back(part_for(linear, model.file.find(linear.weight.name), *pair,
+                                       static_cast<int>(model.adapters.size())));
     sizes.rank = std::max(sizes.rank, pair->a.rows());
     sizes.outputs = std::max(sizes.outputs, linear.weight.rows());
   });
+  ++sizes.count;
   return {};
 }
 

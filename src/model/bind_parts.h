@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "model/binder.h"
 
@@ -9,6 +10,10 @@ namespace issun::model {
 
 Result<RecurrentWeights> bind_recurrent(const Binder& bind, const ModelConfig& config,
                                         const LayerConfig& layer, const std::string& block);
+// Of a mixture, in whichever form the file has them.
+Result<std::vector<FeedForwardWeights>> bind_experts(const Binder& bind, const std::string& block,
+                                                     int64_t embedding,
+                                                     const MixtureConfig& mixture);
 Result<LatentWeights> bind_latent(const Binder& bind, const ModelConfig& config,
                                   const LayerConfig& layer, const std::string& block);
 Result<LayerInputWeights> bind_layer_inputs(const Binder& bind, const ModelConfig& config);

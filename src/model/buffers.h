@@ -13,6 +13,7 @@
 #include "model/layer/mixture.h"
 #include "model/layer/recurrent.h"
 #include "model/layer/streams.h"
+#include "model/residency.h"
 
 namespace issun::model {
 
@@ -34,6 +35,9 @@ struct Buffers {
   FeedForwardRoom feed_forward;
   MixtureRoom mixture;
   std::span<float> logits;  // (max_outputs, vocabulary)
+  // Where experts come and go: what of a layer is needed, and what is expected.
+  std::vector<experts::Use> uses;
+  std::vector<Residency::Guess> guesses;
 
   // Reserves everything; allocates and fills the spans when `allocate`.
   static Result<std::unique_ptr<Buffers>> make(const ModelConfig& config,

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <span>
 
+#include "base/check.h"
+#include "base/result.h"
 #include "cache/paged_kv.h"
 #include "tensor/tensor.h"
 
@@ -31,11 +33,18 @@ class Decoder {
   virtual int max_rows() const = 0;
   virtual int max_sequences() const = 0;
   virtual int max_outputs() const = 0;
+  // Whether a row has the same bits in batches of so many rows as in those of so many others.
+  virtual bool computes_alike(int, int) const { return true; }
   // The longest a sequence may become, in tokens.
   virtual int64_t context() const = 0;
   // (outputs, vocabulary), or what else the network gives of a row; valid until the next run.
-  // Cannot fail: all was checked at load.
-  virtual Matrix<const float> run(const Batch& batch, cache::PagedKv& cache) = 0;
+  // Error: weights that are read from the disk as they are needed, and could not be; the batch's
+  // positions hold nothing then. All else was checked at load.
+  virtual Result<Matrix<const float>> run(const Batch& batch, cache::PagedKv& cache) = 0;
+  // How many adapters its weights have, and by what each counts from now on, beside the scale it
+  // was added with; 1 each at first. What the cache holds was made with those that counted then.
+  virtual int adapters() const { return 0; }
+  virtual void scale_adapters(std::span<const float> scales) { CHECK_THAT(scales.empty()); }
 };
 
 }  // namespace issun::model

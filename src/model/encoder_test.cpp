@@ -8,6 +8,7 @@
 #include "model/forward.h"
 #include "model/head.h"
 #include "model/model.h"
+#include "model/testing.h"
 #include "shared_data.h"
 
 using namespace issun;
@@ -66,7 +67,7 @@ std::vector<float> hidden(const Golden& golden, const kernels::KernelTable& tabl
     REQUIRE(cache.extend(tables[i], static_cast<int>(texts[i].size())));
     sequences.push_back({&tables[i], static_cast<int>(texts[i].size())});
   }
-  const auto out = forward->run({tokens, sequences, outputs}, cache);
+  const auto out = *forward->run({tokens, sequences, outputs}, cache);
   return {out.data, out.data + out.rows * out.columns};
 }
 
@@ -83,16 +84,6 @@ std::vector<float> through_head(const Golden& golden, const kernels::KernelTable
     all.insert(all.end(), out.begin(), out.end());
   }
   return all;
-}
-
-double nmse(std::span<const float> a, std::span<const float> b) {
-  REQUIRE(a.size() == b.size());
-  double wrong = 0, all = 0;
-  for (size_t i = 0; i < a.size(); ++i) {
-    wrong += (double{a[i]} - b[i]) * (double{a[i]} - b[i]);
-    all += double{b[i]} * b[i];
-  }
-  return wrong / all;
 }
 
 constexpr const char* kNames[] = {"bert-mean",   "bert-rerank", "gemma-embedding", "jina-bert-v2",

@@ -4,11 +4,13 @@
 
 #include <functional>
 
+#include "gguf/pack.h"
 #include "kernels/dispatch.h"
 #include "model/forward.h"
 #include "model/made_up.h"
 #include "model/reference.h"
 #include "model/sequence.h"
+#include "model/testing.h"
 
 using namespace issun;
 using namespace issun::model;
@@ -42,17 +44,6 @@ std::vector<float> forward(const ModelConfig& config, const Weights& weights,
     all.insert(all.end(), out.data, out.data + out.rows * out.columns);
   }
   return all;
-}
-
-double nmse(const std::vector<float>& a, const std::vector<float>& b) {
-  REQUIRE(a.size() == b.size());
-  double wrong = 0, all = 0;
-  for (size_t i = 0; i < a.size(); ++i) {
-    const double x = a[i], y = b[i];
-    wrong += (x - y) * (x - y);
-    all += y * y;
-  }
-  return wrong / all;
 }
 
 using Change = std::function<void(ModelConfig&)>;
@@ -327,6 +318,56 @@ TEST_CASE("How a file holds the projections changes no bit") {
     CHECK(run(facts_with_experts(), {.experts = ExpertLayout::Single, .biases = biases}) == split);
   }
   CHECK(run(small_facts(), {.tied = false}) != run(small_facts(), {.tied = true}));
+}
+
+TEST_CASE("Experts that are packed have the bits of the stacks, biases in stacks and all") {
+  const kernels::KernelTable& kernels = *kernels::available_kernels().back();
+  for (const ExpertLayout layout : {ExpertLayout::Split, ExpertLayout::Merged}) {
+    for (const bool biases : {false, true}) {
+      const MadeUpModel model(facts_with_experts(), {.experts = layout, .biases = biases});
+      const ScratchFolder folder;
+      REQUIRE(gguf::pack_experts(model.file(), folder.path("packed.gguf")));
+      const auto file = *gguf::GgufFile::open(folder.path("packed.gguf"));
+      const auto weights = Weights::bind(file, model.config);
+      REQUIRE_MESSAGE(weights, (weights ? "" : weights.error().message));
+      CHECK(forward(model.config, *weights, kernels) ==
+            forward(model.config, model.weights, kernels));
+    }
+  }
+}
+
+TEST_CASE("An expert that is missing, or whose bias stands twice, is refused by name") {
+  const MadeUpModel model(facts_with_experts(), {.experts = ExpertLayout::Single, .biases = true});
+  const ScratchFolder folder;
+  const auto refusal = [&](std::string_view without, std::string_view with) {
+    auto writer = *gguf::GgufWriter::create(folder.path("m.gguf"));
+    REQUIRE(writer.copy(model.file().metadata()));
+    const auto tensors = model.file().tensors();
+    for (const Tensor& tensor : tensors) {
+      if (tensor.name != without)
+        REQUIRE(
+            writer.add_tensor(tensor.name, tensor.type, gguf::without_trailing_ones(tensor.size)));
+    }
+    const int64_t rows = model.config.layers[0].mixture.length;
+    const int64_t experts = model.config.layers[0].mixture.experts;
+    if (!with.empty())
+      REQUIRE(writer.add_tensor(with, DType::F32, std::vector<int64_t>{rows, experts}));
+    for (const Tensor& tensor : tensors) {
+      if (tensor.name != without)
+        REQUIRE(writer.append({tensor.data, static_cast<size_t>(tensor.bytes())}));
+    }
+    if (!with.empty())
+      REQUIRE(writer.append(std::vector<std::byte>(static_cast<size_t>(4 * rows * experts))));
+    REQUIRE(writer.finish());
+    const auto file = *gguf::GgufFile::open(folder.path("m.gguf"));
+    const auto bound = Weights::bind(file, model.config);
+    REQUIRE_FALSE(bound.has_value());
+    return bound.error().message;
+  };
+  CHECK(refusal("blk.1.ffn_gate.4.weight", "") ==
+        "blk.1.ffn_gate.4.weight: expected this tensor, found none");
+  CHECK(refusal("", "blk.0.ffn_up_exps.bias") ==
+        "blk.0.ffn_up.0.bias: expected no such tensor beside blk.0.ffn_up_exps.bias");
 }
 
 TEST_CASE("The company in which a token visits an expert changes no bit of it") {

@@ -71,26 +71,60 @@ Result<std::unique_ptr<Forward>> Forward::create(const ModelConfig& config, cons
                 buffers.error().message);
   }
   forward->buffers_ = std::move(*buffers);
+  forward->adapter_scales_.assign(static_cast<size_t>(options.adapters.count), 1);
   forward->scratch_ = TRY(kernels::LinearScratch::create(workers.count()));
   return forward;
 }
 
-Matrix<const float> Forward::run(const Batch& batch, cache::PagedKv& cache) {
+void Forward::scale_adapters(std::span<const float> scales) {
+  CHECK_THAT(scales.size() == adapter_scales_.size());
+  std::copy(scales.begin(), scales.end(), adapter_scales_.begin());
+}
+
+Result<Matrix<const float>> Forward::run(const Batch& batch, cache::PagedKv& cache) {
   CHECK_THAT(static_cast<int>(batch.tokens.size()) <= options_.max_rows);
   CHECK_THAT(static_cast<int>(batch.sequences.size()) <= options_.max_sequences);
   CHECK_THAT(static_cast<int>(batch.outputs.size()) <= options_.max_outputs);
   CHECK_THAT(cache.shape().layers.size() == config_.layers.size());
-  const Pass pass{config_,        weights_,          kernels_,  workers_, scratch_,
-                  options_.exact, options_.observer, *buffers_, batch,    cache};
+  const Pass pass{config_,
+                  weights_,
+                  kernels_,
+                  workers_,
+                  scratch_,
+                  options_.exact,
+                  options_.observer,
+                  options_.routing,
+                  options_.profile,
+                  residency_,
+                  adapter_scales_,
+                  *buffers_,
+                  batch,
+                  cache};
+  const ProfiledPass profiled(options_.profile);
   place(pass);
   embed(pass);
   prepare_layer_inputs(pass);
   open_streams(pass);
-  for (int l = 0; l < static_cast<int>(config_.layers.size()); ++l) run_layer(pass, l);
+  for (int l = 0; l < static_cast<int>(config_.layers.size()); ++l) TRY(run_one(pass, l));
   close_streams(pass);
   const Matrix<float> rows = hidden(pass);
-  if (options_.hidden) return {rows.data, rows.rows, rows.columns, rows.stride};
+  if (options_.hidden) {
+    return Matrix<const float>{rows.data, rows.rows, rows.columns, rows.stride};
+  }
   return logits(pass, rows);
+}
+
+Result<void> Forward::run_one(const Pass& pass, int l) const {
+  const bool whole = residency_ != nullptr && residency_->whole_layers();
+  if (whole) {
+    const Timed timed(options_.profile, Step::Waiting);
+    residency_->enter(l);
+    TRY(residency_->failure());
+  }
+  run_layer(pass, l);
+  if (whole) residency_->leave(l);
+  if (residency_ != nullptr) TRY(residency_->failure());
+  return {};
 }
 
 // Where each row stands, and how it is rotated.
@@ -119,6 +153,7 @@ void Forward::place(const Pass& pass) const {
 }
 
 void Forward::embed(const Pass& pass) const {
+  const Timed timed(pass.profile, Step::Embedding);
   const int64_t width = config_.embedding_length;
   const Matrix<float> residual = view(buffers_->residual, pass.rows(), width);
   const Matrix<float> normed = view(buffers_->normed, pass.rows(), width);
@@ -145,6 +180,7 @@ void Forward::embed(const Pass& pass) const {
 
 // What the layers leave in the rows that are wanted, normed.
 Matrix<float> Forward::hidden(const Pass& pass) const {
+  const Timed timed(pass.profile, Step::Norms);
   const int64_t rows = static_cast<int64_t>(pass.batch.outputs.size());
   const Matrix<float> residual = view(buffers_->residual, pass.rows(), config_.embedding_length);
   const Matrix<float> normed = view(buffers_->normed, rows, config_.embedding_length);
@@ -160,6 +196,7 @@ Matrix<float> Forward::hidden(const Pass& pass) const {
 }
 
 Matrix<const float> Forward::logits(const Pass& pass, const Matrix<float>& normed) const {
+  const Timed timed(pass.profile, Step::OutputMatrix);
   const int64_t rows = normed.rows;
   const Matrix<float> out = view(buffers_->logits, rows, config_.vocabulary_size);
   if (rows > 0) pass.project(normed, {{weights_.output, out}});

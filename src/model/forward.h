@@ -1,5 +1,5 @@
 // The forward pass of a decoder: a loop over its layers (layer/layer.h). All memory is planned at
-// creation; run() neither allocates nor locks nor fails.
+// creation; run() neither allocates nor locks, and fails only where weights come from the disk.
 #pragma once
 
 #include <memory>
@@ -11,6 +11,8 @@
 #include "model/config.h"
 #include "model/decoder.h"
 #include "model/observer.h"
+#include "model/profile.h"
+#include "model/residency.h"
 #include "model/rope.h"
 #include "model/weights.h"
 
@@ -32,6 +34,10 @@ struct ForwardOptions {
   bool rotate_keys = false, rotate_values = false;
   bool hidden = false;                  // run() gives the rows after the last norm, not logits
   ProductObserver* observer = nullptr;  // of all that run() multiplies; outlives the pass
+  RoutingObserver* routing = nullptr;   // of what mixtures choose; likewise
+  Profile* profile = nullptr;           // of where the time goes; likewise
+  // What experts are guessed needs room: where some come and go, or somebody looks.
+  bool guesses = false;
 };
 
 class Forward final : public Decoder {
@@ -45,13 +51,21 @@ class Forward final : public Decoder {
                                                  const kernels::KernelTable& kernels,
                                                  Workers& workers, const ForwardOptions& options);
   ~Forward() override;
+  // From now on these weights come and go. The residency outlives the pass, whose options have
+  // `guesses`.
+  void set_residency(Residency& residency) { residency_ = &residency; }
 
   int vocabulary_size() const override { return config_.vocabulary_size; }
   int max_rows() const override { return options_.max_rows; }
   int max_sequences() const override { return options_.max_sequences; }
   int max_outputs() const override { return options_.max_outputs; }
+  bool computes_alike(int rows, int other) const override {
+    return kernels::family_for(kernels_, rows) == kernels::family_for(kernels_, other);
+  }
   int64_t context() const override { return options_.context; }
-  Matrix<const float> run(const Batch& batch, cache::PagedKv& cache) override;
+  Result<Matrix<const float>> run(const Batch& batch, cache::PagedKv& cache) override;
+  int adapters() const override { return options_.adapters.count; }
+  void scale_adapters(std::span<const float> scales) override;
 
  private:
   Forward(const ModelConfig& config, const Weights& weights, const kernels::KernelTable& kernels,
@@ -60,6 +74,7 @@ class Forward final : public Decoder {
   // What stands before and after the layers, in order.
   void place(const Pass& pass) const;
   void embed(const Pass& pass) const;
+  Result<void> run_one(const Pass& pass, int l) const;
   Matrix<float> hidden(const Pass& pass) const;
   Matrix<const float> logits(const Pass& pass, const Matrix<float>& hidden) const;
 
@@ -68,7 +83,9 @@ class Forward final : public Decoder {
   const kernels::KernelTable& kernels_;
   Workers& workers_;
   const ForwardOptions options_;
-  std::vector<Rope> ropes_;  // as config.ropes
+  Residency* residency_ = nullptr;
+  std::vector<Rope> ropes_;            // as config.ropes
+  std::vector<float> adapter_scales_;  // by adapter
   kernels::LinearScratch scratch_;
   std::unique_ptr<Buffers> buffers_;
 };

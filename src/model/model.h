@@ -29,7 +29,9 @@ struct Model {
 
 // What holding a model takes, in bytes, known before anything is loaded.
 struct MemoryPlan {
-  int64_t weights = 0;  // the file, mapped: shared between processes, given back under pressure
+  // The file, mapped: shared between processes, given back under pressure. Of a model larger than
+  // memory what is held of it at most.
+  int64_t weights = 0;
   int64_t cache = 0;    // keys and values of `context` positions
   int64_t working = 0;  // activations, logits, scratch of the workers
   int64_t program =

@@ -5,6 +5,7 @@
 #include "model/forward.h"
 #include "model/model.h"
 #include "model/sequence.h"
+#include "model/testing.h"
 #include "shared_data.h"
 
 using namespace issun;
@@ -12,11 +13,11 @@ using namespace issun::model;
 
 namespace {
 
-constexpr int kTokens = 24;
+constexpr int kTextLength = 24;
 
 std::vector<int32_t> some_tokens(int seed) {
   std::vector<int32_t> tokens;
-  for (int i = 0; i < kTokens; ++i) tokens.push_back((seed + i * 79 + i * i) % 300);
+  for (int i = 0; i < kTextLength; ++i) tokens.push_back((seed + i * 79 + i * i) % 300);
   return tokens;
 }
 
@@ -62,15 +63,6 @@ void each_kind(Body&& body) {
   }
 }
 
-double nmse(const std::vector<float>& a, const std::vector<float>& b) {
-  double wrong = 0, all = 0;
-  for (size_t i = 0; i < a.size(); ++i) {
-    wrong += (double{a[i]} - b[i]) * (double{a[i]} - b[i]);
-    all += double{b[i]} * b[i];
-  }
-  return wrong / all;
-}
-
 }  // namespace
 
 TEST_CASE("How a text is cut into pieces of one family changes no bit of a state") {
@@ -87,13 +79,13 @@ TEST_CASE("Two texts in one batch have a state each") {
     std::vector<int32_t> first = some_tokens(1), second = some_tokens(2), both = first;
     second.resize(9);
     both.insert(both.end(), second.begin(), second.end());
-    const auto alone = setting.alone(first, kTokens), other = setting.alone(second, 9);
+    const auto alone = setting.alone(first, kTextLength), other = setting.alone(second, 9);
     cache::PageTable a = setting.cache.new_table(), b = setting.cache.new_table();
-    REQUIRE(setting.cache.extend(a, kTokens));
+    REQUIRE(setting.cache.extend(a, kTextLength));
     REQUIRE(setting.cache.extend(b, 9));
-    const SequenceRows sequences[] = {{&a, kTokens}, {&b, 9}};
-    const int32_t outputs[] = {kTokens - 1, kTokens + 8};
-    const auto logits = setting.forward->run({both, sequences, outputs}, setting.cache);
+    const SequenceRows sequences[] = {{&a, kTextLength}, {&b, 9}};
+    const int32_t outputs[] = {kTextLength - 1, kTextLength + 8};
+    const auto logits = *setting.forward->run({both, sequences, outputs}, setting.cache);
     CHECK(setting.last(logits, 0) == alone);
     CHECK(nmse(setting.last(logits, 1), other) < 1e-6);
   });
@@ -105,12 +97,12 @@ TEST_CASE("A text goes on from a kept state as if it had come there for the firs
                                right = some_tokens(3);
     std::vector<int32_t> whole = begun;
     whole.insert(whole.end(), right.begin(), right.end());
-    const auto expected = setting.alone(whole, kTokens);
+    const auto expected = setting.alone(whole, kTextLength);
     Sequence sequence(*setting.forward, setting.cache);
     REQUIRE(sequence.append(begun, Wanted::None));
     sequence.keep();
     REQUIRE(sequence.append(wrong, Wanted::None));
-    sequence.truncate(kTokens);
+    sequence.truncate(kTextLength);
     CHECK(setting.last(*sequence.append(right, Wanted::Last)) == expected);
   });
 }

@@ -23,7 +23,9 @@ Result<Matrix<const float>> Sequence::append(std::span<const int32_t> tokens, Wa
   const auto outputs = wanted == Wanted::All    ? rows
                        : wanted == Wanted::Last ? rows.last(rows.empty() ? 0 : 1)
                                                 : rows.first(0);
-  return decoder_.run({tokens, {&sequence, 1}, outputs}, cache_);
+  auto logits = decoder_.run({tokens, {&sequence, 1}, outputs}, cache_);
+  if (!logits) cache_.truncate(table_, cache_.has_states() ? 0 : table_.length - count);
+  return logits;
 }
 
 }  // namespace issun::model

@@ -65,41 +65,6 @@ Result<FeedForwardWeights> bind_feed_forward(const Binder& bind, const std::stri
   return weights;
 }
 
-// The experts of a layer lie below each other in a tensor for each of their matrices, of which gate
-// and up may be merged, or, in old files, in tensors of their own.
-Result<std::vector<FeedForwardWeights>> bind_experts(const Binder& bind, const std::string& block,
-                                                     int64_t embedding,
-                                                     const MixtureConfig& mixture) {
-  const int64_t n = mixture.experts, hidden = mixture.length;
-  std::vector<FeedForwardWeights> experts(static_cast<size_t>(n));
-  if (bind.has(block + "ffn_down.0.weight")) {
-    for (size_t e = 0; e < experts.size(); ++e) {
-      experts[e] = TRY(
-          bind_feed_forward(bind, block, fmt::format(".{}", e), mixture.gated, embedding, hidden));
-    }
-    return experts;
-  }
-  const bool merged = mixture.gated && bind.has(block + "ffn_gate_up_exps.weight");
-  Linear gate, up;
-  if (merged) {
-    gate = TRY(bind.linears(block + "ffn_gate_up_exps", n, 2 * hidden, embedding));
-  } else {
-    if (mixture.gated) {
-      gate = TRY(bind.linears(block + "ffn_gate_exps", n, hidden, embedding));
-    }
-    up = TRY(bind.linears(block + "ffn_up_exps", n, hidden, embedding));
-  }
-  const Linear down = TRY(bind.linears(block + "ffn_down_exps", n, embedding, hidden));
-  for (int64_t e = 0; e < n; ++e) {
-    FeedForwardWeights& expert = experts[static_cast<size_t>(e)];
-    if (mixture.gated) expert.gate = rows_of(gate, (merged ? 2 * e : e) * hidden, hidden);
-    expert.up =
-        merged ? rows_of(gate, (2 * e + 1) * hidden, hidden) : rows_of(up, e * hidden, hidden);
-    expert.down = rows_of(down, e * embedding, embedding);
-  }
-  return experts;
-}
-
 Result<MixtureWeights> bind_mixture(const Binder& bind, int64_t embedding,
                                     const MixtureConfig& mixture, const std::string& block) {
   MixtureWeights weights;

@@ -15,11 +15,13 @@ struct LowRank {
   Tensor a;  // (rank, inputs)
   Tensor b;  // (outputs, rank)
   float scale = 1;
+  int adapter = 0;  // whose it is
 };
 
 // The room that adapters need for each token.
 struct AdapterSizes {
   int64_t rank = 0, outputs = 0;  // the largest
+  int count = 0;                  // of adapters
 };
 
 // A matrix (outputs x inputs) and, where the file has one, its bias (outputs, F32).

@@ -27,7 +27,7 @@ void pack(const BookBlock& found, BlockIQ2_XXS* block) {
 void pack(const BookBlock& found, BlockIQ2_XS* block) {
   block->d = found.d;
   for (int j = 0; j < 32; ++j) {
-    const Choice& choice = found.choices[j / 2];
+    const GroupChoice& choice = found.choices[j / 2];
     block->quarters[j] =
         static_cast<uint16_t>(choice.entries[j % 2] | (choice.signs[j % 2] & 127) << 9);
   }
@@ -39,7 +39,7 @@ void pack(const BookBlock& found, BlockIQ2_S* block) {
   block->d = found.d;
   std::memset(block->high, 0, sizeof block->high);
   for (int j = 0; j < 32; ++j) {
-    const Choice& choice = found.choices[j / 2];
+    const GroupChoice& choice = found.choices[j / 2];
     block->low[j] = static_cast<uint8_t>(choice.entries[j % 2]);
     block->signs[j] = static_cast<uint8_t>(choice.signs[j % 2]);
     block->high[j / 4] |= static_cast<uint8_t>(choice.entries[j % 2] >> 8 << (j % 4 * 2));
@@ -51,7 +51,7 @@ void pack(const BookBlock& found, BlockIQ2_S* block) {
 void pack(const BookBlock& found, BlockIQ3_XXS* block) {
   block->d = found.d;
   for (int g = 0; g < 8; ++g) {
-    const Choice& choice = found.choices[g];
+    const GroupChoice& choice = found.choices[g];
     int eights[4];
     for (int j = 0; j < 4; ++j) eights[j] = choice.signs[2 * j] | choice.signs[2 * j + 1] << 4;
     for (int i = 0; i < 8; ++i) block->places[8 * g + i] = static_cast<uint8_t>(choice.entries[i]);
@@ -65,7 +65,7 @@ void pack(const BookBlock& found, BlockIQ3_S* block) {
   std::memset(block->high, 0, sizeof block->high);
   std::memset(block->scales, 0, sizeof block->scales);
   for (int g = 0; g < 8; ++g) {
-    const Choice& choice = found.choices[g];
+    const GroupChoice& choice = found.choices[g];
     for (int i = 0; i < 8; ++i) {
       block->low[8 * g + i] = static_cast<uint8_t>(choice.entries[i]);
       block->high[g] |= static_cast<uint8_t>(choice.entries[i] >> 8 << i);
@@ -80,7 +80,7 @@ void pack(const BookBlock& found, BlockIQ3_S* block) {
 void pack(const BookBlock& found, BlockIQ1_S* block) {
   block->d = found.d;
   for (int g = 0; g < 8; ++g) {
-    const Choice& choice = found.choices[g];
+    const GroupChoice& choice = found.choices[g];
     int high = found.scales[g] << 12 | (choice.below[0] ? 0x8000 : 0);
     for (int j = 0; j < 4; ++j) {
       block->low[4 * g + j] = static_cast<uint8_t>(choice.entries[j]);
@@ -93,7 +93,7 @@ void pack(const BookBlock& found, BlockIQ1_S* block) {
 void pack(const BookBlock& found, BlockIQ1_M* block) {
   std::memset(block, 0, sizeof *block);
   for (int j = 0; j < 32; ++j) {
-    const Choice& choice = found.choices[j / 2];
+    const GroupChoice& choice = found.choices[j / 2];
     const int entry = choice.entries[j % 2];
     block->low[j] = static_cast<uint8_t>(entry);
     const int nibble = entry >> 8 | (choice.below[j % 2] ? 8 : 0);

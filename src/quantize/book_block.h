@@ -15,7 +15,7 @@ struct Multiples {
 struct BookBlock {
   uint16_t d = 0;
   int scales[16] = {};
-  Choice choices[16];
+  GroupChoice choices[16];
 };
 
 inline constexpr Multiples kMultiplesIq2 = {0.25f, 0.5f, 1, 15};

@@ -12,7 +12,7 @@ namespace issun::quantize {
 constexpr int kWidest = 8;  // vectors in a group
 
 // What a group became at a scale: x ~ scale * values.
-struct Choice {
+struct GroupChoice {
   int entries[kWidest] = {};         // of each vector
   int signs[kWidest] = {};           // 1 for minus, the first value in the lowest bit
   bool below[kWidest] = {};          // IQ1: minus an eighth instead of plus
@@ -113,8 +113,8 @@ class SignedGroup {
     }
   }
 
-  Choice choose(float scale) const {
-    Choice choice;
+  GroupChoice choose(float scale) const {
+    GroupChoice choice;
     for (int v = 0; v < size / width(); v += 8 / width()) {
       const bool odd = even_ && minus_signs(v) % 2 != 0;
       if (width() == 8) {
@@ -140,7 +140,7 @@ class SignedGroup {
     return count;
   }
 
-  void take(int v, bool turned, float scale, Choice* choice) const {
+  void take(int v, bool turned, float scale, GroupChoice* choice) const {
     const int entry = vectors_.find(v, turned, scale).entry;
     choice->entries[v] = entry;
     choice->products += (turned ? vectors_.flipped(v) : vectors_.products(v))[entry];
@@ -202,7 +202,7 @@ class ShiftedGroup {
       errors[k] = alike_ ? std::min(above[k], below[k]) : each[k];
   }
 
-  Choice choose(float scale) const {
+  GroupChoice choose(float scale) const {
     Vectors::Least found[4][2];
     float sums[2] = {};
     for (int v = 0; v < size / 8; ++v) {
@@ -211,7 +211,7 @@ class ShiftedGroup {
         sums[below] += found[v][below].error;
       }
     }
-    Choice choice;
+    GroupChoice choice;
     for (int v = 0; v < size / 8; ++v) {
       const bool below = alike_ ? sums[1] < sums[0] : found[v][1].error < found[v][0].error;
       take(v, below, found[v][below ? 1 : 0].entry, &choice);
@@ -219,15 +219,15 @@ class ShiftedGroup {
     return choice;
   }
   // With all values an eighth below, or above.
-  Choice choose_as(bool below, float scale) const {
-    Choice choice;
+  GroupChoice choose_as(bool below, float scale) const {
+    GroupChoice choice;
     for (int v = 0; v < size / 8; ++v)
       take(v, below, vectors_.find(2 * v + (below ? 1 : 0), false, scale).entry, &choice);
     return choice;
   }
 
  private:
-  void take(int v, bool below, int entry, Choice* choice) const {
+  void take(int v, bool below, int entry, GroupChoice* choice) const {
     const int slot = 2 * v + (below ? 1 : 0);
     choice->entries[v] = entry;
     choice->below[v] = below;

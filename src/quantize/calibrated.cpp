@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/quote.h"
+#include "gguf/expert_names.h"
 #include "kernels/dispatch.h"
 #include "kernels/search.h"
 #include "quantize/finite.h"
@@ -11,13 +12,7 @@ namespace issun::quantize {
 
 namespace {
 
-constexpr int64_t kChunkValues = 1 << 20;  // that are rounded at a time
-
-int layer_of(std::string_view name) {
-  constexpr std::string_view kPrefix = "blk.";
-  if (!name.starts_with(kPrefix)) return -1;
-  return std::atoi(std::string(name.substr(kPrefix.size())).c_str());
-}
+constexpr int64_t kRoundedValues = 1 << 20;  // that are rounded at a time
 
 }  // namespace
 
@@ -119,6 +114,7 @@ Result<void> Calibration::solve_stage(int l, const Stages& stages, int stage,
   TRY(layers_->look(l, *weights, &gatherer));
   for (auto& [expert, hessian] : gatherer.hessians()) hessian.finish();
   std::map<int, std::vector<Factor>> factors;  // of each expert
+  Unfed unfed;
   for (const PlannedType* planned : matrices) {
     const Tensor& tensor = planned->tensor;
     if (gatherer.is_divided(tensor.name)) {
@@ -126,25 +122,34 @@ Result<void> Calibration::solve_stage(int l, const Stages& stages, int stage,
                                    printable(tensor.name)));
       continue;
     }
-    TRY(solve(*planned, gatherer.hessians(), &factors));
+    TRY(solve(*planned, gatherer.hessians(), &factors, &unfed));
     // The plan may be that of another view of the same file.
     point_to(model_.file.find(tensor.name), planned->type,
              done_.find(tensor.name)->second.bytes.data(), weights);
+  }
+  for (const auto& [name, experts] : unfed) {
+    if (experts.few == 0) continue;
+    notes_.push_back(fmt::format(
+        "{}: {} of {} experts met fewer rows than they have columns: left to the search",
+        printable(name), experts.few, experts.all));
   }
   return {};
 }
 
 Result<void> Calibration::solve(const PlannedType& planned, std::map<int, Hessian>& hessians,
-                                std::map<int, std::vector<Factor>>* factors) {
+                                std::map<int, std::vector<Factor>>* factors, Unfed* unfed) {
   const Tensor& tensor = planned.tensor;
   CalibratedTensor made;
   made.bytes.resize(static_cast<size_t>(tensor.rows() * row_bytes(planned.type, tensor.columns())));
   const bool experts = !hessians.contains(-1);
   const int64_t parts = experts ? tensor.rows() / tensor.size[1] : 1;
+  const auto name = gguf::expert_name(tensor.name);
+  const int alone = name ? std::max(0, name->expert) : 0;  // whose tensor it is, or the first
   Sums sums;
-  int64_t few = 0;
+  auto& [few, all] = (*unfed)[gguf::name_in_stack(tensor.name)];
+  all += parts;
   for (int64_t part = 0; part < parts; ++part) {
-    const int key = experts ? static_cast<int>(part) : -1;
+    const int key = experts ? alone + static_cast<int>(part) : -1;
     const auto found = hessians.find(key);
     const Hessian* hessian = found != hessians.end() ? &found->second : nullptr;
     const Factor* factor = nullptr;
@@ -157,11 +162,6 @@ Result<void> Calibration::solve(const PlannedType& planned, std::map<int, Hessia
     }
     TRY(solve_part(planned, {part * tensor.rows() / parts, tensor.rows() / parts}, hessian, factor,
                    &made, &sums));
-  }
-  if (few > 0) {
-    notes_.push_back(fmt::format(
-        "{}: {} of {} experts met fewer rows than they have columns: left to the search",
-        printable(tensor.name), few, parts));
   }
   if (sums.all > 0) {
     made.search_error = sums.search / sums.all;
@@ -190,7 +190,7 @@ Result<void> Calibration::solve_part(const PlannedType& planned, Rows rows, cons
                                      const Factor* factor, CalibratedTensor* out, Sums* sums) {
   const Tensor& tensor = planned.tensor;
   const int64_t n = tensor.columns(), bytes = row_bytes(planned.type, n);
-  const int64_t at_once = std::clamp<int64_t>(kChunkValues / n, 1, rows.count);
+  const int64_t at_once = std::clamp<int64_t>(kRoundedValues / n, 1, rows.count);
   Hessian alike;  // where nothing is known
   if (hessian == nullptr) {
     alike.n = n;

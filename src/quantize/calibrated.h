@@ -56,12 +56,17 @@ class Calibration {
   struct Sums {
     double all = 0, search = 0, written = 0;  // of w H w^T and of e H e^T
   };
+  // Of the experts of a stack, by its name: those that met too few rows.
+  struct Experts {
+    int64_t few = 0, all = 0;
+  };
+  using Unfed = std::map<std::string, Experts>;
   Calibration(const model::Model& model, const Plan& plan, CalibrationOptions options,
               Workers& workers);
   Result<void> solve_layer(int l);
   Result<void> solve_stage(int l, const Stages& stages, int stage, model::LayerWeights* weights);
   Result<void> solve(const PlannedType& planned, std::map<int, Hessian>& hessians,
-                     std::map<int, std::vector<Factor>>* factors);
+                     std::map<int, std::vector<Factor>>* factors, Unfed* unfed);
   Result<const Factor*> factor_for(DType type, const Hessian& hessian,
                                    std::vector<Factor>* factors);
   Result<void> solve_part(const PlannedType& planned, Rows rows, const Hessian* hessian,

@@ -46,8 +46,10 @@ class BookBlockSearch {
     std::array<float, kFineTries> near{};
     scale = best / ratio;
     for (float& tried : near) tried = scale *= fine;
-    const Choice choice = group_.choose(near[least_error(near)]);
-    own_[g] = choice.squares > 0 ? choice.products / choice.squares : 0;
+    const GroupChoice choice = group_.choose(near[least_error(near)]);
+    const double own = choice.products / choice.squares;
+    if (!std::isfinite(own)) return;  // all zeros, or squares beyond what a number holds
+    own_[g] = own;
     own_squares_[g] = choice.squares;
   }
 
@@ -61,6 +63,7 @@ class BookBlockSearch {
   double shared_scale() const {
     double most = 0;
     for (int g = 0; g < groups_; ++g) most = std::max(most, own_[g]);
+    if (!(most > 0)) return 0;  // a block of zeros, which any multiple of nothing gives
     double best = 0, least = 1e300;
     for (double factor = 0.7; factor < 1.4; factor += 0.01) {
       const double d = factor * most / static_cast<double>(multiples_.of(multiples_.most));

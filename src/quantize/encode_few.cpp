@@ -10,11 +10,11 @@ namespace {
 
 // How many steps the largest value is tried to be: with three or four codes most blocks are best
 // served when it is cut off. Each a tenth more than the one before, and both signs.
-constexpr int kTries = 32;
-constexpr std::array<float, 2 * kTries> kFewTries = [] {
-  std::array<float, 2 * kTries> tries{};
+constexpr int kTriesOfSign = 32;
+constexpr std::array<float, 2 * kTriesOfSign> kFewTries = [] {
+  std::array<float, 2 * kTriesOfSign> tries{};
   float steps = 0.75f;
-  for (size_t i = 0; i < kTries; ++i, steps *= 1.13f) {
+  for (size_t i = 0; i < kTriesOfSign; ++i, steps *= 1.13f) {
     tries[2 * i] = steps;
     tries[2 * i + 1] = -steps;
   }

@@ -11,14 +11,14 @@ namespace {
 
 // What the value of the largest magnitude is tried to become: a code about the lowest, which the
 // format has one more of, and about the highest. Beyond them it is cut off.
-constexpr int kTries = 24;
-using Tries = std::array<float, kTries>;
+constexpr int kTriesOfScale = 24;
+using Tries = std::array<float, kTriesOfScale>;
 constexpr Tries tries_of(float lowest, float highest, float step) {
   Tries tries{};
-  for (int i = 0; i < kTries / 2; ++i) {
-    const float off = step * static_cast<float>(i - kTries / 4);
+  for (int i = 0; i < kTriesOfScale / 2; ++i) {
+    const float off = step * static_cast<float>(i - kTriesOfScale / 4);
     tries[static_cast<size_t>(i)] = lowest - off;
-    tries[static_cast<size_t>(kTries / 2 + i)] = highest + off;
+    tries[static_cast<size_t>(kTriesOfScale / 2 + i)] = highest + off;
   }
   return tries;
 }

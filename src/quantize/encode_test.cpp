@@ -19,7 +19,7 @@ using namespace issun::quantize;
 
 namespace {
 
-constexpr DType kFormats[] = {
+constexpr DType kEncodedFormats[] = {
     DType::Q8_0,    DType::Q4_0,   DType::Q4_1,   DType::Q5_0,    DType::Q5_1,
     DType::Q1_0,    DType::Q2_0,   DType::TQ1_0,  DType::TQ2_0,   DType::MXFP4,
     DType::NVFP4,   DType::Q2_K,   DType::Q3_K,   DType::Q4_K,    DType::Q5_K,
@@ -103,7 +103,7 @@ TEST_CASE("no format loses more than the most used quantiser was measured to los
   for (const std::string distribution : {"gaussian", "laplace", "heavy"}) {
     const Rows rows = {shared_floats("conformance/quant/quality_" + distribution + "_8x1024.f32"),
                        1024};
-    for (const DType type : kFormats) {
+    for (const DType type : kEncodedFormats) {
       const auto& results = quality["stored_results"][distribution];
       if (!results.contains(name(type))) continue;
       CAPTURE(distribution);
@@ -141,7 +141,7 @@ TEST_CASE("importance moves the loss to the columns that matter less") {
   std::normal_distribution<float> normal;
   for (float& w : importance) w = std::exp(normal(random));
   Subject subject;
-  for (const DType type : kFormats) {
+  for (const DType type : kEncodedFormats) {
     if (type == DType::Q1_0) continue;  // one number for all: there is next to nothing to move
     CAPTURE(std::string(name(type)));
     const auto plain = decoded(type, subject.bytes(type, rows), 512);
@@ -157,7 +157,7 @@ TEST_CASE("rows of coarse codes are as large as what they stand for, but for a q
   std::normal_distribution<float> normal;
   for (float& w : importance) w = std::exp(normal(random));
   Subject subject;
-  for (const DType type : kFormats) {
+  for (const DType type : kEncodedFormats) {
     if (!shrinks(type)) continue;
     CAPTURE(std::string(name(type)));
     const auto again = decoded(type, subject.bytes(type, rows, importance.data()), 1024);
@@ -212,7 +212,7 @@ TEST_CASE("the bits do not depend on the instruction set, nor on the rows before
   for (const kernels::SearchTable* searches : kernels::available_searches()) {
     CAPTURE(std::string(searches->name));
     Subject subject(*searches);
-    for (const DType type : kFormats) {
+    for (const DType type : kEncodedFormats) {
       CAPTURE(std::string(name(type)));
       const auto bytes = subject.bytes(type, rows, positive.data());
       CHECK(bytes == plain.bytes(type, rows, positive.data()));
@@ -228,7 +228,7 @@ TEST_CASE("any input is safe") {
       0,     -0.0f,  1e-40f,    1e-12f,     65504,
       3e38f, -3e38f, kInfinity, -kInfinity, std::numeric_limits<float>::quiet_NaN()};
   Subject subject;
-  for (const DType type : kFormats) {
+  for (const DType type : kEncodedFormats) {
     CAPTURE(std::string(name(type)));
     for (const float kind : kinds) {
       const Rows same = {std::vector<float>(256, kind), 256};

@@ -7,20 +7,20 @@ namespace issun::quantize {
 
 namespace {
 
-constexpr int64_t kBlock = 64;   // columns that are factored at a time
-constexpr int64_t kStrip = 512;  // numbers of a row that stay in the nearest cache meanwhile
+constexpr int64_t kPanelColumns = 64;  // columns that are factored at a time
+constexpr int64_t kStrip = 512;        // numbers of a row that stay in the nearest cache meanwhile
 
 // Cholesky's L with A = L L^T (Golub and Van Loan, Matrix Computations, 4th edition, 4.2.6, by
 // blocks): the lower triangle of A is overwritten.
 class Cholesky {
  public:
   Cholesky(int64_t n, double* a, Workers& workers) : n_(n), a_(a), workers_(workers) {
-    panel_.resize(static_cast<size_t>(kBlock * n));
+    panel_.resize(static_cast<size_t>(kPanelColumns * n));
   }
 
   bool run() {
-    for (int64_t k = 0; k < n_; k += kBlock) {
-      const int64_t end = std::min(n_, k + kBlock);
+    for (int64_t k = 0; k < n_; k += kPanelColumns) {
+      const int64_t end = std::min(n_, k + kPanelColumns);
       if (!factor_diagonal(k, end)) return false;
       const int64_t below = n_ - end;
       workers_.for_each(below, 16, [&](int64_t from, int64_t to, int) {

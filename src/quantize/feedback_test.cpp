@@ -17,7 +17,7 @@ using namespace issun::quantize;
 
 namespace {
 
-constexpr DType kFormats[] = {
+constexpr DType kFeedbackFormats[] = {
     DType::Q8_0,  DType::Q4_0,    DType::Q4_1,   DType::Q5_0,   DType::Q5_1,   DType::Q2_0,
     DType::TQ1_0, DType::TQ2_0,   DType::MXFP4,  DType::NVFP4,  DType::Q2_K,   DType::Q3_K,
     DType::Q4_K,  DType::Q5_K,    DType::Q6_K,   DType::IQ4_NL, DType::IQ4_XS, DType::IQ3_XXS,
@@ -177,7 +177,7 @@ TEST_CASE("every format loses less with feedback, and the errors told are those 
   constexpr int64_t n = 512, kRows = 6;
   const Hessian hessian = made_up_hessian(n, 11);
   const std::vector<float> weights = made_up_rows(kRows * n, 12);
-  for (const DType type : kFormats) {
+  for (const DType type : kFeedbackFormats) {
     CAPTURE(std::string(name(type)));
     const Rounded done = round(type, hessian, weights, 2);
     double search = 0, written = 0;
@@ -209,7 +209,7 @@ TEST_CASE("any number of workers rounds to the same bytes") {
 TEST_CASE("a block keeps its scales when its codes are chosen anew") {
   const House house(1);
   EncodeScratch scratch;
-  for (const DType type : kFormats) {
+  for (const DType type : kFeedbackFormats) {
     CAPTURE(std::string(name(type)));
     const auto block = static_cast<int>(facts(type).block);
     const std::vector<float> weights = made_up_rows(block, 31);

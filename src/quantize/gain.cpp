@@ -14,7 +14,7 @@ namespace issun::quantize {
 namespace {
 
 constexpr double kShare = 0.75, kMost = 0.12;
-constexpr int kBlock = 256;
+constexpr int kSuperBlock = 256;
 
 uint16_t scaled(uint16_t half, float gain) {
   const float number = f16_to_f32(half) * gain;
@@ -75,13 +75,13 @@ bool shrinks(DType type) {
 
 void unshrink_row(DType type, const float* values, int64_t columns, const float* importance,
                   std::byte* row) {
-  CHECK_THAT(shrinks(type) && columns % kBlock == 0);
-  const int64_t bytes = row_bytes(type, kBlock);
-  float again[kBlock];
+  CHECK_THAT(shrinks(type) && columns % kSuperBlock == 0);
+  const int64_t bytes = row_bytes(type, kSuperBlock);
+  float again[kSuperBlock];
   double squares = 0, products = 0;
-  for (int64_t first = 0; first < columns; first += kBlock) {
-    decode_row(type, row + first / kBlock * bytes, kBlock, again);
-    for (int64_t i = 0; i < kBlock; ++i) {
+  for (int64_t first = 0; first < columns; first += kSuperBlock) {
+    decode_row(type, row + first / kSuperBlock * bytes, kSuperBlock, again);
+    for (int64_t i = 0; i < kSuperBlock; ++i) {
       const double w = importance == nullptr ? 1 : static_cast<double>(importance[first + i]);
       const double x = values[first + i];
       squares += w * x * x;
@@ -90,7 +90,7 @@ void unshrink_row(DType type, const float* values, int64_t columns, const float*
   }
   if (!(products > 0) || !(squares > products) || !std::isfinite(squares)) return;
   const double gain = 1 + std::min(kMost, kShare * (squares / products - 1));
-  for (int64_t b = 0; b < columns / kBlock; ++b)
+  for (int64_t b = 0; b < columns / kSuperBlock; ++b)
     scale_block(type, static_cast<float>(gain), row + b * bytes);
 }
 

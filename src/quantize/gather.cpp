@@ -2,28 +2,35 @@
 
 #include <cmath>
 
+#include "gguf/expert_names.h"
+
 namespace issun::quantize {
 
 void Stages::see(const Tensor& weights, int expert, const Matrix<const float>& rows) {
-  const auto found = stages_.find(weights.name);
+  const std::string name = gguf::name_in_stack(weights.name);
+  const auto found = stages_.find(name);
   const bool same = rows.data == last_rows_ && expert == last_expert_ && last_ >= 0;
   const int stage = found != stages_.end() ? found->second : same ? last_ : count_++;
-  stages_.emplace(weights.name, stage);
+  stages_.emplace(name, stage);
   last_ = stage;
   last_expert_ = expert;
   last_rows_ = rows.data;
 }
 
 int Stages::of(std::string_view name) const {
-  const auto found = stages_.find(name);
+  const auto found = stages_.find(gguf::name_in_stack(name));
   return found != stages_.end() ? found->second : -1;
+}
+
+bool Gatherer::is_divided(std::string_view name) const {
+  return divided_.contains(gguf::name_in_stack(name));
 }
 
 void Gatherer::see(const Tensor& weights, int expert, const Matrix<const float>& rows) {
   if (stages_.of(weights.name) != stage_) return;
   Leader& leader = leaders_.try_emplace(expert, Leader{weights.data, rows.data}).first->second;
   if (leader.matrix != weights.data) {
-    if (leader.rows != rows.data) divided_.emplace(weights.name);
+    if (leader.rows != rows.data) divided_.insert(gguf::name_in_stack(weights.name));
     return;
   }
   leader.rows = rows.data;

@@ -13,7 +13,8 @@
 namespace issun::quantize {
 
 // Which matrices of a layer read the same rows, in the order in which a pass comes by. Matrices
-// whose rows depend on others are in a later stage than these.
+// whose rows depend on others are in a later stage than these. Experts in tensors of their own are
+// in the stage that their stack would be in.
 class Stages final : public model::ProductObserver {
  public:
   void see(const Tensor& weights, int expert, const Matrix<const float>& rows) override;
@@ -37,7 +38,7 @@ class Gatherer final : public model::ProductObserver {
   // By expert, or -1. Not finished.
   std::map<int, Hessian>& hessians() { return hessians_; }
   // Whether parts of this matrix read other rows than the rest of the stage: no Hessian is its.
-  bool is_divided(std::string_view name) const { return divided_.contains(name); }
+  bool is_divided(std::string_view name) const;
 
  private:
   const Stages& stages_;

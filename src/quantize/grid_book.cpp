@@ -73,8 +73,8 @@ class SignedGrid final : public BookGrid<Block> {
     group.load(0);
     const int g = this->group_of(first), v = this->vector_of(first);
     const float scale = this->scale_of(g);
-    const Choice chosen = group.choose(scale);
-    Choice& kept = this->found_.choices[g];
+    const GroupChoice chosen = group.choose(scale);
+    GroupChoice& kept = this->found_.choices[g];
     for (int i = 0; i < 8 / entries.width; ++i) {
       kept.entries[v + i] = chosen.entries[i];
       kept.signs[v + i] = chosen.signs[i];
@@ -101,9 +101,10 @@ class ShiftedGrid final : public BookGrid<Block> {
     group.load(0);
     const int g = this->group_of(first), v = this->vector_of(first);
     const float scale = this->scale_of(g);
-    Choice& kept = this->found_.choices[g];
+    GroupChoice& kept = this->found_.choices[g];
     constexpr bool kSettled = std::is_same_v<Block, BlockIQ1_S>;
-    const Choice chosen = kSettled ? group.choose_as(kept.below[v], scale) : group.choose(scale);
+    const GroupChoice chosen =
+        kSettled ? group.choose_as(kept.below[v], scale) : group.choose(scale);
     kept.entries[v] = chosen.entries[0];
     kept.below[v] = chosen.below[0];
     const kernels::Entries entries = this->encoder_.books().iq1[chosen.below[0] ? 1 : 0].entries();

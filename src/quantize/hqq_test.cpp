@@ -15,7 +15,7 @@ using namespace issun::quantize;
 
 namespace {
 
-constexpr DType kFormats[] = {DType::Q4_1, DType::Q5_1, DType::Q2_K, DType::Q4_K, DType::Q5_K};
+constexpr DType kHqqFormats[] = {DType::Q4_1, DType::Q5_1, DType::Q2_K, DType::Q4_K, DType::Q5_K};
 
 // Mostly small values and a few far out, not about 0.
 std::vector<float> heavy_tailed(int64_t count) {
@@ -69,7 +69,7 @@ TEST_CASE("moving zero points lowers the norm that minds outliers less") {
 
 TEST_CASE("every format with zero points comes near, and values of a grid come back") {
   const std::vector<float> values = heavy_tailed(4096), zeros(4096, 0.0f);
-  for (const DType type : kFormats) {
+  for (const DType type : kHqqFormats) {
     CAPTURE(name(type));
     CHECK(has_zero_point(type));
     const double limit = type == DType::Q2_K ? 0.5 : 0.15;

@@ -1,6 +1,7 @@
 #include "quantize/importance.h"
 
 #include "base/quote.h"
+#include "gguf/expert_names.h"
 
 namespace issun::quantize {
 
@@ -48,6 +49,37 @@ Result<Importance> Importance::means(const ImportanceSums& sums, std::string_vie
 const Importance::Entry* Importance::find(std::string_view tensor) const {
   const auto found = entries_.find(tensor);
   return found == entries_.end() ? nullptr : &found->second;
+}
+
+bool Importance::says_of(std::string_view tensor) const {
+  return find(tensor) != nullptr || find(gguf::name_in_stack(tensor)) != nullptr;
+}
+
+Result<ColumnWeights> Importance::columns_of(const Tensor& matrix) const {
+  const int64_t columns = matrix.columns();
+  ColumnWeights weights;
+  weights.entry = find(matrix.name);
+  const bool own = weights.entry != nullptr;
+  if (!own) weights.entry = find(gguf::name_in_stack(matrix.name));
+  if (weights.entry == nullptr) return weights;
+  weights.values = weights.entry->values.data();
+  const auto found = static_cast<int64_t>(weights.entry->values.size());
+  if (found == columns) return weights;
+  const int64_t expert = own ? 0 : gguf::expert_name(matrix.name)->expert;
+  if (own && found == columns * matrix.size[2]) {
+    weights.parts = matrix.size[2];
+  } else if (!own && found % columns == 0 && expert < found / columns) {
+    weights.values += expert * columns;
+  } else if (own) {
+    return fail("{}: expected importance of {} columns for each of {} matrices, found {} numbers",
+                printable(matrix.name), columns, matrix.size[2], found);
+  } else {
+    return fail(
+        "{}: expected importance of {} columns for each of more than {} experts, found {} "
+        "numbers for their stack",
+        printable(matrix.name), columns, expert, found);
+  }
+  return weights;
 }
 
 }  // namespace issun::quantize

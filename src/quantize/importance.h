@@ -12,8 +12,11 @@
 
 #include "base/result.h"
 #include "quantize/importance_file.h"
+#include "tensor/tensor.h"
 
 namespace issun::quantize {
+
+struct ColumnWeights;
 
 class Importance {
  public:
@@ -33,6 +36,10 @@ class Importance {
 
   // nullptr where the file says nothing of the tensor.
   const Entry* find(std::string_view tensor) const;
+  // Of a matrix: what the file says under its name, or, where it is one expert's own tensor, that
+  // expert's part of what it says of the stack. None where it says nothing. Error: other columns.
+  Result<ColumnWeights> columns_of(const Tensor& matrix) const;
+  bool says_of(std::string_view tensor) const;
   const std::map<std::string, Entry, std::less<>>& entries() const { return entries_; }
   const std::vector<std::string>& datasets() const { return datasets_; }
   int64_t chunks() const { return chunks_; }  // of the text; 0: not said
@@ -41,6 +48,12 @@ class Importance {
   std::map<std::string, Entry, std::less<>> entries_;
   std::vector<std::string> datasets_;
   int64_t chunks_ = 0;
+};
+
+struct ColumnWeights {
+  const Importance::Entry* entry = nullptr;
+  const float* values = nullptr;  // (parts, columns), within the entry
+  int64_t parts = 1;              // 1, or as many as the tensor has matrices
 };
 
 }  // namespace issun::quantize

@@ -2,9 +2,10 @@
 // importance that encoders weigh by.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <span>
-#include <string_view>
+#include <string>
 #include <vector>
 
 #include "model/observer.h"
@@ -15,7 +16,8 @@ namespace issun::quantize {
 class ImportanceGatherer final : public model::ProductObserver {
  public:
   // tensors: of the model's file, which outlives this. with_output: also the output matrix, which
-  // may be the embedding's.
+  // may be the embedding's. Experts in tensors of their own are told as the stack that they would
+  // be, so that the importance is that of the model and not of its layout.
   ImportanceGatherer(std::span<const Tensor> tensors, bool with_output);
 
   // Rows count once for a tensor, however many of its slices read them.
@@ -27,10 +29,10 @@ class ImportanceGatherer final : public model::ProductObserver {
 
  private:
   struct Seen {
-    Tensor whole;
-    ImportanceSums::Entry sums;  // empty before the first row
+    std::vector<const std::byte*> parts;  // where each matrix begins
+    ImportanceSums::Entry sums;           // empty before the first row
   };
-  std::map<std::string_view, Seen> tensors_;
+  std::map<std::string, Seen, std::less<>> tensors_;
 };
 
 }  // namespace issun::quantize

@@ -3,26 +3,24 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
-#include <cstdlib>
 #include <numeric>
 
 #include "base/temporary.h"
+#include "gguf/pack.h"
 #include "kernels/dispatch.h"
 #include "model/forward.h"
 #include "model/model.h"
 #include "model/sequence.h"
 #include "quantize/importance.h"
 #include "quantize/importance_statistics.h"
+#include "source_tree.h"
 
 using namespace issun;
 using namespace issun::quantize;
 
 namespace {
 
-std::string model_path(const char* name) {
-  const char* source = std::getenv("ISSUN_SOURCE");
-  return std::string(source != nullptr ? source : ".") + "/models/" + name;
-}
+std::string model_path(const char* name) { return source_path(std::string("models/") + name); }
 
 std::vector<int32_t> some_tokens(int count, int vocabulary) {
   std::vector<int32_t> tokens;
@@ -54,7 +52,7 @@ void run(const model::Model& model, const std::vector<int32_t>& tokens, int thre
 }
 
 // Every row that every matrix meets, as it is.
-struct Rows final : model::ProductObserver {
+struct RowsMet final : model::ProductObserver {
   std::map<std::string, std::vector<std::vector<float>>> met;
   void see(const Tensor& weights, int expert, const Matrix<const float>& in) override {
     const std::string key = fmt::format("{} {}", weights.name, std::max(0, expert));
@@ -65,7 +63,8 @@ struct Rows final : model::ProductObserver {
 void expect_equal(const ImportanceSums& a, const ImportanceSums& b) {
   REQUIRE(a.entries.size() == b.entries.size());
   for (const auto& [name, entry] : a.entries) {
-    INFO(name);
+    const auto& which = name;
+    INFO(which);
     CHECK(entry.squares == b.entries.at(name).squares);
     CHECK(entry.counts == b.entries.at(name).counts);
   }
@@ -77,12 +76,13 @@ void compare_with_rows(const std::string& path) {
   const std::vector<int32_t> tokens = some_tokens(40, model->config.vocabulary_size);
   ImportanceGatherer gatherer(model->file.tensors(), true);
   run(*model, tokens, 1, 16, &gatherer, model::Wanted::All);
-  Rows rows;
+  RowsMet rows;
   run(*model, tokens, 1, 16, &rows, model::Wanted::All);
   const ImportanceSums sums = gatherer.sums();
   int64_t compared = 0;
   for (const auto& [name, entry] : sums.entries) {
-    INFO(name);
+    const auto& which = name;
+    INFO(which);
     for (int64_t p = 0; p < entry.parts(); ++p) {
       const auto& met = rows.met[fmt::format("{} {}", name, p)];
       CHECK(entry.counts[static_cast<size_t>(p)] == static_cast<double>(met.size()));
@@ -110,6 +110,18 @@ void compare_with_rows(const std::string& path) {
 TEST_CASE("importance is the sum of squares of what each matrix meets, for any number of threads") {
   compare_with_rows(model_path("stories260K.gguf"));
   compare_with_rows(model_path("issun-moe-38m.gguf"));
+}
+
+TEST_CASE("importance of packed experts is that of their stacks") {
+  const auto model = *model::Model::open(model_path("issun-moe-38m.gguf"));
+  const TemporaryFile file = *TemporaryFile::create("packed.gguf");
+  REQUIRE(gguf::pack_experts(model->file, file.path()));
+  const auto packed = *model::Model::open(file.path());
+  const std::vector<int32_t> tokens = some_tokens(20, model->config.vocabulary_size);
+  ImportanceGatherer stacks(model->file.tensors(), false), experts(packed->file.tensors(), false);
+  run(*model, tokens, 2, 20, &stacks, model::Wanted::All);
+  run(*packed, tokens, 2, 20, &experts, model::Wanted::All);
+  expect_equal(experts.sums(), stacks.sums());
 }
 
 TEST_CASE("importance of the first layer is what a formula says, and the output is by wish alone") {

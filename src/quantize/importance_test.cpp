@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "base/temporary.h"
+#include "contains.h"
 #include "gguf/value.h"
 #include "gguf/writer.h"
 
@@ -69,10 +70,6 @@ std::string error_of(const std::vector<std::byte>& bytes) {
   const auto read = Importance::parse(bytes, "f.imatrix");
   REQUIRE_FALSE(read.has_value());
   return read.error().message;
-}
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
 }
 
 }  // namespace

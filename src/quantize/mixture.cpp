@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <cctype>
-#include <cstdlib>
 
 #include "quantize/mixture_rules.h"
+#include "quantize/plan.h"
 
 namespace issun::quantize {
 
@@ -132,11 +132,6 @@ bool holds(When when, int i, int n, const MixtureFacts& facts) {
   return false;
 }
 
-int layer_of(const std::string& name) {
-  constexpr std::string_view kPrefix = "blk.";
-  return name.starts_with(kPrefix) ? std::atoi(name.c_str() + kPrefix.size()) : 0;
-}
-
 // The choice for one tensor after another.
 class Chooser {
  public:
@@ -194,7 +189,7 @@ class Chooser {
     const bool feed_forward = role == Role::Down || role == Role::Gate || role == Role::Up;
     const int counted = seen++;
     return feed_forward && model_.experts > 1 && !names(kLow, file_type_.name)
-               ? layer_of(tensor.name)
+               ? std::max(0, layer_of(tensor.name))
                : counted;
   }
 

@@ -4,13 +4,13 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
-#include <cstdlib>
 
 #include "kernels/dispatch.h"
 #include "model/made_up.h"
 #include "model/sequence.h"
 #include "quantize/folds.h"
 #include "quantize/gather.h"
+#include "source_tree.h"
 
 using namespace issun;
 using namespace issun::quantize;
@@ -20,9 +20,7 @@ namespace {
 constexpr int kWindow = 16;
 
 std::unique_ptr<model::Model> stories() {
-  const char* source = std::getenv("ISSUN_SOURCE");
-  return *model::Model::open(std::string(source != nullptr ? source : ".") +
-                             "/models/stories260K.gguf");
+  return *model::Model::open(source_path("models/stories260K.gguf"));
 }
 
 std::vector<int32_t> some_tokens(int count) {
@@ -32,7 +30,7 @@ std::vector<int32_t> some_tokens(int count) {
 }
 
 // What the matrices of the whole network read, first those of the first run.
-struct Rows final : model::ProductObserver {
+struct RowsRead final : model::ProductObserver {
   std::map<std::string, std::vector<float>, std::less<>> rows;
   void see(const Tensor& weights, int, const Matrix<const float>& in) override {
     std::vector<float>& all = rows[std::string(weights.name)];
@@ -40,9 +38,9 @@ struct Rows final : model::ProductObserver {
   }
 };
 
-Rows rows_of_whole(const model::Model& model, const std::vector<int32_t>& tokens,
-                   Workers& workers) {
-  Rows rows;
+RowsRead rows_of_whole(const model::Model& model, const std::vector<int32_t>& tokens,
+                       Workers& workers) {
+  RowsRead rows;
   model::ForwardOptions options;
   options.max_rows = options.max_outputs = options.context = kWindow;
   options.exact = true;
@@ -65,7 +63,7 @@ TEST_CASE("layers one by one see what they see in the whole network, and their H
   const kernels::KernelTable& kernels = **kernels::choose_kernels();
   const auto gemm = *kernels::GemmScratch::create(2);
   const std::vector<int32_t> tokens = some_tokens(3 * kWindow);
-  const Rows whole = rows_of_whole(*model, tokens, *workers);
+  const RowsRead whole = rows_of_whole(*model, tokens, *workers);
   const auto layers = *OneLayer::create(*model, tokens, kWindow, kernels, *workers);
   CHECK(layers->tokens() == 3 * kWindow);
   for (int l = 0; l < static_cast<int>(model->config.layers.size()); ++l) {
@@ -81,7 +79,7 @@ TEST_CASE("layers one by one see what they see in the whole network, and their H
     for (const char* part : {"attn_v", "attn_output", "ffn_up", "ffn_down"}) {
       const std::string name = block + part + ".weight";
       CAPTURE(name);
-      Rows rows;
+      RowsRead rows;
       REQUIRE(layers->look(l, weights, &rows));
       CHECK(rows.rows[name] == whole.rows.at(name));
       Gatherer gatherer(stages, stages.of(name), kernels, *workers, gemm);

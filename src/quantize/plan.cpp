@@ -3,17 +3,18 @@
 #include <algorithm>
 #include <cstdlib>
 #include <map>
-#include <numeric>
+#include <set>
 #include <tuple>
 
 #include "base/quote.h"
+#include "gguf/expert_names.h"
 #include "grammar/regex.h"
 
 namespace issun::quantize {
 
 namespace {
 
-struct Rule {
+struct UserRule {
   std::optional<grammar::Dfa> found;  // all texts in which the pattern is found; none: it is a name
   const TypeRule* rule;
   bool used = false;
@@ -52,12 +53,6 @@ Result<MixtureFacts> facts_of(const gguf::Metadata& keys, bool importance) {
 
 PlannedTensor planned(const Tensor& tensor) { return {std::string(tensor.name), tensor.size}; }
 
-int layer_of(std::string_view name) {
-  constexpr std::string_view kPrefix = "blk.";
-  if (!name.starts_with(kPrefix)) return -1;
-  return std::atoi(std::string(name.substr(kPrefix.size())).c_str());
-}
-
 bool is_embedding_or_output(std::string_view name) {
   return name == "token_embd.weight" || name == "per_layer_token_embd.weight" ||
          name == "output.weight";
@@ -90,7 +85,7 @@ class Planner {
     TRY(check_method());
     TRY(read_rules());
     TRY(choose_types());
-    for (Rule& rule : rules_) {
+    for (UserRule& rule : rules_) {
       if (rule.used) continue;
       return fail("{}={}: expected the name of a matrix that can be quantised, found none",
                   printable(rule.rule->pattern), name(rule.rule->type));
@@ -118,24 +113,29 @@ class Planner {
     return {};
   }
 
-  // What the file type says, layer after layer, whatever the order of the file.
+  // What the file type says, layer after layer, whatever the order of the file. Experts in tensors
+  // of their own count as the stack that they would be.
   Result<std::vector<DType>> types_of_mixture() const {
     const std::span<const Tensor> tensors = source_.tensors();
-    std::vector<size_t> order(tensors.size());
-    std::iota(order.begin(), order.end(), size_t{0});
-    std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
-      return std::pair(layer_of(tensors[a].name), tensors[a].name) <
-             std::pair(layer_of(tensors[b].name), tensors[b].name);
-    });
+    std::map<std::pair<int, std::string>, std::vector<size_t>> order;  // places in `tensors`
+    for (size_t i = 0; i < tensors.size(); ++i)
+      order[{layer_of(tensors[i].name), gguf::name_in_stack(tensors[i].name)}].push_back(i);
     std::vector<PlannedTensor> sorted;
-    for (const size_t i : order) sorted.push_back(planned(tensors[i]));
+    for (const auto& [place, of_it] : order) {
+      sorted.push_back({place.second, tensors[of_it[0]].size});
+      if (of_it.size() > 1) sorted.back().size[2] = std::ssize(of_it);
+    }
     MixtureFacts model;
     if (facts(options_.file_type->base).block > 1)
       model =
           TRY(facts_of(source_.metadata(), options_.importance != nullptr || options_.calibrated));
     const std::vector<DType> found = wanted_types(*options_.file_type, model, sorted);
     std::vector<DType> types(tensors.size());
-    for (size_t k = 0; k < order.size(); ++k) types[order[k]] = found[k];
+    auto type = found.begin();
+    for (const auto& [place, of_it] : order) {
+      for (const size_t i : of_it) types[i] = *type;
+      ++type;
+    }
     return types;
   }
 
@@ -147,7 +147,7 @@ class Planner {
       PlannedType chosen = {tensor, tensor.type};
       if (is_quantised(planned(tensor))) {
         DType type = wanted.empty() ? tensor.type : wanted[i];
-        if (const Rule* rule = rule_for(tensor.name)) {
+        if (const UserRule* rule = rule_for(tensor.name)) {
           type = rule->rule->type;
           chosen.by_rule = true;
         }
@@ -159,10 +159,17 @@ class Planner {
     return {};
   }
 
-  const Rule* rule_for(std::string_view tensor) {
+  // What is said of a stack is said of each of its experts.
+  const UserRule* rule_for(std::string_view tensor) {
     const std::u32string text = grammar::characters(tensor);
-    for (Rule& rule : rules_) {
-      if (!(rule.found ? rule.found->accepts(text) : rule.rule->pattern == tensor)) continue;
+    const std::string stack = gguf::name_in_stack(tensor);
+    const std::u32string of_stack = grammar::characters(stack);
+    const auto holds = [&](const UserRule& rule) {
+      if (!rule.found) return rule.rule->pattern == tensor;
+      return rule.found->accepts(text) || (stack != tensor && rule.found->accepts(of_stack));
+    };
+    for (UserRule& rule : rules_) {
+      if (!holds(rule)) continue;
       rule.used = true;
       return &rule;
     }
@@ -208,9 +215,9 @@ class Planner {
     // awq learns importance only of what it stretches.
     const bool learns = options_.calibrated && options_.method != Method::Awq;
     const bool needed = !learns && needs_importance(tensor.name, planned.type, options_.file_type);
-    const Importance::Entry* entry =
-        options_.importance != nullptr ? options_.importance->find(tensor.name) : nullptr;
-    if (entry == nullptr) {
+    ColumnWeights found;
+    if (options_.importance != nullptr) found = TRY(options_.importance->columns_of(tensor));
+    if (found.entry == nullptr) {
       if (needed) {
         return fail("{}: expected importance (--imatrix) for {}, which is worthless without",
                     printable(tensor.name), name(planned.type));
@@ -219,33 +226,35 @@ class Planner {
         plan_.without_importance.emplace_back(tensor.name);
       return {};
     }
-    const auto found = static_cast<int64_t>(entry->values.size());
-    if (found != tensor.columns() && found != tensor.columns() * tensor.size[2]) {
-      return fail("{}: expected importance of {} columns for each of {} matrices, found {} numbers",
-                  printable(tensor.name), tensor.columns(), tensor.size[2], found);
-    }
-    planned.importance = entry->values.data();
-    planned.importance_parts = found / tensor.columns();
-    if (entry->unmet > 0) {
+    planned.importance = found.values;
+    planned.importance_parts = found.parts;
+    if (found.entry->unmet > 0 && noted_.insert(found.entry).second) {
       plan_.notes.push_back(fmt::format(
           "{}: {} of {} experts met nothing when importance was measured: all their columns count "
           "alike",
-          printable(tensor.name), entry->unmet, entry->parts));
+          printable(gguf::name_in_stack(tensor.name)), found.entry->unmet, found.entry->parts));
     }
     return {};
   }
 
   const gguf::GgufFile& source_;
   const PlanOptions& options_;
-  std::vector<Rule> rules_;
+  std::vector<UserRule> rules_;
+  std::set<const Importance::Entry*> noted_;  // of which a note was written
   Plan plan_;
 };
 
 }  // namespace
 
+int layer_of(std::string_view name) {
+  constexpr std::string_view kPrefix = "blk.";
+  if (!name.starts_with(kPrefix)) return -1;
+  return std::atoi(std::string(name.substr(kPrefix.size())).c_str());
+}
+
 bool may_have(const Tensor& tensor, DType type, const Importance* importance) {
   if (!is_quantised(planned(tensor)) || fitting_type(type, tensor.columns()) != type) return false;
-  const bool weighed = importance != nullptr && importance->find(tensor.name) != nullptr;
+  const bool weighed = importance != nullptr && importance->says_of(tensor.name);
   return weighed || !needs_importance(tensor.name, type, nullptr);
 }
 

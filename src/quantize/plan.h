@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "gguf/reader.h"
@@ -49,6 +50,9 @@ struct Plan {
 // Whether `tensor` is one that types are chosen for, and may have this one: its rows are whole
 // blocks, and importance is there where the result would be worthless without.
 bool may_have(const Tensor& tensor, DType type, const Importance* importance);
+
+// The layer a name says (blk.3.ffn_up.weight); -1: none.
+int layer_of(std::string_view name);
 
 // The file type named after the format that most weights of the plan have.
 const FileType* main_file_type(const Plan& plan);

@@ -9,6 +9,9 @@
 #include <random>
 
 #include "base/temporary.h"
+#include "contains.h"
+#include "gguf/expert_names.h"
+#include "gguf/pack.h"
 #include "gguf/value.h"
 #include "gguf/writer.h"
 #include "tensor/codec.h"
@@ -120,10 +123,6 @@ std::string refusal(const Model& model, const PlanOptions& options) {
   const auto plan = make_plan(model.open(), options);
   REQUIRE_FALSE(plan.has_value());
   return plan.error().message;
-}
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
 }
 
 std::vector<std::byte> bytes_of(const gguf::GgufFile& file, std::string_view name) {
@@ -253,6 +252,76 @@ TEST_CASE("copies change what rules name, and nothing else") {
     CHECK(bytes_of(file, tensor.name) == bytes_of(source, tensor.name));
   }
   CHECK_FALSE(file.metadata().has("general.file_type"));
+}
+
+TEST_CASE("experts in tensors of their own get the types, the importance and the bytes of stacks") {
+  const Model model;
+  const TemporaryFile packed = *TemporaryFile::create("packed.gguf");
+  REQUIRE(gguf::pack_experts(model.open(), packed.path()));
+  const gguf::GgufFile source = *gguf::GgufFile::open(packed.path());
+  const Importance importance = importance_of_experts();
+  const auto workers = *Workers::create(2);
+  for (const char* type : {"Q4_K_M", "Q3_K_L", "MXFP4_MOE", "IQ4_XS"}) {
+    CAPTURE(type);
+    PlanOptions options = options_for(type);
+    options.importance = &importance;
+    const Done stacked = convert(model, options);
+    const auto plan = make_plan(source, options);
+    REQUIRE_MESSAGE(plan.has_value(), (plan ? "" : plan.error().message));
+    const TemporaryFile out = *TemporaryFile::create("out.gguf"),
+                        expected = *TemporaryFile::create("expected.gguf");
+    REQUIRE(quantise(source, *plan, options, {}, out.path(), *workers));
+    REQUIRE(gguf::pack_experts(*gguf::GgufFile::open(stacked.file.path()), expected.path()));
+    const auto a = *MappedFile::open(out.path()), b = *MappedFile::open(expected.path());
+    REQUIRE(a.bytes().size() == b.bytes().size());
+    CHECK(std::memcmp(a.bytes().data(), b.bytes().data(), a.bytes().size()) == 0);
+  }
+  // Types of two bits count tensors: a stack is one of them. Nothing lacks importance here.
+  for (const char* type : {"IQ2_XXS", "IQ2_M", "IQ1_S"}) {
+    PlanOptions options = options_for(type);
+    options.calibrated = true;
+    const gguf::GgufFile stacks = model.open();
+    const Plan expected = *make_plan(stacks, options), found = *make_plan(source, options);
+    for (const PlannedType& tensor : found.tensors) {
+      for (const PlannedType& stack : expected.tensors) {
+        if (gguf::name_in_stack(tensor.tensor.name) == stack.tensor.name)
+          CHECK(tensor.type == stack.type);
+      }
+    }
+  }
+}
+
+TEST_CASE("rules are of one expert, or of all by the name of the stack") {
+  const Model model;
+  const TemporaryFile packed = *TemporaryFile::create("packed.gguf");
+  REQUIRE(gguf::pack_experts(model.open(), packed.path()));
+  const gguf::GgufFile source = *gguf::GgufFile::open(packed.path());
+  PlanOptions options = options_for("Q4_K_S");
+  options.rules = {{"blk\\.0\\.ffn_.*\\.1\\.", DType::Q8_0},
+                   {"blk.1.ffn_down.2.weight", DType::Q6_K},
+                   {"blk.0.ffn_down_exps.weight", DType::Q5_K},
+                   {"_exps", DType::Q3_K}};
+  const Plan plan = *make_plan(source, options);
+  const auto type_of = [&](std::string_view name) {
+    for (const PlannedType& tensor : plan.tensors) {
+      if (tensor.tensor.name == name) return tensor.type;
+    }
+    return DType::F32;
+  };
+  CHECK(type_of("blk.0.ffn_down.0.weight") == DType::Q5_K);
+  CHECK(type_of("blk.0.ffn_down.1.weight") == DType::Q8_0);
+  CHECK(type_of("blk.0.ffn_down.2.weight") == DType::Q5_K);
+  CHECK(type_of("blk.1.ffn_down.1.weight") == DType::Q3_K);
+  CHECK(type_of("blk.1.ffn_down.2.weight") == DType::Q6_K);
+  CHECK(type_of("blk.0.attn_k.weight") == DType::Q4_K);
+  const Importance importance = importance_of_experts();
+  CHECK(may_have(source.find("blk.0.ffn_down.2.weight"), DType::IQ2_XXS, &importance));
+  CHECK_FALSE(may_have(source.find("blk.1.ffn_down.2.weight"), DType::IQ2_XXS, &importance));
+  const ColumnWeights last = *importance.columns_of(source.find("blk.0.ffn_down.2.weight"));
+  CHECK(last.parts == 1);
+  CHECK(last.values == last.entry->values.data() + 2 * kColumns);
+  const Tensor beyond{"blk.0.ffn_down.3.weight", DType::F32, {kColumns, kRows, 1, 1}};
+  CHECK(contains(importance.columns_of(beyond).error().message, "more than 3 experts"));
 }
 
 TEST_CASE("what would be worthless is refused before anything is written") {

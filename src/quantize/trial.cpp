@@ -10,7 +10,7 @@ namespace issun::quantize {
 
 namespace {
 
-constexpr int64_t kTaskValues = 1 << 14;  // that one thread takes at a time
+constexpr int64_t kTrialValues = 1 << 14;  // that one thread takes at a time
 
 // The importance of a row's columns, or nullptr.
 const float* importance_of(const PlannedType& planned, int64_t row) {
@@ -19,8 +19,8 @@ const float* importance_of(const PlannedType& planned, int64_t row) {
   return planned.importance + row / tensor.size[1] % planned.importance_parts * tensor.columns();
 }
 
-TrialError compare(const float* values, const float* again, const float* importance,
-                   int64_t columns) {
+TrialError error_of_row(const float* values, const float* again, const float* importance,
+                        int64_t columns) {
   TrialError sums;
   for (int64_t c = 0; c < columns; ++c) {
     const double w = importance == nullptr ? 1 : static_cast<double>(importance[c]);
@@ -39,7 +39,7 @@ int64_t sampled_row(int64_t r, int64_t rows, int64_t all) {
 }
 
 int64_t rows_of_a_task(const Tensor& tensor) {
-  return std::max<int64_t>(1, kTaskValues / std::max<int64_t>(1, tensor.columns()));
+  return std::max<int64_t>(1, kTrialValues / std::max<int64_t>(1, tensor.columns()));
 }
 
 }  // namespace
@@ -97,7 +97,7 @@ Result<TrialError> Trials::error(const PlannedType& planned, int64_t most_rows) 
                            room.blocks.data());
       kernels_.decode_row[static_cast<size_t>(planned.type)](
           room.blocks.data(), static_cast<int>(columns), room.again.data());
-      const TrialError found = compare(values, room.again.data(), importance, columns);
+      const TrialError found = error_of_row(values, room.again.data(), importance, columns);
       sums[static_cast<size_t>(r)] = found;
       faults[static_cast<size_t>(r)] = std::isfinite(found.squares) ? 0 : 1;
     }

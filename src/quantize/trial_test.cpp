@@ -3,22 +3,17 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
-#include <cstdlib>
 #include <cstring>
 
 #include "base/temporary.h"
 #include "quantize/quantise.h"
 #include "quantize/recipe.h"
+#include "source_tree.h"
 
 using namespace issun;
 using namespace issun::quantize;
 
 namespace {
-
-std::string stories() {
-  const char* source = std::getenv("ISSUN_SOURCE");
-  return std::string(source != nullptr ? source : ".") + "/models/stories260K.gguf";
-}
 
 Plan plan_of(const gguf::GgufFile& source, const std::vector<TypeRule>& rules) {
   PlanOptions options;
@@ -29,7 +24,7 @@ Plan plan_of(const gguf::GgufFile& source, const std::vector<TypeRule>& rules) {
 }  // namespace
 
 TEST_CASE("a trial has the blocks that a file would have, and their error") {
-  const gguf::GgufFile source = *gguf::GgufFile::open(stories());
+  const gguf::GgufFile source = *gguf::GgufFile::open(source_path("models/stories260K.gguf"));
   const Plan plan = plan_of(source, {{"blk.2.attn_q.weight", DType::Q4_0}, {"_k", DType::Q5_1}});
   const TemporaryFile file = *TemporaryFile::create("q.gguf");
   const auto workers = *Workers::create(3);
@@ -59,7 +54,7 @@ TEST_CASE("a trial has the blocks that a file would have, and their error") {
 }
 
 TEST_CASE("a rule that is a whole name means that tensor alone") {
-  const gguf::GgufFile source = *gguf::GgufFile::open(stories());
+  const gguf::GgufFile source = *gguf::GgufFile::open(source_path("models/stories260K.gguf"));
   const Plan plan =
       plan_of(source, {{"blk.1.attn_q.weight", DType::Q8_0}, {"attn_q", DType::Q4_0}});
   for (const PlannedType& planned : plan.tensors) {

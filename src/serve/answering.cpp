@@ -24,6 +24,8 @@ Usage usage_of(const std::vector<Choice>& choices) {
       usage.prompt_seconds += s.prompt_seconds;
     }
     usage.generated_tokens += s.generated_tokens;
+    usage.drafted_tokens += s.drafted_tokens;
+    usage.accepted_tokens += s.accepted_tokens;
     usage.generation_seconds = std::max(usage.generation_seconds, s.generation_seconds);
   }
   return usage;
@@ -101,6 +103,8 @@ class Answering : public std::enable_shared_from_this<Answering> {
     choices_.push_back(std::move(choice));
     readers_.emplace_back(asked.plain ? chat::AnswerFormat{} : asked.prompt.format);
     plain_.push_back(asked.plain);
+    one_call_.push_back(asked.prompt.one_call);
+    constraints_.push_back(asked.constraint);
     Job job;
     job.request = asked.request;
     job.request.prompt = asked.prompt.tokens;
@@ -131,13 +135,14 @@ class Answering : public std::enable_shared_from_this<Answering> {
     const std::lock_guard lock(mutex_);
     if (over_) return;
     Choice& choice = choices_[place];
+    if (choice.done) return;
     if (!news.error.empty() || news.event.finish == engine::Finish::BrokenLogits ||
         news.event.finish == engine::Finish::Cancelled) {
       over_ = true;
       for (const Choice& other : choices_) {
         if (!other.done && &other != &choice) service_.cancel(other.job);
       }
-      writer_->failed(failure_of(news));
+      writer_->failed(failure_of(news, constraints_[place]));
       return;
     }
     const Delta delta = take(place, news.event);
@@ -150,7 +155,9 @@ class Answering : public std::enable_shared_from_this<Answering> {
     }
   }
 
-  static ApiError failure_of(const News& news) {
+  static ApiError failure_of(const News& news, const std::string& constraint) {
+    if (news.event.finish == engine::Finish::TooCostly)
+      return bad_request(constraint, "{}", news.error);
     if (!news.error.empty()) return {.status = 503, .message = news.error};
     if (news.event.finish == engine::Finish::Cancelled)
       return {.status = 503, .message = "the server is shutting down"};
@@ -173,6 +180,11 @@ class Answering : public std::enable_shared_from_this<Answering> {
       readers_[place].feed(event.text, &delta.answer);
       if (choice.done) readers_[place].finish(&delta.answer);
     }
+    if (one_call_[place] && !delta.answer.calls.empty()) {
+      delta.answer.calls.resize(1);
+      if (!choice.done) service_.cancel(choice.job);  // what it would say further is not wanted
+      choice.done = true;
+    }
     for (chat::ToolCall& call : delta.answer.calls) {
       // Nine letters and digits: templates of Mistral refuse everything else.
       if (call.id.empty())
@@ -192,13 +204,26 @@ class Answering : public std::enable_shared_from_this<Answering> {
   std::shared_ptr<Writer> writer_;
   std::vector<Choice> choices_;
   std::vector<chat::AnswerReader> readers_;
-  std::vector<bool> plain_;
+  std::vector<bool> plain_, one_call_;
+  std::vector<std::string> constraints_;
   size_t left_ = 0;  // choices that have not ended
   bool over_ = false;
   int calls_ = 0;
 };
 
 }  // namespace
+
+void go_on_from(Prompt prompt, Asked* asked) {
+  if (prompt.grammar != nullptr) {
+    if (asked->request.grammar != nullptr)
+      throw bad_request("tool_choice",
+                        "a call is forced: expected no response_format, json_schema or grammar "
+                        "beside it");
+    asked->request.grammar = prompt.grammar;
+    asked->constraint = "tools";
+  }
+  asked->prompt = std::move(prompt);
+}
 
 void answer(Service& service, std::vector<Asked> prompts, std::shared_ptr<Reply> reply,
             std::shared_ptr<Writer> writer) {

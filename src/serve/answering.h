@@ -57,6 +57,7 @@ class Writer {
 // Of all choices of an answer together; the prompt counts once.
 struct Usage {
   int prompt_tokens = 0, cached_tokens = 0, generated_tokens = 0;
+  int drafted_tokens = 0, accepted_tokens = 0;
   double prompt_seconds = 0, generation_seconds = 0;
 };
 Usage usage_of(const std::vector<Choice>& choices);
@@ -67,8 +68,12 @@ struct Asked {
   int choices = 1;
   int priority = 0;
   double deadline = 0;
-  bool plain = false;  // the text is the answer, whatever marks are in it
+  bool plain = false;           // the text is the answer, whatever marks are in it
+  std::string constraint = {};  // the field that request.grammar comes from
 };
+// The prompt of a talk, and what it says of the answer. Throws ApiError: a call is forced, and
+// something else too.
+void go_on_from(Prompt prompt, Asked* asked);
 
 // Submits the choices; the writer hears of everything further, on the engine's thread. A client
 // that goes takes its jobs along. Throws ApiError: refused; nothing was or will be written.

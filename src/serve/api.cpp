@@ -1,5 +1,6 @@
 #include "serve/api.h"
 
+#include <new>
 #include <random>
 
 namespace issun::serve {
@@ -35,6 +36,20 @@ Refusal worded(const ApiError& error, std::string_view path) {
 void send_error(const std::shared_ptr<Reply>& reply, const ApiError& error, std::string_view path) {
   Refusal refusal = worded(error, path);
   reply->send(refusal.status, std::move(refusal.headers), std::move(refusal.body));
+}
+
+void answer_with(const std::function<void()>& handle, std::string_view path,
+                 const std::shared_ptr<Reply>& reply) {
+  const auto refuse = [&](const ApiError& error) { send_error(reply, error, path); };
+  try {
+    handle();
+  } catch (const ApiError& error) {
+    refuse(error);
+  } catch (const std::bad_alloc&) {
+    refuse({.status = 503, .message = "not enough memory for this request"});
+  } catch (const std::exception& error) {
+    refuse({.status = 500, .message = error.what()});
+  }
 }
 
 std::string event_of(const Json& data) { return "data: " + dump(data) + "\n\n"; }
@@ -75,14 +90,20 @@ Json usage_json(const Usage& usage) {
 Json timings_json(const Usage& usage) {
   const int read = usage.prompt_tokens - usage.cached_tokens;
   const auto rate = [](int n, double seconds) { return seconds > 0 ? n / seconds : 0.0; };
-  return {{"cache_n", usage.cached_tokens},
-          {"prompt_n", read},
-          {"prompt_ms", usage.prompt_seconds * 1000},
-          {"prompt_per_second", rate(read, usage.prompt_seconds)},
-          {"predicted_n", usage.generated_tokens},
-          {"predicted_ms", usage.generation_seconds * 1000},
-          // The first token comes with the prompt.
-          {"predicted_per_second", rate(usage.generated_tokens - 1, usage.generation_seconds)}};
+  Json timings = {
+      {"cache_n", usage.cached_tokens},
+      {"prompt_n", read},
+      {"prompt_ms", usage.prompt_seconds * 1000},
+      {"prompt_per_second", rate(read, usage.prompt_seconds)},
+      {"predicted_n", usage.generated_tokens},
+      {"predicted_ms", usage.generation_seconds * 1000},
+      // The first token comes with the prompt.
+      {"predicted_per_second", rate(usage.generated_tokens - 1, usage.generation_seconds)}};
+  if (usage.drafted_tokens > 0) {
+    timings["draft_n"] = usage.drafted_tokens;
+    timings["draft_n_accepted"] = usage.accepted_tokens;
+  }
+  return timings;
 }
 
 Json to_json(const chat::ToolCall& call) {

@@ -1,8 +1,8 @@
 // What all endpoints share, and the list of them.
 #pragma once
 
+#include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,14 +13,15 @@
 #include "serve/request_fields.h"
 #include "serve/served_model.h"
 #include "serve/service.h"
+#include "serve/work_queue.h"
 
 namespace issun::serve {
 
-// Texts to vectors. One thread at a time.
+// Texts to vectors.
 struct ServedEmbedder {
   std::string id;
-  std::mutex mutex;  // guards embedder
-  std::unique_ptr<engine::Embedder> embedder;
+  std::unique_ptr<engine::Embedder> embedder;  // of the queue's thread
+  std::unique_ptr<WorkQueue> queue;            // last: it ends before what it works on
 };
 
 struct Api {
@@ -41,7 +42,8 @@ struct Endpoint {
   const char* path;
   // May throw ApiError, as long as nothing was written.
   void (*handle)(Api& api, const HttpRequest& request, const std::shared_ptr<Reply>& reply);
-  bool open = false;  // needs no key
+  bool open = false;   // needs no key
+  bool named = false;  // the path goes on with a name
 };
 
 // Each group in a file of its own.
@@ -50,6 +52,8 @@ void add_completions(std::vector<Endpoint>& endpoints);  // /v1/completions
 void add_embeddings(std::vector<Endpoint>& endpoints);   // /v1/embeddings, /v1/rerank
 void add_tokens(std::vector<Endpoint>& endpoints);       // /tokenize, /detokenize, /apply-template
 void add_status(std::vector<Endpoint>& endpoints);       // /health, /metrics, /v1/models, ...
+void add_adapters(std::vector<Endpoint>& endpoints);     // /lora-adapters
+void add_slots(std::vector<Endpoint>& endpoints);        // /slots/{id}
 void add_ollama(std::vector<Endpoint>& endpoints);       // /api/...
 void add_responses(std::vector<Endpoint>& endpoints);    // /v1/responses
 void add_messages(std::vector<Endpoint>& endpoints);     // /v1/messages
@@ -60,6 +64,10 @@ void send_json(const std::shared_ptr<Reply>& reply, const Json& body, Headers he
 Refusal worded(const ApiError& error, std::string_view path = {});
 void send_error(const std::shared_ptr<Reply>& reply, const ApiError& error,
                 std::string_view path = {});
+
+// What `handle` throws becomes the answer.
+void answer_with(const std::function<void()>& handle, std::string_view path,
+                 const std::shared_ptr<Reply>& reply);
 
 // "data: {...}\n\n" of a stream of events, and its comment for a silence.
 std::string event_of(const Json& data);

@@ -130,13 +130,13 @@ class StreamedChat final : public ChatWriter {
   std::vector<bool> begun_;  // by choice
 };
 
-void chat(Api& api, const HttpRequest& request, const std::shared_ptr<Reply>& reply) {
+void complete_chat(Api& api, const HttpRequest& request, const std::shared_ptr<Reply>& reply) {
   const Json body = parse_body(request.body);
   Fields fields(body);
   ServedModel& model = api.writing_model();
   check_model(fields, model);
   Asked asked = read_asked(fields, api.defaults, model);
-  asked.prompt = model.prompt_of(read_talk(fields));
+  go_on_from(model.prompt_of(read_talk(fields)), &asked);
   const bool logprobs = fields.boolean("logprobs").value_or(false);
   const auto top = fields.integer("top_logprobs", 0, 20);
   if (top && !logprobs) throw bad_request("top_logprobs", "expected logprobs: true beside it");
@@ -167,8 +167,8 @@ void chat(Api& api, const HttpRequest& request, const std::shared_ptr<Reply>& re
 }  // namespace
 
 void add_chat(std::vector<Endpoint>& endpoints) {
-  endpoints.push_back({"POST", "/v1/chat/completions", chat});
-  endpoints.push_back({"POST", "/chat/completions", chat});
+  endpoints.push_back({"POST", "/v1/chat/completions", complete_chat});
+  endpoints.push_back({"POST", "/chat/completions", complete_chat});
 }
 
 }  // namespace issun::serve

@@ -24,11 +24,8 @@ std::string base64_of(const std::vector<float>& vector) {
   return text;
 }
 
-ApiError refused(const std::string& field, const Error& error) {
-  return bad_request(field, "{}", error.message);
-}
-
-void embeddings(Api& api, const HttpRequest& request, const std::shared_ptr<Reply>& reply) {
+void make_embeddings(Api& api, const HttpRequest& request, const std::shared_ptr<Reply>& reply,
+                     const StillWanted& still_wanted) {
   const Json body = parse_body(request.body);
   Fields fields(body);
   ServedEmbedder& served = api.embedding_model();
@@ -41,7 +38,7 @@ void embeddings(Api& api, const HttpRequest& request, const std::shared_ptr<Repl
   const std::string format = fields.text("encoding_format").value_or("float");
   if (format != "float" && format != "base64")
     throw bad_request("encoding_format", "expected float or base64, found '{}'", format);
-  const auto found = embed_texts(served, fields.required("input"));
+  const auto found = embed_texts(served, fields.required("input"), still_wanted);
   const auto dimensions = fields.integer("dimensions", 1, 1 << 20);
   const size_t width = found[0].vectors[0].size();
   if (dimensions && static_cast<size_t>(*dimensions) != width)
@@ -65,7 +62,8 @@ void embeddings(Api& api, const HttpRequest& request, const std::shared_ptr<Repl
             headers_of(fields, "application/json; charset=utf-8"));
 }
 
-void rerank(Api& api, const HttpRequest& request, const std::shared_ptr<Reply>& reply) {
+void make_ranking(Api& api, const HttpRequest& request, const std::shared_ptr<Reply>& reply,
+                  const StillWanted& still_wanted) {
   const Json body = parse_body(request.body);
   Fields fields(body);
   ServedEmbedder& served = api.embedding_model();
@@ -77,13 +75,7 @@ void rerank(Api& api, const HttpRequest& request, const std::shared_ptr<Reply>& 
   const auto top = fields.integer("top_n", 1, 1 << 30);
   const bool with_text = fields.boolean("return_documents").value_or(false);
   fields.accept({"model"});
-  std::vector<float> scores;
-  {
-    const std::lock_guard lock(served.mutex);
-    auto found = served.embedder->rank(query, documents);
-    if (!found) throw refused("documents", found.error());
-    scores = std::move(*found);
-  }
+  const std::vector<float> scores = rank_texts(served, query, documents, still_wanted);
   std::vector<size_t> order(documents.size());
   std::iota(order.begin(), order.end(), size_t{0});
   std::stable_sort(order.begin(), order.end(),
@@ -97,6 +89,14 @@ void rerank(Api& api, const HttpRequest& request, const std::shared_ptr<Reply>& 
   }
   send_json(reply, {{"model", served.id}, {"object", "list"}, {"results", std::move(results)}},
             headers_of(fields, "application/json; charset=utf-8"));
+}
+
+void embeddings(Api& api, const HttpRequest& request, const std::shared_ptr<Reply>& reply) {
+  answer_in_turn(make_embeddings, api, request, reply);
+}
+
+void rerank(Api& api, const HttpRequest& request, const std::shared_ptr<Reply>& reply) {
+  answer_in_turn(make_ranking, api, request, reply);
 }
 
 }  // namespace

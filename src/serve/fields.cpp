@@ -25,10 +25,10 @@ Json to_json(const ApiError& error) {
   return {{"error", std::move(body)}};
 }
 
-Json parse_body(std::string_view body) {
+Json parse_json(std::string_view body) {
   try {
     std::vector<int> keys(kDeepest + 2);  // by depth, of the object that is being read
-    Json json = Json::parse(body, [&](int depth, Json::parse_event_t event, Json&) {
+    return Json::parse(body, [&](int depth, Json::parse_event_t event, Json&) {
       const auto place = static_cast<size_t>(std::clamp(depth, 0, kDeepest + 1));
       if (event == Json::parse_event_t::object_start)
         keys[std::min(place + 1, keys.size() - 1)] = 0;
@@ -37,14 +37,18 @@ Json parse_body(std::string_view body) {
       if (depth <= kDeepest) return true;
       throw bad_request("", "body: JSON nested deeper than {} levels", kDeepest);
     });
-    if (!json.is_object())
-      throw bad_request("", "body: expected a JSON object, found {}", kind_of(json));
-    return json;
   } catch (const Json::parse_error& error) {
     throw bad_request("", "body: not JSON, at byte {}", error.byte);
   } catch (const Json::exception&) {
     throw bad_request("", "body: a number beyond what can be told");
   }
+}
+
+Json parse_body(std::string_view body) {
+  Json json = parse_json(body);
+  if (!json.is_object())
+    throw bad_request("", "body: expected a JSON object, found {}", kind_of(json));
+  return json;
 }
 
 const char* kind_of(const Json& value) {

@@ -15,7 +15,9 @@
 
 namespace issun::serve {
 
-// An object, nested at most 100 levels.
+// JSON nested at most 100 levels.
+Json parse_json(std::string_view body);
+// An object.
 Json parse_body(std::string_view body);
 
 class Fields {

@@ -1,6 +1,5 @@
 #include "serve/http_server.h"
 
-#include <algorithm>
 #include <atomic>
 #include <boost/asio.hpp>
 #include <boost/beast/core.hpp>
@@ -8,6 +7,7 @@
 #include <vector>
 
 #include "base/thread.h"
+#include "base/utf8.h"
 #include "serve/exchange.h"
 
 namespace issun::serve {
@@ -36,11 +36,7 @@ HttpRequest head_of_request(Parser& parser) {
   request.path = percent_decoded(target.substr(0, question));
   if (question != std::string::npos) request.query = target.substr(question + 1);
   for (const auto& field : message) {
-    std::string name(field.name_string());
-    std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) {
-      return static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
-    });
-    request.headers.emplace_back(std::move(name), std::string(field.value()));
+    request.headers.emplace_back(lower_ascii(field.name_string()), std::string(field.value()));
   }
   return request;
 }
@@ -95,7 +91,7 @@ class Server final : public HttpServer {
   int port() const override { return acceptor_.local_endpoint().port(); }
   int connections() const override { return connections_; }
 
-  void run(double patience_seconds, std::function<void()> closing) override {
+  bool run(double patience_seconds, std::function<void()> closing) override {
     patience_ = patience_seconds;
     closing_ = std::move(closing);
     error_code ignored;
@@ -108,6 +104,7 @@ class Server final : public HttpServer {
     signals_.clear(ignored);
     handlers_.stop();
     threads_.clear();
+    return !hurried_;
   }
 
   void stop() override {
@@ -122,6 +119,7 @@ class Server final : public HttpServer {
       if (count == 0) {
         close();
       } else {
+        hurried_ = true;
         io_.stop();
       }
     }
@@ -234,10 +232,22 @@ class Server final : public HttpServer {
                            handle = std::make_shared<Handle>(exchange)]() mutable {
       handler_(std::move(request), std::move(handle));
     });
+    Closing closing{*exchange};
     const bool whole = co_await answer(stream, *exchange, buffer.size() == 0);
+    closing.done = true;
     exchange->close(whole);
     co_return whole && exchange->keeps();
   }
+
+  // Where the server stops at once, and this coroutine with it, nobody is told any more, and what
+  // waits to be told goes: it holds the exchange.
+  struct Closing {
+    Exchange& exchange;
+    bool done = false;
+    ~Closing() {
+      if (!done) exchange.close(true);
+    }
+  };
 
   // Ends so that the last words arrive: a connection that is closed with bytes unread is reset.
   static asio::awaitable<void> take_leave(beast::tcp_stream& stream) {
@@ -334,7 +344,7 @@ class Server final : public HttpServer {
   asio::steady_timer deadline_;
   std::vector<tcp::socket*> idle_;  // that wait for a request
   std::atomic<int> connections_ = 0;
-  bool closing_now_ = false, done_ = false;
+  bool closing_now_ = false, done_ = false, hurried_ = false;
   double patience_ = 0;
   std::function<void()> closing_;
   std::vector<std::unique_ptr<Thread>> threads_;

@@ -66,8 +66,8 @@ class HttpServer {
   virtual int connections() const = 0;
   // Serves on this thread until stop(), or one of SIGINT and SIGTERM: then `closing` is called
   // once, no further connection is taken, and it returns when the answers under way are whole or
-  // `patience_seconds` are over, or at a second signal.
-  virtual void run(double patience_seconds, std::function<void()> closing) = 0;
+  // `patience_seconds` are over, or at a second signal. false: at that.
+  virtual bool run(double patience_seconds, std::function<void()> closing) = 0;
   // From any thread.
   virtual void stop() = 0;
 };

@@ -2,6 +2,7 @@
 // thinking, streams.
 #include "serve/api.h"
 #include "serve/talk.h"
+#include "serve/tool_choice.h"
 
 namespace issun::serve {
 
@@ -212,7 +213,7 @@ void add_message(const Json& given, const std::string& path, Json* messages) {
   if (!text.empty() || message.contains("tool_calls")) messages->push_back(std::move(message));
 }
 
-Json tools_of(const Json& given) {
+Json message_tools(const Json& given) {
   if (!given.is_array()) throw bad_request("tools", "expected a list, found {}", kind_of(given));
   Json tools = Json::array();
   for (size_t i = 0; i < given.size(); ++i) {
@@ -234,20 +235,9 @@ Talk talk_of(Fields& fields) {
     throw bad_request("messages", "expected a list of at least one message");
   for (size_t i = 0; i < messages.size(); ++i)
     add_message(messages[i], fmt::format("messages[{}]", i), &talk.messages);
-  bool shows_tools = true;
-  if (const Json* choice = fields.find("tool_choice")) {
-    const std::string type = Fields(*choice, "tool_choice").required_text("type");
-    if (type != "auto" && type != "none")
-      throw ApiError{
-          .status = 501,
-          .message = fmt::format("tool_choice.type: expected auto or none, found '{}': a "
-                                 "call cannot be forced",
-                                 type),
-          .param = "tool_choice"};
-    shows_tools = type == "auto";
-  }
-  if (const Json* tools = fields.find("tools"); tools != nullptr && !tools->empty() && shows_tools)
-    talk.tools = tools_of(*tools);
+  if (const Json* tools = fields.find("tools"); tools != nullptr && !tools->empty())
+    talk.tools = message_tools(*tools);
+  read_message_tool_choice(fields, &talk);
   if (const Json* thinking = fields.find("thinking")) {
     Fields inner(*thinking, "thinking");
     const std::string type = inner.required_text("type");
@@ -270,7 +260,7 @@ void messages(Api& api, const HttpRequest& request, const std::shared_ptr<Reply>
   fields.required("max_tokens");
   Asked asked = read_asked(fields, api.defaults, model);
   asked.choices = 1;
-  asked.prompt = model.prompt_of(talk_of(fields));
+  go_on_from(model.prompt_of(talk_of(fields)), &asked);
   const bool stream = fields.boolean("stream").value_or(false);
   fields.accept({"metadata", "service_tier"});
   std::shared_ptr<Writer> writer;

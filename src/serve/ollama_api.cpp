@@ -197,7 +197,7 @@ void generate(Api& api, const HttpRequest& request, const std::shared_ptr<Reply>
   respond(api, Kind::Generate, fields, std::move(asked), options, reply);
 }
 
-void chat(Api& api, const HttpRequest& request, const std::shared_ptr<Reply>& reply) {
+void answer_chat(Api& api, const HttpRequest& request, const std::shared_ptr<Reply>& reply) {
   Json body = parse_body(request.body);
   Fields fields(body);
   ServedModel& model = api.writing_model();
@@ -296,13 +296,14 @@ void running(Api& api, const HttpRequest&, const std::shared_ptr<Reply>& reply) 
   send_json(reply, {{"models", std::move(models)}});
 }
 
-void embed(Api& api, const HttpRequest& request, const std::shared_ptr<Reply>& reply) {
+void make_vectors(Api& api, const HttpRequest& request, const std::shared_ptr<Reply>& reply,
+                  const StillWanted& still_wanted) {
   const double began = seconds_now();
   const Json body = parse_body(request.body);
   Fields fields(body);
   ServedEmbedder& served = api.embedding_model();
   check_name(fields, served.id);
-  const auto found = embed_texts(served, fields.required("input"));
+  const auto found = embed_texts(served, fields.required("input"), still_wanted);
   Json vectors = Json::array();
   int tokens = 0;
   for (const engine::TextEmbedding& one : found) {
@@ -319,6 +320,10 @@ void embed(Api& api, const HttpRequest& request, const std::shared_ptr<Reply>& r
             headers_of(fields, "application/json; charset=utf-8"));
 }
 
+void embed(Api& api, const HttpRequest& request, const std::shared_ptr<Reply>& reply) {
+  answer_in_turn(make_vectors, api, request, reply);
+}
+
 void version(Api&, const HttpRequest&, const std::shared_ptr<Reply>& reply) {
   send_json(reply, {{"version", kVersion}});
 }
@@ -327,7 +332,7 @@ void version(Api&, const HttpRequest&, const std::shared_ptr<Reply>& reply) {
 
 void add_ollama(std::vector<Endpoint>& endpoints) {
   endpoints.push_back({"POST", "/api/generate", generate});
-  endpoints.push_back({"POST", "/api/chat", chat});
+  endpoints.push_back({"POST", "/api/chat", answer_chat});
   endpoints.push_back({"GET", "/api/tags", tags});
   endpoints.push_back({"POST", "/api/show", show});
   endpoints.push_back({"GET", "/api/ps", running});

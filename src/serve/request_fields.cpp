@@ -5,6 +5,7 @@
 #include <random>
 
 #include "base/clock.h"
+#include "serve/adapter_scales.h"
 
 namespace issun::serve {
 
@@ -81,12 +82,14 @@ void read_steps(Fields& fields, engine::SamplerOptions& options) {
   options.steps = std::move(*steps);
 }
 
-void read_format(Fields& fields, ServedModel& model, engine::Request& request) {
+void read_format(Fields& fields, ServedModel& model, Asked* asked) {
+  engine::Request& request = asked->request;
   const Json* format = fields.find("response_format");
   if (format == nullptr) return;
   Fields inner(*format, fields.path_of("response_format"));
   const std::string type = inner.required_text("type");
   if (type == "text") return;
+  asked->constraint = fields.path_of("response_format");
   if (type == "json_object") {
     const Json* schema = inner.find("schema");
     request.grammar = model.grammar_of_schema(
@@ -104,18 +107,23 @@ void read_format(Fields& fields, ServedModel& model, engine::Request& request) {
   request.grammar = model.grammar_of_schema(named.required("schema"), named.path_of("schema"));
 }
 
-void read_constraints(Fields& fields, ServedModel& model, engine::Request& request) {
-  read_format(fields, model, request);
+void read_constraints(Fields& fields, ServedModel& model, Asked* asked) {
+  engine::Request& request = asked->request;
+  read_format(fields, model, asked);
   const Json* schema = fields.find("json_schema");
   const auto gbnf = fields.text("grammar");
   const int given = (request.grammar != nullptr) + (schema != nullptr) + (gbnf && !gbnf->empty());
   if (given > 1)
     throw bad_request(fields.path_of("grammar"),
                       "expected one of response_format, json_schema and grammar, found {}", given);
-  if (schema != nullptr)
-    request.grammar = model.grammar_of_schema(*schema, fields.path_of("json_schema"));
-  if (gbnf && !gbnf->empty())
-    request.grammar = model.grammar_of_gbnf(*gbnf, fields.path_of("grammar"));
+  if (schema != nullptr) {
+    asked->constraint = fields.path_of("json_schema");
+    request.grammar = model.grammar_of_schema(*schema, asked->constraint);
+  }
+  if (gbnf && !gbnf->empty()) {
+    asked->constraint = fields.path_of("grammar");
+    request.grammar = model.grammar_of_gbnf(*gbnf, asked->constraint);
+  }
 }
 
 }  // namespace
@@ -154,6 +162,20 @@ engine::SamplerOptions read_sampling(Fields& fields, const Defaults& defaults) {
   return o;
 }
 
+namespace {
+
+// lora, or the scales of now.
+std::vector<float> adapter_scales(Fields& fields, const ServedModel& model) {
+  const std::vector<ServedAdapter> adapters = model.adapters();
+  if (const Json* list = fields.find("lora"))
+    return read_adapter_scales(*list, fields.path_of("lora"), adapters.size());
+  std::vector<float> scales;
+  for (const ServedAdapter& adapter : adapters) scales.push_back(adapter.scale);
+  return scales;
+}
+
+}  // namespace
+
 Asked read_asked(Fields& fields, const Defaults& defaults, ServedModel& model) {
   Asked asked;
   engine::Request& request = asked.request;
@@ -165,12 +187,13 @@ Asked read_asked(Fields& fields, const Defaults& defaults, ServedModel& model) {
   if (request.stop.size() > kMostStops)
     throw bad_request(fields.path_of("stop"), "expected at most {} texts, found {}", kMostStops,
                       request.stop.size());
+  request.adapter_scales = adapter_scales(fields, model);
   request.ignore_end = fields.boolean("ignore_eos").value_or(false);
   set(asked.choices, fields.integer("n", 1, kMostChoices));
   set(asked.priority, fields.integer("priority", -1000, 1000));
   if (const auto wait = fields.number("timeout_ms", 1, 1e9))
     asked.deadline = seconds_now() + *wait / 1000;
-  read_constraints(fields, model, request);
+  read_constraints(fields, model, &asked);
   return asked;
 }
 

@@ -19,7 +19,7 @@ struct Defaults {
 engine::SamplerOptions read_sampling(Fields& fields, const Defaults& defaults);
 
 // Everything of Asked but the prompt: sampling, max_tokens, stop, ignore_eos, n, priority,
-// timeout_ms, grammar, json_schema, response_format.
+// timeout_ms, lora, grammar, json_schema, response_format.
 Asked read_asked(Fields& fields, const Defaults& defaults, ServedModel& model);
 
 // Error: the field names another model than the one that is served.

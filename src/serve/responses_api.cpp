@@ -2,6 +2,7 @@
 // tools of the client, reasoning, formats, streams.
 #include "serve/api.h"
 #include "serve/talk.h"
+#include "serve/tool_choice.h"
 
 namespace issun::serve {
 
@@ -10,6 +11,8 @@ namespace {
 // What of the request stands in the response again.
 struct Echo {
   Json instructions, max_output_tokens, tools = Json::array(), format{{"type", "text"}};
+  Json tool_choice = "auto";
+  bool parallel_tool_calls = true;
   double temperature = 0, top_p = 0;
 };
 
@@ -51,13 +54,13 @@ class ResponseWriter : public Writer {
               {"metadata", Json::object()},
               {"model", model_.id()},
               {"output", std::move(output)},
-              {"parallel_tool_calls", true},
+              {"parallel_tool_calls", echo_.parallel_tool_calls},
               {"previous_response_id", nullptr},
               {"reasoning", {{"effort", nullptr}, {"summary", nullptr}}},
               {"store", false},
               {"temperature", echo_.temperature},
               {"text", {{"format", echo_.format}}},
-              {"tool_choice", "auto"},
+              {"tool_choice", echo_.tool_choice},
               {"tools", echo_.tools},
               {"top_p", echo_.top_p},
               {"truncation", "disabled"}};
@@ -278,7 +281,7 @@ void add_item(const Json& given, const std::string& path, Json* messages) {
   }
 }
 
-Json tools_of(const Json& given) {
+Json response_tools(const Json& given) {
   if (!given.is_array()) throw bad_request("tools", "expected a list, found {}", kind_of(given));
   Json tools = Json::array();
   for (size_t i = 0; i < given.size(); ++i) {
@@ -313,14 +316,12 @@ Talk talk_of(Fields& fields, Echo* echo) {
   }
   check_messages(talk.messages, "input");
   if (const Json* tools = fields.find("tools"); tools != nullptr && !tools->empty()) {
-    const std::string choice = fields.text("tool_choice").value_or("auto");
-    if (choice != "auto" && choice != "none")
-      throw ApiError{.status = 501,
-                     .message = "tool_choice: expected auto or none: a call cannot be forced",
-                     .param = "tool_choice"};
-    if (choice == "auto") talk.tools = tools_of(*tools);
+    talk.tools = response_tools(*tools);
     echo->tools = *tools;
   }
+  read_tool_choice(fields, &talk);
+  if (const Json* choice = fields.find("tool_choice")) echo->tool_choice = *choice;
+  echo->parallel_tool_calls = !talk.calls.one;
   if (const Json* reasoning = fields.find("reasoning")) {
     if (const auto effort = Fields(*reasoning, "reasoning").text("effort"); effort)
       talk.variables = {{"reasoning_effort", *effort}};
@@ -347,13 +348,13 @@ void respond(Api& api, const HttpRequest& request, const std::shared_ptr<Reply>&
     throw ApiError{.status = 501, .message = "background: not supported", .param = "background"};
   Asked asked = read_asked(fields, api.defaults, model);
   asked.choices = 1;
-  asked.prompt = model.prompt_of(talk_of(fields, &echo));
+  go_on_from(model.prompt_of(talk_of(fields, &echo)), &asked);
   if (asked.request.max_tokens >= 0) echo.max_output_tokens = asked.request.max_tokens;
   echo.temperature = asked.request.sampling.temperature;
   echo.top_p = asked.request.sampling.top_p;
   const bool stream = fields.boolean("stream").value_or(false);
-  fields.accept({"text", "store", "metadata", "user", "include", "parallel_tool_calls",
-                 "truncation", "service_tier", "prompt_cache_key", "safety_identifier"});
+  fields.accept({"text", "store", "metadata", "user", "include", "truncation", "service_tier",
+                 "prompt_cache_key", "safety_identifier"});
   std::shared_ptr<Writer> writer;
   if (stream) {
     writer = std::make_shared<StreamedResponse>(

@@ -67,6 +67,13 @@ bool is_local_origin(std::string_view origin) {
   return false;
 }
 
+bool leads_to(const Endpoint& endpoint, std::string_view path) {
+  const std::string_view own = endpoint.path;
+  if (!endpoint.named) return path == own;
+  return path.starts_with(own) && path.size() > own.size() &&
+         path.find('/', own.size()) == path.npos;
+}
+
 constexpr const char* kPagePolicy =
     "default-src 'self'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' "
     "data:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'";
@@ -76,7 +83,7 @@ constexpr const char* kPagePolicy =
 Router::Router(Api& api, RouterOptions options, std::span<const Asset> assets)
     : api_(api), options_(std::move(options)), assets_(assets) {
   for (const auto add : {add_chat, add_completions, add_embeddings, add_tokens, add_status,
-                         add_ollama, add_responses, add_messages}) {
+                         add_adapters, add_slots, add_ollama, add_responses, add_messages}) {
     add(endpoints_);
   }
 }
@@ -138,7 +145,7 @@ const Endpoint& Router::find(const HttpRequest& request) const {
   const std::string method = request.method == "HEAD" ? "GET" : request.method;
   std::string others;
   for (const Endpoint& endpoint : endpoints_) {
-    if (endpoint.path != request.path) continue;
+    if (!leads_to(endpoint, request.path)) continue;
     if (endpoint.method == method) return endpoint;
     others += (others.empty() ? "" : ", ") + std::string(endpoint.method);
   }
@@ -174,7 +181,8 @@ void Router::check(const HttpRequest& request) const {
 }
 
 void Router::handle(HttpRequest request, std::shared_ptr<Reply> reply) {
-  try {
+  // `reply` may be wrapped on the way: the refusal goes through it too.
+  const auto handle_it = [&] {
     check(request);
     if (const std::string origin(request.header("origin")); !origin.empty())
       reply = std::make_shared<ForOrigin>(std::move(reply), origin);
@@ -183,14 +191,8 @@ void Router::handle(HttpRequest request, std::shared_ptr<Reply> reply) {
     const Endpoint& endpoint = find(request);
     if (!endpoint.open) check_key(request);
     endpoint.handle(api_, request, reply);
-  } catch (const ApiError& error) {
-    send_error(reply, error, request.path);
-  } catch (const std::bad_alloc&) {
-    send_error(reply, {.status = 503, .message = "not enough memory for this request"},
-               request.path);
-  } catch (const std::exception& error) {
-    send_error(reply, {.status = 500, .message = error.what()}, request.path);
-  }
+  };
+  answer_with(handle_it, request.path, reply);
 }
 
 }  // namespace issun::serve

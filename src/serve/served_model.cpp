@@ -54,9 +54,20 @@ ServedModel::ServedModel(engine::Runtime& runtime, ServedModelOptions options,
     : runtime_(runtime),
       options_(std::move(options)),
       template_(std::move(with)),
-      created_(unix_seconds()) {}
+      created_(unix_seconds()),
+      adapters_(options_.adapters) {}
 
-Prompt ServedModel::prompt_of(const Talk& talk) const {
+std::vector<ServedAdapter> ServedModel::adapters() const {
+  const std::lock_guard lock(mutex_);
+  return adapters_;
+}
+
+void ServedModel::scale_adapters(const std::vector<float>& scales) {
+  const std::lock_guard lock(mutex_);
+  for (size_t i = 0; i < adapters_.size(); ++i) adapters_[i].scale = scales[i];
+}
+
+Prompt ServedModel::prompt_of(const Talk& talk) {
   Json messages = talk.messages;
   const std::string prefill = talk.generate ? take_prefill(&messages) : "";
   chat::ChatInput input;
@@ -92,6 +103,11 @@ Prompt ServedModel::prompt_of(const Talk& talk) const {
   }
   prompt.drop_leading_space = tokenizer().model() == "llama" && prefill.empty();
   prompt.text = std::move(made->text);
+  prompt.one_call = talk.calls.one;
+  // A prompt that fills the context is refused anyway: no grammar is made ready for it.
+  const auto length = static_cast<int64_t>(prompt.tokens.size());
+  if (talk.calls.forced && length < runtime_.options().context)
+    prompt.grammar = grammar_of_calls(talk, input, prompt);
   return prompt;
 }
 
@@ -111,10 +127,9 @@ Prompt ServedModel::prompt_of(std::vector<int32_t> tokens) const {
   return prompt;
 }
 
-template <class Compile>
-std::shared_ptr<const grammar::Grammar> ServedModel::compiled(std::string source,
-                                                              const std::string& param,
-                                                              const Compile& compile) {
+std::shared_ptr<const grammar::Grammar> ServedModel::compiled(
+    std::string source, const std::string& param,
+    const std::function<Result<grammar::Grammar>()>& compile) {
   const auto is_it = [&](const Compiled& entry) { return entry.source == source; };
   {
     const std::lock_guard lock(mutex_);
@@ -125,7 +140,13 @@ std::shared_ptr<const grammar::Grammar> ServedModel::compiled(std::string source
     }
   }
   Result<grammar::Grammar> made = compile();
-  if (!made) throw bad_request(param, "{}", made.error().message);
+  if (!made) {
+    const std::string& message = made.error().message;
+    // Of one among several schemas it names the place itself.
+    if (message.starts_with(param + "["))
+      throw ApiError{.message = message, .param = message.substr(0, message.find(':'))};
+    throw bad_request(param, "{}", message);
+  }
   auto shared = std::make_shared<const grammar::Grammar>(std::move(*made));
   const std::lock_guard lock(mutex_);
   grammars_.push_front({std::move(source), shared});

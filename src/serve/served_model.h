@@ -1,6 +1,7 @@
 // The model that is served, as the APIs see it: talks and texts to prompts, schemas to grammars.
 #pragma once
 
+#include <functional>
 #include <list>
 #include <memory>
 #include <mutex>
@@ -16,10 +17,18 @@
 
 namespace issun::serve {
 
+// Which calls an answer may hold.
+struct CallChoice {
+  bool forced = false;             // the answer is a call, or several
+  bool one = false;                // it holds one at most
+  std::vector<std::string> names;  // of the tools a forced call may name; empty: all
+};
+
 // A talk as a client sends it, in the OpenAI API's terms.
 struct Talk {
   Json messages = Json::array();
-  Json tools;                    // null: none
+  Json tools;  // null: none
+  CallChoice calls;
   std::optional<bool> thinking;  // not set: the template's default
   Json variables;                // for the template; null: none
   bool generate = true;          // the prompt ends where the answer begins
@@ -31,11 +40,19 @@ struct Prompt {
   chat::AnswerFormat format;
   std::vector<int32_t> shown_tokens;
   bool drop_leading_space = false;
+  bool one_call = false;                            // no further one is wanted
+  std::shared_ptr<const grammar::Grammar> grammar;  // of calls that are forced
+};
+
+struct ServedAdapter {
+  std::string name;  // of its file
+  float scale = 1;
 };
 
 struct ServedModelOptions {
   std::string id;                            // what clients call it
   std::optional<std::string> chat_template;  // Jinja, in place of the model's own
+  std::vector<ServedAdapter> adapters = {};  // of the weights, in their order
 };
 
 // All methods may be called from any thread, and throw ApiError.
@@ -55,7 +72,7 @@ class ServedModel {
   bool template_is_a_guess() const { return template_is_a_guess_; }
 
   // A last message by the assistant is what the answer begins with.
-  Prompt prompt_of(const Talk& talk) const;
+  Prompt prompt_of(const Talk& talk);
   Prompt prompt_of(const std::string& text) const;
   Prompt prompt_of(std::vector<int32_t> tokens) const;
 
@@ -64,6 +81,10 @@ class ServedModel {
                                                             const std::string& param);
   std::shared_ptr<const grammar::Grammar> grammar_of_gbnf(const std::string& gbnf,
                                                           const std::string& param);
+  // The adapters, and by what they count where a request does not say.
+  std::vector<ServedAdapter> adapters() const;
+  void scale_adapters(const std::vector<float>& scales);
+
   // The bytes of a token's text, control tokens as they are written.
   std::string text_of(int32_t token) const;
 
@@ -73,17 +94,22 @@ class ServedModel {
     std::shared_ptr<const grammar::Grammar> grammar;
   };
   ServedModel(engine::Runtime& runtime, ServedModelOptions options, chat::ChatTemplate with);
-  template <class Compile>
-  std::shared_ptr<const grammar::Grammar> compiled(std::string source, const std::string& param,
-                                                   const Compile& compile);
+  // Of an answer that goes on from the prompt. forced_calls.cpp
+  std::shared_ptr<const grammar::Grammar> grammar_of_calls(const Talk& talk,
+                                                           const chat::ChatInput& input,
+                                                           const Prompt& prompt);
+  std::shared_ptr<const grammar::Grammar> compiled(
+      std::string source, const std::string& param,
+      const std::function<Result<grammar::Grammar>()>& compile);
 
   engine::Runtime& runtime_;
   const ServedModelOptions options_;
   const chat::ChatTemplate template_;
   const int64_t created_;
   bool template_is_a_guess_ = false;
-  std::mutex mutex_;              // guards grammars_
-  std::list<Compiled> grammars_;  // the latest first
+  mutable std::mutex mutex_;             // guards all below
+  std::list<Compiled> grammars_;         // the latest first
+  std::vector<ServedAdapter> adapters_;  // with the scales of now
 };
 
 }  // namespace issun::serve

@@ -14,6 +14,7 @@ Result<std::unique_ptr<Service>> Service::start(model::Decoder& decoder,
   ServiceOptions resolved = options;
   resolved.most_running = std::min(options.most_running, decoder.max_sequences());
   std::unique_ptr<Service> service(new Service(decoder, tokenizer, std::move(cache), resolved));
+  if (options.shelf) TRY(service->engine_.open_shelf(*options.shelf));
   service->note_figures();
   service->thread_ = TRY(Thread::start([raw = service.get()] { raw->run(); }));
   return service;
@@ -58,6 +59,43 @@ void Service::cancel(JobId job) {
   work_.notify_one();
 }
 
+tl::expected<void, Refused> Service::ask(std::function<void(engine::Engine&)> work,
+                                         std::shared_ptr<const std::atomic<bool>> gone) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (refusing_)
+      return tl::unexpected(Refused{WhyRefused::Stopping, "the server is shutting down"});
+    const int most = std::max(1, options_.most_waiting);
+    if (static_cast<int>(asked_.size()) >= most) {
+      return tl::unexpected(
+          Refused{WhyRefused::QueueFull,
+                  fmt::format("{} actions wait already, which is as many as may", most)});
+    }
+    asked_.push_back({std::move(work), std::move(gone)});
+  }
+  work_.notify_one();
+  return {};
+}
+
+// One piece that is still wanted: those who wait for tokens come next.
+void Service::do_asked() {
+  std::vector<Piece> over;  // ended without the mutex: what they hold may do anything
+  Piece next;
+  {
+    const std::lock_guard lock(mutex_);
+    while (!asked_.empty() && next.work == nullptr) {
+      Piece first = std::move(asked_.front());
+      asked_.pop_front();
+      const bool wanted = first.gone == nullptr || !*first.gone;
+      if (wanted)
+        next = std::move(first);
+      else
+        over.push_back(std::move(first));
+    }
+  }
+  if (next.work) next.work(engine_);
+}
+
 void Service::refuse_more() {
   const std::lock_guard lock(mutex_);
   refusing_ = true;
@@ -81,6 +119,7 @@ void Service::run() {
       cancelled.swap(cancelled_);
     }
     cancel_those(cancelled);
+    do_asked();
     give_up_late();
     admit();
     if (!engine_.idle()) step();
@@ -93,13 +132,15 @@ void Service::run() {
   }
   for (const auto& [request, running] : running_) all.push_back(running.id);
   cancel_those(all);
+  if (saves_) engine_.save_kept();
 }
 
 // false: it is time to stop.
 bool Service::wait_for_work() {
   std::unique_lock lock(mutex_);
   work_.wait(lock, [&] {
-    return stopping_ || !waiting_.empty() || !cancelled_.empty() || !engine_.idle();
+    return stopping_ || !waiting_.empty() || !cancelled_.empty() || !asked_.empty() ||
+           !engine_.idle();
   });
   return !stopping_;
 }
@@ -157,6 +198,8 @@ void Service::admit() {
       const auto first = std::max_element(
           waiting_.begin(), waiting_.end(),
           [](const Waiting& a, const Waiting& b) { return a.job.priority < b.job.priority; });
+      // It waits until all have ended, and none goes before it: else it might wait for ever.
+      if (!engine_.may_join(first->job.request)) return;
       next = std::move(*first);
       waiting_.erase(first);
     }
@@ -186,7 +229,7 @@ void Service::step() {
     }
     const auto listener = std::move(running->second.listener);
     running_.erase(running);
-    end(listener, {event, ""});
+    end(listener, {event, event.error});
   }
 }
 
@@ -203,6 +246,8 @@ void Service::count(std::span<const engine::Event> events, double seconds) {
     f.prompt_tokens += s.prompt_tokens;
     f.cached_tokens += s.cached_tokens;
     f.generated_tokens += s.generated_tokens;
+    f.drafted_tokens += s.drafted_tokens;
+    f.accepted_tokens += s.accepted_tokens;
     f.first_tokens += s.generated_tokens > 0 ? 1 : 0;
     f.prompt_seconds += s.prompt_seconds;
     f.generation_seconds += s.generation_seconds;

@@ -2,7 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <condition_variable>
+#include <future>
 #include <map>
 #include <mutex>
 
@@ -27,7 +29,8 @@ struct Ended {
 // A service over the fake model, and what it told.
 struct Setting {
   explicit Setting(int most_running = 4, int most_waiting = 64)
-      : decoder(engine::kTestVocabulary, 32, most_running), tokenizer(engine::test_tokenizer()) {
+      : decoder(engine::kTestVocabulary, 32, most_running, 0, 1),
+        tokenizer(engine::test_tokenizer()) {
     ServiceOptions options;
     options.engine.context = kContext;
     options.most_running = most_running;
@@ -64,10 +67,11 @@ struct Setting {
     std::unique_lock lock(mutex);
     REQUIRE(changed.wait_for(lock, std::chrono::seconds(60), [&] { return order.size() >= ends; }));
   }
-  static std::vector<int32_t> expected(std::vector<int32_t> history, int n) {
+  static std::vector<int32_t> expected(std::vector<int32_t> history, int n, int shift = 0) {
     std::vector<int32_t> answer;
     for (int i = 0; i < n; ++i) {
-      answer.push_back(model::FakeDecoder::next(history, engine::kTestVocabulary));
+      answer.push_back(model::FakeDecoder::next(model::FakeDecoder::shifted(history, shift),
+                                                engine::kTestVocabulary));
       history.push_back(answer.back());
     }
     return answer;
@@ -176,4 +180,68 @@ TEST_CASE("The end of the service ends all jobs, and tells them") {
   for (int i = 0; i < 6; ++i) REQUIRE(setting.service->submit(setting.job({1, 3 + i}, 250, i)));
   setting.service.reset();
   CHECK(setting.order.size() == 6);
+}
+
+TEST_CASE("Work between batches waits in a bounded line, as long as it is wanted") {
+  Setting setting(1, 2);
+  std::promise<void> go, running, last;
+  std::atomic<int> done = 0;
+  const auto gone = std::make_shared<std::atomic<bool>>(false);
+  REQUIRE(setting.service->ask([&](engine::Engine&) {
+    running.set_value();
+    go.get_future().wait();
+  }));
+  running.get_future().wait();
+  CHECK(setting.service->ask([&](engine::Engine&) { done += 100; }, gone));
+  CHECK(setting.service->ask([&](engine::Engine&) {
+    ++done;
+    last.set_value();
+  }));
+  const auto full = setting.service->ask([](engine::Engine&) {});
+  REQUIRE_FALSE(full);
+  CHECK(full.error().why == WhyRefused::QueueFull);
+  *gone = true;
+  go.set_value();
+  last.get_future().wait();
+  CHECK(done == 1);
+  setting.service->refuse_more();
+  const auto late = setting.service->ask([](engine::Engine&) {});
+  REQUIRE_FALSE(late);
+  CHECK(late.error().why == WhyRefused::Stopping);
+}
+
+TEST_CASE("Between two pieces of work those who wait for tokens get some") {
+  Setting setting(1, 8);
+  std::promise<void> go;
+  std::atomic<int> left = 4;
+  std::vector<int64_t> rows;  // computed before each
+  REQUIRE(setting.service->ask([&](engine::Engine&) { go.get_future().wait(); }));
+  for (int i = 0; i < 4; ++i) {
+    REQUIRE(setting.service->ask([&](engine::Engine&) {
+      rows.push_back(setting.service->figures().steps);
+      --left;
+    }));
+  }
+  REQUIRE(setting.service->submit(setting.job({1, 9}, 200, 0)));
+  go.set_value();
+  const double patience = seconds_now() + 10;
+  while (left > 0 && seconds_now() < patience) {}
+  REQUIRE(left == 0);
+  for (size_t i = 1; i < rows.size(); ++i) CHECK(rows[i] == rows[i - 1] + 1);
+  setting.wait_for(1);
+}
+
+TEST_CASE("Jobs with other scales of adapters wait for each other, and each gets its own answer") {
+  Setting setting;
+  constexpr int kJobs = 24;
+  const std::vector<int32_t> prompt = {4, 9, 12, 3, 5, 6, 7, 8};
+  for (int i = 0; i < kJobs; ++i) {
+    Job job = setting.job(prompt, 6, i);
+    job.request.adapter_scales = {static_cast<float>(1 + i % 3)};
+    REQUIRE(setting.service->submit(std::move(job)).has_value());
+  }
+  setting.wait_for(kJobs);
+  const std::lock_guard lock(setting.mutex);
+  for (int i = 0; i < kJobs; ++i)
+    CHECK(setting.told[i].tokens == Setting::expected(prompt, 6, i % 3));
 }

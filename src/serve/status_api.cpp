@@ -94,6 +94,9 @@ void metrics(Api& api, const HttpRequest&, const std::shared_ptr<Reply>& reply) 
       rate(f.prompt_tokens - f.cached_tokens, f.prompt_seconds));
   add("predicted_tokens_per_second", "gauge", "tokens written a second and answer, on average",
       rate(f.generated_tokens - f.first_tokens, f.generation_seconds));
+  add("draft_tokens_total", "counter", "tokens guessed and looked at", count(f.drafted_tokens));
+  add("draft_tokens_accepted_total", "counter", "tokens written that were guessed",
+      count(f.accepted_tokens));
   add("steps_total", "counter", "batches computed", count(f.steps));
   add("busy_seconds_total", "counter", "time in which batches were computed", f.busy_seconds);
   add("requests_processing", "gauge", "answers being written", f.running);

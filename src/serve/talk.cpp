@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <iterator>
 
+#include "serve/tool_choice.h"
+
 namespace issun::serve {
 
 namespace {
@@ -37,19 +39,6 @@ void check_tools(const Json& tools) {
   }
 }
 
-// Whether the tools are to be shown at all.
-bool chooses_tools(Fields& fields) {
-  const Json* choice = fields.find("tool_choice");
-  if (choice == nullptr) return true;
-  const std::string word = choice->is_string() ? choice->get<std::string>() : "a function";
-  if (word == "none") return false;
-  if (word == "auto") return true;
-  throw ApiError{.status = 501,
-                 .message = fmt::format(
-                     "tool_choice: expected auto or none, found {}: a call cannot be forced", word),
-                 .param = "tool_choice"};
-}
-
 }  // namespace
 
 void check_messages(const Json& messages, const std::string& path) {
@@ -80,14 +69,9 @@ Talk read_talk(Fields& fields) {
   }
   if (const Json* tools = fields.find("tools"); tools != nullptr && !tools->empty()) {
     check_tools(*tools);
-    if (chooses_tools(fields)) talk.tools = *tools;
-  } else if (const auto choice = fields.text("tool_choice"); choice && *choice == "required") {
-    throw bad_request("tool_choice", "expected tools beside it");
+    talk.tools = *tools;
   }
-  if (fields.boolean("parallel_tool_calls") == false && !talk.tools.is_null())
-    throw ApiError{.status = 501,
-                   .message = "parallel_tool_calls: expected true: calls cannot be kept to one",
-                   .param = "parallel_tool_calls"};
+  read_tool_choice(fields, &talk);
   talk.thinking = fields.boolean("enable_thinking");
   if (const Json* variables = fields.find("chat_template_kwargs")) {
     if (!variables->is_object())

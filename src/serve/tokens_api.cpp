@@ -50,7 +50,7 @@ void detokenize(Api& api, const HttpRequest& request, const std::shared_ptr<Repl
 void apply_template(Api& api, const HttpRequest& request, const std::shared_ptr<Reply>& reply) {
   const Json body = parse_body(request.body);
   Fields fields(body);
-  const ServedModel& model = api.writing_model();
+  ServedModel& model = api.writing_model();
   Talk talk = read_talk(fields);
   talk.generate = fields.boolean("add_generation_prompt").value_or(true);
   const Prompt prompt = model.prompt_of(talk);

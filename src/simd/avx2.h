@@ -29,6 +29,7 @@ constexpr bool kWideDot = true;
 #else
 constexpr bool kWideDot = false;
 #endif
+constexpr bool kSignedDot = false;
 constexpr int kTileVectors = 1, kTileTokens = 3;
 constexpr int kDotTokens = 4, kDotStreams = 4;
 constexpr int kGemmRows = 6, kGemmVectors = 1;
@@ -188,8 +189,21 @@ inline __m256 widen_bf16(__m128i halves) {
 inline F32x16 load_bf16(const void* p) {
   return {widen_bf16(load16(p)), widen_bf16(load16(static_cast<const char*>(p) + 16))};
 }
-inline F32x16 halves_to_f32(const uint16_t* p) {
-  return {_mm256_cvtph_ps(load16(p)), _mm256_setzero_ps()};
+template <int apart>
+inline F32x16 halves_apart(const uint8_t* p) {
+  uint16_t half[8];
+  for (int i = 0; i < 8; ++i) __builtin_memcpy(&half[i], p + i * apart, 2);
+  return {_mm256_cvtph_ps(load16(half)), _mm256_setzero_ps()};
+}
+inline F32x16 six_bits(uint32_t low, uint32_t high) {
+  const __m256i by = _mm256_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14);
+  const __m256i l = _mm256_and_si256(
+      _mm256_srlv_epi32(_mm256_set1_epi32(static_cast<int>(low)), _mm256_add_epi32(by, by)),
+      _mm256_set1_epi32(15));
+  const __m256i h = _mm256_and_si256(
+      _mm256_srlv_epi32(_mm256_set1_epi32(static_cast<int>(high << 4)), by), _mm256_set1_epi32(48));
+  return {_mm256_cvtepi32_ps(_mm256_sub_epi32(_mm256_or_si256(l, h), _mm256_set1_epi32(32))),
+          _mm256_setzero_ps()};
 }
 inline void store_f16(void* p, F32x16 a) {
   auto* out = static_cast<__m128i*>(p);
@@ -226,9 +240,9 @@ inline U8x64 nibbles(const uint8_t* p) {
   return {low_nibble(both), high_nibble(both)};
 }
 inline __m256i nibbles16(const uint8_t* p) {
-  const __m128i both = load16(p);
-  return low_nibble(
-      _mm256_inserti128_si256(_mm256_castsi128_si256(both), _mm_srli_epi16(both, 4), 1));
+  // No instruction that moves lanes: a load for both, and shifts of their own.
+  const __m256i both = _mm256_broadcastsi128_si256(load16(p));
+  return low_nibble(_mm256_srlv_epi32(both, _mm256_setr_epi32(0, 0, 0, 0, 4, 4, 4, 4)));
 }
 inline U8x64 nibbles16(const uint8_t* p, const uint8_t* q) { return {nibbles16(p), nibbles16(q)}; }
 inline U8x64 low_nibbles(U8x64 a) { return {low_nibble(a.lo), low_nibble(a.hi)}; }
@@ -377,17 +391,25 @@ inline I16x32 pair_products(U8x64 w, I8x64 a) {
   return {_mm256_maddubs_epi16(w.lo, a.lo), _mm256_maddubs_epi16(w.hi, a.hi)};
 }
 
+// Sums are computed where they stand: compilers may otherwise move additions behind so many
+// products that registers run out.
+using PairSums = I16x32;
+inline PairSums pair_sums(U8x64 w, I8x64 a) {
+  PairSums s = pair_products(w, a);
+  asm("" : "+x"(s.lo), "+x"(s.hi));
+  return s;
+}
+inline void add_pairs(PairSums& s, U8x64 w, I8x64 a) {
+  const I16x32 more = pair_products(w, a);
+  s = {_mm256_add_epi16(s.lo, more.lo), _mm256_add_epi16(s.hi, more.hi)};
+  asm("" : "+x"(s.lo), "+x"(s.hi));
+}
+inline I32x16 add_sums(I32x16 c, const PairSums& s) {
+  const __m256i ones = _mm256_set1_epi16(1);
+  return dot2(c, s, I16x32{ones, ones});
+}
+
 inline void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
-
-inline I16x32 add(I16x32 a, I16x32 b) {
-  return {_mm256_add_epi16(a.lo, b.lo), _mm256_add_epi16(a.hi, b.hi)};
-}
-inline I16x32 splat_i16(int x) {
-  const __m256i n = _mm256_set1_epi16(static_cast<short>(x));
-  return {n, n};
-}
-
-inline void keep(I16x32& a) { asm("" : "+x"(a.lo), "+x"(a.hi)); }
 
 // Half a line
 struct I16x16 {
@@ -450,6 +472,23 @@ inline I16x32 spread_eights(I16x16 a) {
   const __m256i both = _mm256_permute4x64_epi64(a.v, g0 < 8 ? 0x44 : 0xee);
   return {eights<g0, g1>(both), eights<g2, g3>(both)};
 }
+template <int g0, int g1, int g2, int g3>
+inline I32x16 add_scaled(I32x16 c, U8x64 w, I8x64 a, I16x16 scale) {
+  return dot2(c, pair_products(w, a), spread_eights<g0, g1, g2, g3>(scale));
+}
+template <int run, int first, int zero>
+inline F32x16 add_scaled(F32x16 sums, U8x64 w, I8x64 a, F32x16 scale) {
+  I32x16 d = zero_i32();
+  if constexpr (zero != 0) d = sub(d, dot4(d, splat_bytes(zero), a));
+  return fma(to_f32(dot4(d, w, a)), spread<run, first>(scale), sums);
+}
+template <int run, int first, int zero>
+inline F32x16 add_scaled(F32x16 sums, I8x64 w, I8x64 a, F32x16 scale) {
+  if constexpr (kWideDot)
+    return add_scaled<run, first, 128>(sums, plus<-128>(as_unsigned(w)), a, scale);
+  else
+    return fma(to_f32(dot4(zero_i32(), w, a)), spread<run, first>(scale), sums);
+}
 template <int power>
 inline I32x16 scaled_low(I32x8 a) {
   if constexpr (power < 0)
@@ -479,8 +518,11 @@ inline F32x16 splat_first(F32x4 a) {
 inline F32x8 splat_second(F32x4 a) {
   return {_mm256_permutevar8x32_ps(_mm256_castps128_ps256(a.v), _mm256_set1_epi32(1))};
 }
-inline F32x8 fma(I32x8 a, F32x8 b, F32x8 c) {
-  return {_mm256_fmadd_ps(_mm256_cvtepi32_ps(a.v), b.v, c.v)};
+inline F32x16 add_scaled(F32x16 sums, I32x16 c, F32x16 factor) {
+  return fma(to_f32(c), factor, sums);
+}
+inline F32x8 add_scaled(F32x8 sums, I32x8 c, F32x8 factor) {
+  return {_mm256_fmadd_ps(_mm256_cvtepi32_ps(c.v), factor.v, sums.v)};
 }
 inline float sum(F32x8 a) { return sum(F32x16{a.v, _mm256_setzero_ps()}); }
 

@@ -24,6 +24,7 @@ struct U8x64 {
 };
 
 constexpr bool kWideDot = true;
+constexpr bool kSignedDot = false;
 constexpr int kTileVectors = 2, kTileTokens = 6;
 constexpr int kDotTokens = 4, kDotStreams = 4;
 constexpr int kGemmRows = 12, kGemmVectors = 2;
@@ -118,9 +119,41 @@ inline F32x16 load_bf16(const void* p) {
   const __m512i wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256(static_cast<const __m256i*>(p)));
   return {_mm512_castsi512_ps(_mm512_slli_epi32(wide, 16))};
 }
-inline F32x16 halves_to_f32(const uint16_t* p) {
-  const __m256 eight = _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
-  return {_mm512_zextps256_ps512(eight)};
+template <int apart>
+inline F32x16 halves_apart(const uint8_t* p) {
+  __m128i eight;
+  if constexpr (3 * apart < 64 && 7 * apart + 2 >= 64) {
+    // Four in each of two lines, the second of which ends with the last half.
+    constexpr int kSecond = 7 * apart + 2 - 64;
+    static_assert(4 * apart >= kSecond && apart % 2 == 0);
+    alignas(64) static constexpr int16_t kPlaces[32] = {
+        0,
+        apart / 2,
+        apart,
+        3 * apart / 2,
+        32 + (4 * apart - kSecond) / 2,
+        32 + (5 * apart - kSecond) / 2,
+        32 + (6 * apart - kSecond) / 2,
+        32 + (7 * apart - kSecond) / 2,
+    };
+    eight = _mm512_castsi512_si128(_mm512_permutex2var_epi16(
+        _mm512_loadu_si512(p), _mm512_load_si512(kPlaces), _mm512_loadu_si512(p + kSecond)));
+  } else {
+    uint16_t half[8];
+    for (int i = 0; i < 8; ++i) __builtin_memcpy(&half[i], p + i * apart, 2);
+    eight = _mm_loadu_si128(reinterpret_cast<const __m128i*>(half));
+  }
+  return {_mm512_zextps256_ps512(_mm256_cvtph_ps(eight))};
+}
+inline F32x16 six_bits(uint32_t low, uint32_t high) {
+  const __m256i by = _mm256_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14);
+  const __m256i l = _mm256_and_si256(
+      _mm256_srlv_epi32(_mm256_set1_epi32(static_cast<int>(low)), _mm256_add_epi32(by, by)),
+      _mm256_set1_epi32(15));
+  const __m256i h = _mm256_and_si256(
+      _mm256_srlv_epi32(_mm256_set1_epi32(static_cast<int>(high << 4)), by), _mm256_set1_epi32(48));
+  const __m256i all = _mm256_sub_epi32(_mm256_or_si256(l, h), _mm256_set1_epi32(32));
+  return {_mm512_zextps256_ps512(_mm256_cvtepi32_ps(all))};
 }
 inline void store_f16(void* p, F32x16 a) {
   _mm256_storeu_si256(static_cast<__m256i*>(p),
@@ -150,12 +183,13 @@ inline U8x64 nibbles(const uint8_t* p) {
   return {_mm512_and_si512(join(both, _mm256_srli_epi16(both, 4)), _mm512_set1_epi8(15))};
 }
 inline U8x64 nibbles16(const uint8_t* p, const uint8_t* q) {
-  const __m128i a = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
-  const __m128i b = _mm_loadu_si128(reinterpret_cast<const __m128i*>(q));
-  const __m256i first = _mm256_inserti128_si256(_mm256_castsi128_si256(a), _mm_srli_epi16(a, 4), 1);
-  const __m256i second =
-      _mm256_inserti128_si256(_mm256_castsi128_si256(b), _mm_srli_epi16(b, 4), 1);
-  return {_mm512_and_si512(join(first, second), _mm512_set1_epi8(15))};
+  // No instruction that moves lanes: loads for two of them each, and shifts of their own. Q4_0, one
+  // core: 17.7 -> 30 GB/s, with halves_apart.
+  const __m512i low = _mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+  const __m512i all = _mm512_mask_broadcast_i32x4(
+      low, 0xff00, _mm_loadu_si128(reinterpret_cast<const __m128i*>(q)));
+  const __m512i by = _mm512_setr_epi32(0, 0, 0, 0, 4, 4, 4, 4, 0, 0, 0, 0, 4, 4, 4, 4);
+  return {_mm512_and_si512(_mm512_srlv_epi32(all, by), _mm512_set1_epi8(15))};
 }
 inline U8x64 low_nibbles(U8x64 a) { return {_mm512_and_si512(a.v, _mm512_set1_epi8(15))}; }
 inline U8x64 high_nibbles(U8x64 a) {
@@ -284,12 +318,16 @@ inline I32x16 dot2(I32x16 c, I16x32 a, I16x32 b) { return {_mm512_dpwssd_epi32(c
 
 inline I16x32 pair_products(U8x64 w, I8x64 a) { return {_mm512_maddubs_epi16(w.v, a.v)}; }
 
+using PairSums = I16x32;
+inline PairSums pair_sums(U8x64 w, I8x64 a) { return pair_products(w, a); }
+inline void add_pairs(PairSums& s, U8x64 w, I8x64 a) {
+  s.v = _mm512_add_epi16(s.v, pair_products(w, a).v);
+}
+inline I32x16 add_sums(I32x16 c, const PairSums& s) {
+  return dot2(c, s, I16x32{_mm512_set1_epi16(1)});
+}
+
 inline void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
-
-inline I16x32 add(I16x32 a, I16x32 b) { return {_mm512_add_epi16(a.v, b.v)}; }
-inline I16x32 splat_i16(int x) { return {_mm512_set1_epi16(static_cast<short>(x))}; }
-
-inline void keep(I16x32& a) { asm("" : "+v"(a.v)); }
 
 // Half a line
 struct I16x16 {
@@ -358,6 +396,20 @@ inline I16x32 spread_eights(I16x16 a) {
   alignas(64) static constexpr Index32 index = eights_index<g0, g1, g2, g3>();
   return {_mm512_permutexvar_epi16(_mm512_load_si512(&index), _mm512_castsi256_si512(a.v))};
 }
+template <int g0, int g1, int g2, int g3>
+inline I32x16 add_scaled(I32x16 c, U8x64 w, I8x64 a, I16x16 scale) {
+  return dot2(c, pair_products(w, a), spread_eights<g0, g1, g2, g3>(scale));
+}
+template <int run, int first, int zero>
+inline F32x16 add_scaled(F32x16 sums, U8x64 w, I8x64 a, F32x16 scale) {
+  I32x16 d = zero_i32();
+  if constexpr (zero != 0) d = sub(d, dot4(d, splat_bytes(zero), a));
+  return fma(to_f32(dot4(d, w, a)), spread<run, first>(scale), sums);
+}
+template <int run, int first, int zero>
+inline F32x16 add_scaled(F32x16 sums, I8x64 w, I8x64 a, F32x16 scale) {
+  return add_scaled<run, first, 128>(sums, plus<-128>(as_unsigned(w)), a, scale);
+}
 template <int power>
 inline I32x16 scaled_low(I32x8 a) {
   if constexpr (power < 0)
@@ -381,8 +433,11 @@ inline F32x16 splat_first(F32x4 a) { return {_mm512_broadcastss_ps(a.v)}; }
 inline F32x8 splat_second(F32x4 a) {
   return {_mm256_permutevar8x32_ps(_mm256_castps128_ps256(a.v), _mm256_set1_epi32(1))};
 }
-inline F32x8 fma(I32x8 a, F32x8 b, F32x8 c) {
-  return {_mm256_fmadd_ps(_mm256_cvtepi32_ps(a.v), b.v, c.v)};
+inline F32x16 add_scaled(F32x16 sums, I32x16 c, F32x16 factor) {
+  return fma(to_f32(c), factor, sums);
+}
+inline F32x8 add_scaled(F32x8 sums, I32x8 c, F32x8 factor) {
+  return {_mm256_fmadd_ps(_mm256_cvtepi32_ps(c.v), factor.v, sums.v)};
 }
 inline float sum(F32x8 a) {
   __m128 s = _mm_add_ps(_mm256_castps256_ps128(a.v), _mm256_extractf128_ps(a.v, 1));

@@ -26,6 +26,9 @@ struct U8x64 {  // 0..127 where kWideDot is false
 
 // Whether dot4 takes weights of 0..255: then signed weights are stored as w + 128.
 constexpr bool kWideDot = false;
+// Whether dot4 takes signed weights in one instruction: then panels hold nothing else. Where
+// neither holds, panels of unsigned weights are added up in pairs of 16 bits.
+constexpr bool kSignedDot = false;
 // The tile of the panel kernels: 16-row vectors and tokens whose sums fit into registers.
 constexpr int kTileVectors = 1, kTileTokens = 2;
 // The most tokens that share a row in the dot kernels (1, 2 or 4), and the rows they go along side
@@ -232,10 +235,21 @@ inline F32x16 load_bf16(const void* p) {
   EACH(16, r.v[i] = __builtin_bit_cast(float, static_cast<uint32_t>(h[i]) << 16))
   return r;
 }
-// Eight halves, in lanes 0..7; zero above.
-inline F32x16 halves_to_f32(const uint16_t* p) {
+// Eight halves, each `apart` bytes behind the one before, in lanes 0..7; zero above. All
+// 8 * apart - 2 bytes from p on may be read.
+template <int apart>
+inline F32x16 halves_apart(const uint8_t* p) {
   F32x16 r = zero_f32();
-  EACH(8, r.v[i] = half_to_float(p[i]))
+  uint16_t half;
+  EACH(8, (__builtin_memcpy(&half, p + i * apart, 2), r.v[i] = half_to_float(half)))
+  return r;
+}
+// Eight numbers of six bits less 32, in lanes 0..7, zero above: four bits of each are in `low`, the
+// two above them in `high`.
+inline F32x16 six_bits(uint32_t low, uint32_t high) {
+  F32x16 r = zero_f32();
+  EACH(8, r.v[i] = static_cast<float>(
+              static_cast<int>((low >> 4 * i & 15) | (high >> 2 * i & 3) << 4) - 32))
   return r;
 }
 // To the nearest, ties to even; NaN stays NaN.
@@ -449,28 +463,25 @@ inline I32x16 dot2(I32x16 c, I16x32 a, I16x32 b) {
   return c;
 }
 
-// The products of neighbouring bytes added in pairs. w is 0..127, so that they fit.
-inline I16x32 pair_products(U8x64 w, I8x64 a) {
-  I16x32 r;
+// Products of neighbouring bytes added in pairs, and more of them, as long as they fit into 16
+// bits; w is 0..127.
+using PairSums = I16x32;
+inline PairSums pair_sums(U8x64 w, I8x64 a) {
+  PairSums r;
   EACH(32, r.v[i] = static_cast<int16_t>(w.v[2 * i] * a.v[2 * i] + w.v[2 * i + 1] * a.v[2 * i + 1]))
   return r;
 }
+inline void add_pairs(PairSums& s, U8x64 w, I8x64 a) {
+  const PairSums more = pair_sums(w, a);
+  EACH(32, s.v[i] = static_cast<int16_t>(s.v[i] + more.v[i]))
+}
+// c[i] + the two sums of lane i.
+inline I32x16 add_sums(I32x16 c, const PairSums& s) {
+  EACH(32, c.v[i / 2] += s.v[i])
+  return c;
+}
 
 inline void prefetch(const void* p) { __builtin_prefetch(p); }
-
-inline I16x32 add(I16x32 a, I16x32 b) {
-  EACH(32, a.v[i] = static_cast<int16_t>(a.v[i] + b.v[i]))
-  return a;
-}
-inline I16x32 splat_i16(int x) {
-  I16x32 r;
-  EACH(32, r.v[i] = static_cast<int16_t>(x))
-  return r;
-}
-
-// Sums that are computed where they stand: compilers may otherwise move additions behind so many
-// products that registers run out.
-inline void keep(I16x32&) {}
 
 // Half a line: 16 small integers, and 8 sums.
 struct I16x16 {
@@ -525,13 +536,27 @@ inline I32x8 dot2(I16x16 a, I16x16 b) {
   EACH(8, r.v[i] = a.v[2 * i] * b.v[2 * i] + a.v[2 * i + 1] * b.v[2 * i + 1])
   return r;
 }
-// Eight lanes each of a[g0], a[g1], a[g2] and a[g3]; all below 8, or none.
+// c + the products of w (0..63) and a, those of the four runs of 16 bytes times scale[g0],
+// scale[g1], scale[g2] and scale[g3]; all below 8, or none. In which of the four lanes of their run
+// they meet is not said.
 template <int g0, int g1, int g2, int g3>
-inline I16x32 spread_eights(I16x16 a) {
+inline I32x16 add_scaled(I32x16 c, U8x64 w, I8x64 a, I16x16 scale) {
   constexpr int kFrom[4] = {g0, g1, g2, g3};
-  I16x32 r;
-  EACH(32, r.v[i] = a.v[kFrom[i / 8]])
-  return r;
+  EACH(64, c.v[i / 4] += w.v[i] * a.v[i] * scale.v[kFrom[i / 16]])
+  return c;
+}
+// sums + the products of a and what w is above `zero`, those of each run of 4 * run bytes (of 16 or
+// 32) times a scale, scale[first] for the first. In which lanes they meet is not said, but zeros
+// give exactly zero.
+template <int run, int first, int zero>
+inline F32x16 add_scaled(F32x16 sums, U8x64 w, I8x64 a, F32x16 scale) {
+  I32x16 d = zero_i32();
+  if constexpr (zero != 0) d = sub(d, dot4(d, splat_bytes(zero), a));
+  return fma(to_f32(dot4(d, w, a)), spread<run, first>(scale), sums);
+}
+template <int run, int first, int zero>
+inline F32x16 add_scaled(F32x16 sums, I8x64 w, I8x64 a, F32x16 scale) {
+  return fma(to_f32(dot4(zero_i32(), w, a)), spread<run, first>(scale), sums);
 }
 // a times two to the `power` in lanes 0..7, zero above. Nothing but zeros is shifted out.
 template <int power>
@@ -573,9 +598,13 @@ inline F32x8 splat_second(F32x4 a) {
   EACH(8, r.v[i] = a.v[1])
   return r;
 }
-inline F32x8 fma(I32x8 a, F32x8 b, F32x8 c) {
-  EACH(8, c.v[i] += static_cast<float>(a.v[i]) * b.v[i])
-  return c;
+// sums + c times a number that all lanes of the factor have. In which lanes they meet is not said.
+inline F32x16 add_scaled(F32x16 sums, I32x16 c, F32x16 factor) {
+  return fma(to_f32(c), factor, sums);
+}
+inline F32x8 add_scaled(F32x8 sums, I32x8 c, F32x8 factor) {
+  EACH(8, sums.v[i] += static_cast<float>(c.v[i]) * factor.v[i])
+  return sums;
 }
 inline float sum(F32x8 a) {
   for (int n = 4; n > 0; n /= 2) EACH(n, a.v[i] += a.v[i + n])

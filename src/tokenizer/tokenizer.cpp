@@ -6,6 +6,7 @@
 #include <iterator>
 #include <limits>
 
+#include "base/utf8.h"
 #include "tokenizer/presets.h"
 
 namespace issun::tokenizer {
@@ -21,14 +22,6 @@ bool knows(std::string_view model) {
 const Roles kLlamaRoles = {.bos = 1, .eos = 2, .unknown = 0, .add_bos = true};
 const Roles kBertRoles = {.bos = 101, .unknown = 100, .separator = 102, .add_separator = true};
 const Roles kT5Roles = {.eos = 1, .unknown = 2, .add_eos = true, .separates_pairs = true};
-
-std::string lower_case(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return lower;
-}
 
 void append_marked(std::string_view text, std::string& out) {
   for (const char c : text) {
@@ -128,7 +121,7 @@ Result<void> Tokenizer::choose_preset(const gguf::Metadata& metadata) {
 // that need it are known by name, as in the reference engine.
 Result<void> Tokenizer::set_strips(const gguf::Metadata& metadata) {
   const auto name =
-      lower_case(TRY(metadata.value_or<std::string_view>("general.name", std::string_view())));
+      lower_ascii(TRY(metadata.value_or<std::string_view>("general.name", std::string_view())));
   const auto architecture =
       TRY(metadata.value_or<std::string_view>("general.architecture", std::string_view()));
   const auto named = [&](std::string_view part) { return name.find(part) != std::string::npos; };

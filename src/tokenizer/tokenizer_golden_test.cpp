@@ -9,6 +9,7 @@
 
 #include "gguf/reader.h"
 #include "shared_data.h"
+#include "tokenizer/testing.h"
 #include "tokenizer/tokenizer.h"
 
 using namespace issun;
@@ -35,12 +36,6 @@ gguf::GgufFile open_file(const std::string& relative) {
   auto file = gguf::GgufFile::open(shared_path(relative));
   REQUIRE_MESSAGE(file.has_value(), file.error().message);
   return std::move(*file);
-}
-
-Tokenizer create(const gguf::Metadata& metadata) {
-  auto tokenizer = Tokenizer::create(metadata);
-  REQUIRE_MESSAGE(tokenizer.has_value(), tokenizer.error().message);
-  return std::move(*tokenizer);
 }
 
 std::vector<Token> encode(const Tokenizer& tokenizer, const std::string& text, bool add,
@@ -122,7 +117,8 @@ TEST_CASE("every word splitter gives the reference's tokens on two vocabularies"
     std::map<const Preset*, std::vector<std::vector<Token>>> results;
     for (const auto& [pre, entry] : overrides.items()) {
       CAPTURE(base);
-      CAPTURE(pre);
+      const auto& which = pre;
+      CAPTURE(which);
       const auto metadata = with_pre(file.metadata(), pre);
       if (entry.contains("error")) {
         CHECK(create(metadata).pre() == "default");

@@ -8,17 +8,12 @@
 #include <thread>
 
 #include "tokenizer/made_up_vocabulary.h"
+#include "tokenizer/testing.h"
 
 using namespace issun;
 using namespace issun::tokenizer;
 
 namespace {
-
-Tokenizer create(const gguf::Metadata& metadata) {
-  auto tokenizer = Tokenizer::create(metadata);
-  REQUIRE_MESSAGE(tokenizer.has_value(), tokenizer.error().message);
-  return std::move(*tokenizer);
-}
 
 std::string error_of(const MadeUpVocabulary& made_up) {
   const auto tokenizer = Tokenizer::create(made_up.metadata());
@@ -41,8 +36,6 @@ std::string pieces(const Tokenizer& tokenizer, std::span<const Token> tokens) {
   for (const Token t : tokens) tokenizer.append_piece(t, false, bytes);
   return bytes;
 }
-
-constexpr EncodeOptions kPlain = {.add_special = false, .parse_special = false};
 
 }  // namespace
 

@@ -9,13 +9,12 @@
 
 #include "tokenizer/made_up_charsmap.h"
 #include "tokenizer/made_up_vocabulary.h"
+#include "tokenizer/testing.h"
 
 using namespace issun;
 using namespace issun::tokenizer;
 
 namespace {
-
-constexpr EncodeOptions kPlain = {.add_special = false, .parse_special = false};
 
 std::string texts(const MadeUpVocabulary& made_up, std::string_view text,
                   EncodeOptions options = kPlain) {

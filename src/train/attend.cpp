@@ -15,7 +15,7 @@ struct Visible {
   int begin, end;  // rows of the sequence
 };
 
-Visible visible(const Pass& pass, const model::LayerConfig& layer, int64_t row) {
+Visible visible_rows(const Pass& pass, const model::LayerConfig& layer, int64_t row) {
   const int t = static_cast<int>(row % pass.batch.length);
   const int begin = pass.batch.visible_begin[static_cast<size_t>(row)];
   if (pass.config.causal) {
@@ -40,8 +40,8 @@ Block block_of(const Pass& pass, const model::LayerConfig& layer, int64_t sequen
   block.sequence_row = sequence * pass.batch.length;
   block.first = first;
   block.count = std::min(kQueryRows, pass.batch.length - first);
-  block.keys_begin = visible(pass, layer, block.sequence_row + first).begin;
-  block.keys_end = visible(pass, layer, block.sequence_row + first + block.count - 1).end;
+  block.keys_begin = visible_rows(pass, layer, block.sequence_row + first).begin;
+  block.keys_end = visible_rows(pass, layer, block.sequence_row + first + block.count - 1).end;
   block.head = head;
   block.kv_head = head / (layer.heads / layer.kv_heads);
   return block;
@@ -102,7 +102,7 @@ struct Seen {
 };
 Seen seen_of(const Pass& pass, const model::LayerConfig& layer, const Block& block, int i,
              int begin, int keys) {
-  const Visible v = visible(pass, layer, block.sequence_row + block.first + i);
+  const Visible v = visible_rows(pass, layer, block.sequence_row + block.first + i);
   const int first = std::clamp(v.begin - begin, 0, keys);
   return {first, std::clamp(v.end - begin, first, keys)};
 }

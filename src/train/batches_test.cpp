@@ -15,17 +15,8 @@ using namespace issun::train;
 
 namespace {
 
-std::vector<TokenRange> all_of(const TokenStore& store) {
-  std::vector<TokenRange> ranges;
-  for (int64_t d = 0; d < store.documents(); ++d) {
-    const TokenDocument document = store.document(d);
-    ranges.push_back({document.begin, document.end, document.whole});
-  }
-  return ranges;
-}
-
 Batches batches_of(const TokenStore& store, const BatchOptions& options) {
-  auto batches = Batches::create(store, all_of(store), options);
+  auto batches = Batches::create(store, ranges_of(store), options);
   REQUIRE_MESSAGE(batches, batches.error().message);
   return std::move(*batches);
 }
@@ -173,7 +164,7 @@ TEST_CASE("A talk that is too long is refused, truncated or left out, and counte
   const ScratchFolder scratch;
   const TokenStore store = counted_store(scratch, {4, 9}, true);
   BatchOptions options{.length = 5, .shuffle = false};
-  CHECK(Batches::create(store, all_of(store), options).error().message ==
+  CHECK(Batches::create(store, ranges_of(store), options).error().message ==
         "a talk of 9 tokens: expected at most 5, the length of a sequence");
   options.long_talk = LongTalk::Truncate;
   const Batches truncated = batches_of(store, options);
@@ -189,7 +180,7 @@ TEST_CASE("A talk that is too long is refused, truncated or left out, and counte
   options.long_talk = LongTalk::Skip;
   CHECK(batches_of(store, options).report().lost_tokens == 9);
   options.length = 3;
-  CHECK_FALSE(Batches::create(store, all_of(store), options));
+  CHECK_FALSE(Batches::create(store, ranges_of(store), options));
   CHECK_FALSE(long_talk_from_name("cut"));
 }
 

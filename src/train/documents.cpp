@@ -13,7 +13,6 @@ namespace issun::train {
 
 namespace {
 
-constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 constexpr std::string_view kBlanks = " \t\r\n";
 
 enum class Ending { Text, JsonLines, Unknown };

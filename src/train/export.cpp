@@ -55,7 +55,7 @@ Result<void> write_network(const gguf::GgufFile& source, const Parameters& param
   if (!can_encode(options.type)) {
     return fail("expected a type that can be written, found {}", name(options.type));
   }
-  gguf::GgufWriter writer = TRY(gguf::GgufWriter::create(path));
+  gguf::GgufWriter writer = TRY(gguf::GgufWriter::create(path, source.alignment()));
   TRY(writer.set("general.file_type", gguf::make_u32(file_type_of(options.type))));
   if (options.chat_template) {
     TRY(writer.set("tokenizer.chat_template", gguf::make_string(*options.chat_template)));

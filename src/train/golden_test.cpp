@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <memory>
 #include <string>
 #include <vector>
@@ -14,6 +13,7 @@
 #include "gguf/reader.h"
 #include "kernels/dispatch.h"
 #include "model/model.h"
+#include "source_tree.h"
 #include "train/contrastive.h"
 #include "train/network.h"
 #include "train/optimiser.h"
@@ -27,10 +27,7 @@ namespace {
 // sums over few rows; the first step is a quotient of gradients, in which their errors stay.
 constexpr double kLoss = 1e-6, kGradient = 1e-5, kWeights = 1e-6, kChange = 1e-4;
 
-std::string golden(const std::string& name) {
-  const char* source = std::getenv("ISSUN_SOURCE");
-  return std::string(source != nullptr ? source : ".") + "/tests/data/training/" + name;
-}
+std::string golden(const std::string& name) { return source_path("tests/data/training/" + name); }
 
 template <class T>
 T sound(Result<T> result) {
@@ -38,7 +35,9 @@ T sound(Result<T> result) {
   return std::move(*result);
 }
 
-gguf::GgufFile open(const std::string& name) { return sound(gguf::GgufFile::open(golden(name))); }
+gguf::GgufFile open_golden(const std::string& name) {
+  return sound(gguf::GgufFile::open(golden(name)));
+}
 
 std::span<const float> floats(const Tensor& tensor) {
   return {reinterpret_cast<const float*>(tensor.data), tensor.bytes() / sizeof(float)};
@@ -139,7 +138,7 @@ class Run {
       const AdapterOptions adapters{.rank = static_cast<int>(options_["rank"].integer()),
                                     .alpha = number(options_, "alpha")};
       parameters_ = sound(Parameters::adapters(model_->file, model_->weights, adapters));
-      const gguf::GgufFile first = open(name + "/adapter.gguf");
+      const gguf::GgufFile first = open_golden(name + "/adapter.gguf");
       for (const Parameter& p : parameters_.list()) {
         std::ranges::copy(floats(first.find(p.name)), parameters_.values_of(p).begin());
       }
@@ -262,9 +261,9 @@ void check_case(const std::string& name, const How& how) {
   const std::vector<float> before = run.values();
   run.differentiate(run.steps()[0]);
   check_near("gradients", run.parameters(), run.parameters().gradients(),
-             open(name + "/gradients.gguf"), kGradient);
+             open_golden(name + "/gradients.gguf"), kGradient);
   run.take(run.steps()[0]);
-  const gguf::GgufFile expected = open(name + "/expected.gguf");
+  const gguf::GgufFile expected = open_golden(name + "/expected.gguf");
   check_near("weights", run.parameters(), run.parameters().values(), expected, kWeights);
   for (const Parameter& p : run.parameters().list()) {
     CAPTURE(p.name);
@@ -278,7 +277,7 @@ void check_case(const std::string& name, const How& how) {
     run.take(step);
   }
   check_near("later weights", run.parameters(), run.parameters().values(),
-             open(name + "/later.gguf"), kWeights);
+             open_golden(name + "/later.gguf"), kWeights);
 }
 
 }  // namespace

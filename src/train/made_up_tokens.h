@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "scratch_folder.h"
 #include "tokenizer/made_up_vocabulary.h"
+#include "train/split.h"
 #include "train/token_file.h"
 #include "train/token_store.h"
 
@@ -65,6 +66,16 @@ inline TokenStore counted_store(const ScratchFolder& scratch, const std::vector<
     document.learnt.assign(document.tokens.size(), 1);
   }
   return numbered_store(scratch, std::move(documents));
+}
+
+// Where its documents are.
+inline std::vector<TokenRange> ranges_of(const TokenStore& store) {
+  std::vector<TokenRange> ranges;
+  for (int64_t d = 0; d < store.documents(); ++d) {
+    const TokenDocument document = store.document(d);
+    ranges.push_back({document.begin, document.end, document.whole});
+  }
+  return ranges;
 }
 
 }  // namespace issun::train

@@ -23,7 +23,7 @@ class Merge {
 
   Result<MergeReport> write(const std::string& path) {
     TRY(find_targets());
-    gguf::GgufWriter writer = TRY(gguf::GgufWriter::create(path));
+    gguf::GgufWriter writer = TRY(gguf::GgufWriter::create(path, model_.file.alignment()));
     TRY(writer.copy(model_.file.metadata()));
     int64_t all = 0, done = 0;
     for (const Tensor& tensor : model_.file.tensors()) {

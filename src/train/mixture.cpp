@@ -84,10 +84,10 @@ Matrix<float> some(const Matrix<float>& rows, int64_t first, int64_t count) {
   return {rows.data != nullptr ? rows.row(first) : nullptr, count, rows.columns, rows.stride};
 }
 
-struct Inside {
+struct InsideSlots {
   Matrix<float> in, gate, up, activated, out;
 };
-Inside inside(const Pass& pass, int l, int64_t slots) {
+InsideSlots inside_slots(const Pass& pass, int l, int64_t slots) {
   const MixtureTape& tape = pass.tape(l).mixture;
   const int64_t length = pass.layer(l).mixture.length, width = pass.config.embedding_length;
   return {view(pass.rooms.slots_in, slots, width), view(tape.gate, slots, length),
@@ -190,7 +190,7 @@ void mixture(const Pass& pass, int l, const Matrix<float>& in, const Matrix<floa
   const model::LayerConfig& layer = pass.layer(l);
   const MixtureTape& tape = pass.tape(l).mixture;
   const int64_t used = layer.mixture.used;
-  const Inside slots = inside(pass, l, in.rows * used);
+  const InsideSlots slots = inside_slots(pass, l, in.rows * used);
   route(pass, l, in);
   find_means(pass, l);
   fill_slots(pass, l, in);
@@ -220,7 +220,7 @@ void mixture_back(const Pass& pass, int l, const Matrix<float>& in, const Matrix
   const model::LayerConfig& layer = pass.layer(l);
   const MixtureTape& tape = pass.tape(l).mixture;
   const int64_t used = layer.mixture.used;
-  const Inside slots = inside(pass, l, in.rows * used);
+  const InsideSlots slots = inside_slots(pass, l, in.rows * used);
   const Matrix<float> d_slots = view(pass.rooms.slots_gradient, slots.in.rows, in.columns);
   const Matrix<float> d_activated =
       view(pass.rooms.d_activated, slots.in.rows, layer.mixture.length);

@@ -26,16 +26,8 @@ TokenStore paired_store(const ScratchFolder& scratch, const std::vector<std::vec
   return numbered_store(scratch, std::move(documents));
 }
 
-std::vector<TokenRange> all_of(const TokenStore& store) {
-  std::vector<TokenRange> ranges;
-  for (int64_t d = 0; d < store.documents(); ++d) {
-    ranges.push_back({store.document(d).begin, store.document(d).end, true});
-  }
-  return ranges;
-}
-
-Result<PairBatches> batches_of(const TokenStore& store, const PairBatchOptions& options) {
-  return PairBatches::create(store, all_of(store), options);
+Result<PairBatches> pair_batches_of(const TokenStore& store, const PairBatchOptions& options) {
+  return PairBatches::create(store, ranges_of(store), options);
 }
 
 Ids tokens_of(const Batch& batch, const TextRows& text) {
@@ -58,7 +50,7 @@ TEST_CASE("Every text of a batch of pairs stands whole and sees itself alone") {
     }
     const ScratchFolder scratch;
     const TokenStore store = paired_store(scratch, pairs);
-    const auto batches = batches_of(store, {.length = length, .seed = seed});
+    const auto batches = pair_batches_of(store, {.length = length, .seed = seed});
     REQUIRE_MESSAGE(batches, batches.error().message);
     CHECK(batches->items() == 37);
     CHECK(batches->tokens() == store.tokens());
@@ -108,7 +100,7 @@ TEST_CASE("Every text of a batch of pairs stands whole and sees itself alone") {
 TEST_CASE("A text that answers none comes behind all answers") {
   const ScratchFolder scratch;
   const TokenStore store = paired_store(scratch, {{1, 2, 3}, {2, 1}, {1, 1, 2}});
-  const auto batches = *batches_of(store, {.length = 8, .shuffle = false});
+  const auto batches = *pair_batches_of(store, {.length = 8, .shuffle = false});
   Batch batch;
   batches.read(0, 8, &batch);
   REQUIRE(batch.queries.size() == 3);
@@ -123,7 +115,7 @@ TEST_CASE("A text that answers none comes behind all answers") {
 TEST_CASE("A pair that ends an epoch and begins the next stands in their batch once") {
   const ScratchFolder scratch;
   const TokenStore store = paired_store(scratch, {{1, 1}, {1, 1}, {1, 1}});
-  const auto batches = *batches_of(store, {.length = 8, .seed = 7});
+  const auto batches = *pair_batches_of(store, {.length = 8, .seed = 7});
   DataState state;
   Batch batch;
   batches.next(5, &state, &batch);
@@ -136,12 +128,12 @@ TEST_CASE("A text that is too long keeps its ending, or its pair is left out, or
   const ScratchFolder scratch;
   const TokenStore store = paired_store(scratch, {{2, 9}, {3, 3}, {7, 2}, {1, 1}});
   PairBatchOptions options{.length = 5, .ending = 1, .shuffle = false};
-  const auto refused = batches_of(store, options);
+  const auto refused = pair_batches_of(store, options);
   REQUIRE_FALSE(refused);
   CHECK(refused.error().message.starts_with(
       "a text of 9 tokens: expected at most 5, the length of a sequence"));
   options.long_text = LongTalk::Truncate;
-  const auto cut = *batches_of(store, options);
+  const auto cut = *pair_batches_of(store, options);
   CHECK(cut.report().truncated == 2);
   CHECK(cut.report().lost_tokens == 6);
   CHECK(cut.tokens() == store.tokens() - 6);
@@ -150,7 +142,7 @@ TEST_CASE("A text that is too long keeps its ending, or its pair is left out, or
   CHECK(tokens_of(batch, batch.candidates[0]) == Ids{3, 4, 5, 6, 11});
   CHECK(tokens_of(batch, batch.queries[2]) == Ids{18, 19, 20, 21, 24});
   options.long_text = LongTalk::Skip;
-  const auto fewer = *batches_of(store, options);
+  const auto fewer = *pair_batches_of(store, options);
   CHECK(fewer.items() == 2);
   CHECK(fewer.report().skipped == 2);
   CHECK(fewer.report().lost_tokens == 20);
@@ -158,14 +150,14 @@ TEST_CASE("A text that is too long keeps its ending, or its pair is left out, or
 
 TEST_CASE("What is no pair, and a single pair, are refused") {
   const ScratchFolder scratch;
-  CHECK(batches_of(counted_store(scratch, {4, 5}, true), {})
+  CHECK(pair_batches_of(counted_store(scratch, {4, 5}, true), {})
             .error()
             .message.starts_with("tokens: expected pairs"));
-  CHECK(batches_of(paired_store(scratch, {{3}, {2, 2}}), {})
+  CHECK(pair_batches_of(paired_store(scratch, {{3}, {2, 2}}), {})
             .error()
             .message.starts_with("tokens: expected pairs"));
-  CHECK(batches_of(paired_store(scratch, {{2, 2}}), {})
+  CHECK(pair_batches_of(paired_store(scratch, {{2, 2}}), {})
             .error()
             .message.starts_with("training data: expected at least two pairs"));
-  CHECK_FALSE(batches_of(paired_store(scratch, {{2, 2}, {1, 1}}), {.length = 1, .ending = 1}));
+  CHECK_FALSE(pair_batches_of(paired_store(scratch, {{2, 2}, {1, 1}}), {.length = 1, .ending = 1}));
 }

@@ -5,8 +5,8 @@
 #include <cstring>
 #include <random>
 
+#include "base/available_memory.h"
 #include "base/quote.h"
-#include "base/temporary.h"
 #include "kernels/linear.h"
 #include "tensor/codec.h"
 #include "train/mixture.h"
@@ -107,7 +107,7 @@ Parameter& Parameters::add(std::string_view name, const std::array<int64_t, 4>& 
 Result<void> Parameters::allocate() {
   const int64_t bytes = floats_ * static_cast<int64_t>(sizeof(float));
   const int64_t available = available_memory_bytes();
-  if (available != 0 && saturating_mul(bytes, 4) > available) {
+  if (available >= 0 && saturating_mul(bytes, 4) > available) {
     return fail(
         "{} trainable numbers: expected {} MB of free memory for them, their gradients and two "
         "moments, found {} MB",
@@ -231,6 +231,7 @@ Result<Parameters> Parameters::adapters(const gguf::GgufFile& file, model::Weigh
         {view(a), view(b), static_cast<float>(options.alpha / options.rank)});
     weights.adapter_sizes.rank = std::max<int64_t>(weights.adapter_sizes.rank, options.rank);
     weights.adapter_sizes.outputs = std::max(weights.adapter_sizes.outputs, b.size[1]);
+    weights.adapter_sizes.count = 1;
   }
   return parameters;
 }

@@ -38,7 +38,7 @@ std::vector<float> gradients_of(Trained& trained, const Batch& batch) {
   return {all.begin(), all.end()};
 }
 
-double distance(std::span<const float> a, std::span<const float> b) {
+double relative_distance(std::span<const float> a, std::span<const float> b) {
   double off = 0, length = 0;
   for (size_t i = 0; i < a.size(); ++i) {
     const double d = static_cast<double>(a[i]) - static_cast<double>(b[i]);
@@ -97,7 +97,7 @@ TEST_CASE("documents of one row learn as if each had a row of its own") {
       padded.visible_begin[i] = 70;
       padded.positions[i] = static_cast<int32_t>(i) - 200;
     }
-    CHECK(distance(gradients_of(packed, one), gradients_of(apart, padded)) < 1e-5);
+    CHECK(relative_distance(gradients_of(packed, one), gradients_of(apart, padded)) < 1e-5);
   }
 }
 
@@ -136,7 +136,7 @@ TEST_CASE("every instruction set learns the same") {
   const std::vector<float> expected = gradients_of(plain, batch);
   for (const kernels::KernelTable* table : kernels::available_kernels()) {
     Trained other(facts_of_a_gemma(), {}, {.sequences = 2, .length = 90}, *table);
-    CHECK(distance(expected, gradients_of(other, batch)) < 1e-5);
+    CHECK(relative_distance(expected, gradients_of(other, batch)) < 1e-5);
   }
 }
 
@@ -192,7 +192,7 @@ TEST_CASE("rounded weights are those of the file, and what is learnt keeps its d
         decode_row(type, row.data(), p.size[0], decoded.data());
         REQUIRE(std::equal(decoded.begin(), decoded.end(), seen.begin() + first));
       }
-      any = any || (type == DType::Q4_0 && distance(exact, seen) > 0.01);
+      any = any || (type == DType::Q4_0 && relative_distance(exact, seen) > 0.01);
     }
     CHECK(any);
   };
@@ -201,7 +201,7 @@ TEST_CASE("rounded weights are those of the file, and what is learnt keeps its d
   gradients_of(trained, batch);
   Optimiser optimiser(parameters, **kernels::choose_kernels(), *trained.workers, {});
   CHECK(optimiser.step(1e-4).taken);
-  CHECK(distance(before, parameters.learnt()) > 0);
+  CHECK(relative_distance(before, parameters.learnt()) > 0);
   expect_rounded();
   CHECK_FALSE(parameters.train_rounded(DType::I32, *trained.workers));
 }

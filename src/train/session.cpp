@@ -6,8 +6,8 @@
 #include <memory>
 #include <string_view>
 
+#include "base/available_memory.h"
 #include "base/folder.h"
-#include "base/temporary.h"
 #include "train/batches.h"
 #include "train/pair_batches.h"
 #include "train/split.h"
@@ -206,7 +206,7 @@ class Session {
     const auto fits = [&] {
       const double needed = static_cast<double>(plan_.network_bytes) +
                             0.75 * static_cast<double>(plan_.parameter_bytes);
-      return plan_.available_bytes == 0 || needed <= free;
+      return plan_.available_bytes < 0 || needed <= free;
     };
     if (config.recompute == Recompute::Auto && !fits()) {
       network_options_.recompute = true;

@@ -3,18 +3,12 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/load.h"
 #include "train/token_file.h"
 
 namespace issun::train {
 
 namespace {
-
-template <class T>
-T load(const std::byte* at) {
-  T value;
-  std::memcpy(&value, at, sizeof value);
-  return value;
-}
 
 StoredDocument entry_at(const std::byte* entries, int64_t d) {
   return load<StoredDocument>(entries + d * static_cast<int64_t>(sizeof(StoredDocument)));

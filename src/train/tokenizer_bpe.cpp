@@ -9,9 +9,9 @@ namespace issun::train {
 
 namespace {
 
-constexpr int kBytes = 256;
+constexpr int kByteSymbols = 256;
 // Longer words count in pieces: every merge in a word reads all of it.
-constexpr size_t kLongestWord = 256;
+constexpr size_t kLongestWhole = 256;
 
 // Words as symbols, one after the other; each shrinks in place as its symbols merge.
 class Symbols {
@@ -21,8 +21,8 @@ class Symbols {
     for (const WordCount& word : words) bytes += word.word.size();
     symbols_.reserve(bytes);
     for (const WordCount& word : words) {
-      for (size_t at = 0; at < word.word.size(); at += kLongestWord) {
-        add(word.word.substr(at, kLongestWord), word.count);
+      for (size_t at = 0; at < word.word.size(); at += kLongestWhole) {
+        add(word.word.substr(at, kLongestWhole), word.count);
       }
     }
   }
@@ -53,7 +53,7 @@ class Learner {
  public:
   Learner(std::span<const WordCount> words, const BpeOptions& options)
       : options_(options), symbols_(words), pairs_(learnt_.tokens) {
-    for (int byte = 0; byte < kBytes; ++byte) {
+    for (int byte = 0; byte < kByteSymbols; ++byte) {
       learnt_.tokens.emplace_back(1, static_cast<char>(byte));
     }
     for (uint32_t word = 0; word < symbols_.count(); ++word) {

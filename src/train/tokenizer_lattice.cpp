@@ -21,7 +21,7 @@ constexpr int64_t kWordsAtATime = 256;
 int64_t whole(double value) { return std::llround(value * kUnit); }
 
 // Two bytes a character, the higher first.
-std::string bytes_of(std::span<const uint16_t> chars) {
+std::string bytes_of_chars(std::span<const uint16_t> chars) {
   std::string bytes;
   bytes.reserve(chars.size() * 2);
   for (const uint16_t c : chars) {
@@ -47,7 +47,7 @@ PieceModel::PieceModel(const PieceText& text, std::span<const Seed> seeds, Worke
     pieces_.push_back({seed.at, -1, seed.size});
     counts.push_back(static_cast<double>(seed.frequency) * seed.size);
   }
-  const std::string bytes = bytes_of(text.chars);
+  const std::string bytes = bytes_of_chars(text.chars);
   const auto bytes_at = [&](uint32_t at, int size) {
     return std::string_view(bytes).substr(size_t{2} * at, size_t{2} * static_cast<size_t>(size));
   };

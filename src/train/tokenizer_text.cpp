@@ -16,7 +16,6 @@ namespace issun::train {
 namespace {
 
 constexpr int64_t kLargestFile = int64_t{1} << 36;
-constexpr std::string_view kByteOrderMark = "\uFEFF";
 
 bool is_text_file(std::string_view path) {
   return path.ends_with(".txt") || path.ends_with(".md") || path.ends_with(".jsonl");
@@ -53,7 +52,7 @@ size_t chunk_end(std::string_view text) {
 }
 
 // The 64-bit finaliser of MurmurHash3: evenly spread numbers out of 0, 1, 2 ...
-uint64_t mixed(uint64_t x) {
+uint64_t finalised(uint64_t x) {
   x ^= x >> 33;
   x *= 0xFF51AFD7ED558CCD;
   x ^= x >> 33;
@@ -93,7 +92,7 @@ class TextReader {
 
   bool chosen() {
     if (share_ >= 1) return true;
-    const uint64_t draw = mixed(mixed(options_.seed) + next_chunk_++);
+    const uint64_t draw = finalised(finalised(options_.seed) + next_chunk_++);
     return static_cast<double>(draw >> 11) * 0x1p-53 < share_;
   }
 

@@ -12,7 +12,8 @@ using namespace issun::train;
 
 namespace {
 
-Result<TrainingText> open(std::vector<std::string> inputs, int64_t sample = 0, uint64_t seed = 1) {
+Result<TrainingText> open_text(std::vector<std::string> inputs, int64_t sample = 0,
+                               uint64_t seed = 1) {
   const auto workers = *Workers::create(2);
   return TrainingText::open({.inputs = std::move(inputs), .sample_bytes = sample, .seed = seed},
                             *workers);
@@ -27,7 +28,7 @@ std::string joined(const TrainingText& text) {
 std::string error_of(const ScratchFolder& folder, const std::string& name,
                      std::string_view content) {
   REQUIRE(write_atomically(folder.path(name), content));
-  const auto text = open({folder.path(name)});
+  const auto text = open_text({folder.path(name)});
   return text ? "" : text.error().message.substr(folder.path("").size());
 }
 
@@ -42,7 +43,7 @@ TEST_CASE("Folders give their texts, and lines of JSON their text") {
   REQUIRE(
       write_atomically(folder.path("in/z.jsonl"),
                        "{\"id\":[1],\"text\":\"th\\u00e9\"}\n\n{\"text\":\"\"}\n{\"text\":\"!\"}"));
-  const auto text = open({folder.path("in")});
+  const auto text = open_text({folder.path("in")});
   REQUIRE_MESSAGE(text.has_value(), text.error().message);
   CHECK(joined(*text) == "one\ntwo\nthé!");
   CHECK(text->files() == 3);
@@ -56,7 +57,7 @@ TEST_CASE("Long texts are cut at lines, or between characters, and nothing is lo
   for (int i = 0; i < 300000; ++i) line += "猫";
   for (const std::string* content : {&lines, &line}) {
     REQUIRE(write_atomically(folder.path("long.txt"), *content));
-    const auto text = open({folder.path("long.txt")});
+    const auto text = open_text({folder.path("long.txt")});
     REQUIRE_MESSAGE(text.has_value(), text.error().message);
     CHECK(text->chunks().size() > 3);
     for (const std::string_view chunk : text->chunks()) {
@@ -74,16 +75,16 @@ TEST_CASE("A sample is about as long as asked for, and the same for the same see
   for (int i = 0; content.size() < 20u << 20; ++i) content += fmt::format("line {}\n", i);
   REQUIRE(write_atomically(folder.path("big.txt"), content));
   const int64_t wanted = 10 << 20;
-  const auto a = open({folder.path("big.txt")}, wanted, 7),
-             b = open({folder.path("big.txt")}, wanted, 7),
-             c = open({folder.path("big.txt")}, wanted, 8);
+  const auto a = open_text({folder.path("big.txt")}, wanted, 7),
+             b = open_text({folder.path("big.txt")}, wanted, 7),
+             c = open_text({folder.path("big.txt")}, wanted, 8);
   REQUIRE((a && b && c));
   CHECK(joined(*a) == joined(*b));
   CHECK(joined(*a) != joined(*c));
   // 80 chunks, each taken with probability 1/2: a standard deviation of 4.5 of 40.
   CHECK(a->bytes() > wanted / 2);
   CHECK(a->bytes() < wanted * 3 / 2);
-  CHECK(open({folder.path("big.txt")}, int64_t{1} << 40)->bytes() ==
+  CHECK(open_text({folder.path("big.txt")}, int64_t{1} << 40)->bytes() ==
         static_cast<int64_t>(content.size()));
 }
 
@@ -99,10 +100,11 @@ TEST_CASE("Texts that cannot be learnt from are named") {
             .find("b.jsonl: line 1: JSON: expected a string") == 0);
   CHECK(error_of(folder, "c.jsonl", "{\"text\":\"a\"} x").find("c.jsonl: line 1: JSON") == 0);
   REQUIRE(write_atomically(folder.path("empty.txt"), ""));
-  CHECK(open({folder.path("empty.txt")}).error().message ==
+  CHECK(open_text({folder.path("empty.txt")}).error().message ==
         "expected text to learn from, found none in 1 file");
   std::filesystem::create_directories(folder.path("none"));
-  CHECK(open({folder.path("none")}).error().message.find("expected .txt, .md or .jsonl files") !=
-        std::string::npos);
-  CHECK(open({folder.path("absent")}).error().message.find("absent") != std::string::npos);
+  CHECK(
+      open_text({folder.path("none")}).error().message.find("expected .txt, .md or .jsonl files") !=
+      std::string::npos);
+  CHECK(open_text({folder.path("absent")}).error().message.find("absent") != std::string::npos);
 }

@@ -19,7 +19,7 @@ namespace {
 
 using tokenizer::TokenKind;
 
-constexpr int kBytes = 256;
+constexpr int kByteTokens = 256;
 constexpr size_t kLongestSpecial = 64;
 constexpr const char* kUnknown = "<unk>";
 constexpr const char* kBegin = "<s>";
@@ -112,10 +112,10 @@ Result<TrainedVocabulary> train_bpe(const TrainingText& text, const TokenizerOpt
   }
   const std::vector<std::string> special = TRY(special_tokens(options));
   const tokenizer::Preset* preset = TRY(find_word_cutter(options.pre));
-  const auto needed = kBytes + static_cast<int>(special.size());
+  const auto needed = kByteTokens + static_cast<int>(special.size());
   if (options.vocabulary_size < needed) {
     return fail("vocabulary size: expected at least {} ({} bytes and {} special tokens), found {}",
-                needed, kBytes, special.size(), options.vocabulary_size);
+                needed, kByteTokens, special.size(), options.vocabulary_size);
   }
   say(options, "counting words");
   const std::vector<WordCount> words = count_words(text, special, word_cutter(*preset), workers);
@@ -143,7 +143,7 @@ Result<TrainedVocabulary> train_bpe(const TrainingText& text, const TokenizerOpt
 }
 
 void add_bytes(TrainedVocabulary& vocabulary) {
-  for (int byte = 0; byte < kBytes; ++byte) {
+  for (int byte = 0; byte < kByteTokens; ++byte) {
     vocabulary.add(fmt::format("<0x{:02X}>", byte), TokenKind::Byte);
   }
 }
@@ -174,7 +174,7 @@ Result<TrainedVocabulary> train_unigram(TrainingText& text, const TokenizerOptio
         "vocabulary size: expected at least {} ({} characters at a coverage of {}, {} bytes and {} "
         "special tokens), found {}",
         needed, pieces.alphabet.size(), options.character_coverage,
-        options.byte_fallback ? kBytes : 0, special.size(), options.vocabulary_size);
+        options.byte_fallback ? kByteTokens : 0, special.size(), options.vocabulary_size);
   }
   const auto tell = [&](int count, double log_likelihood) {
     say(options, fmt::format("{} pieces, log likelihood {:.0f}", count, log_likelihood));

@@ -18,9 +18,9 @@ using namespace issun::train;
 namespace {
 
 // A trained vocabulary, written to a file and opened from it.
-struct Trained {
-  Trained(const std::vector<std::string>& inputs, const TokenizerOptions& options, int threads = 2,
-          int64_t sample = 0) {
+struct TrainedTokenizer {
+  TrainedTokenizer(const std::vector<std::string>& inputs, const TokenizerOptions& options,
+                   int threads = 2, int64_t sample = 0) {
     const auto workers = *Workers::create(threads);
     auto text = TrainingText::open({.inputs = inputs, .sample_bytes = sample}, *workers);
     REQUIRE_MESSAGE(text.has_value(), text.error().message);
@@ -67,7 +67,7 @@ TEST_CASE("A trained vocabulary has the size asked for, its roles, and spells al
   const std::string text = small_text();
   REQUIRE(write_atomically(folder.path("t.txt"), text));
   for (const TokenizerType type : kTypes) {
-    const Trained trained({folder.path("t.txt")}, {.type = type, .vocabulary_size = 360});
+    const TrainedTokenizer trained({folder.path("t.txt")}, {.type = type, .vocabulary_size = 360});
     const tokenizer::Tokenizer& t = *trained.tokenizer;
     CHECK(t.vocabulary_size() == 360);
     CHECK(t.warnings().empty());
@@ -95,7 +95,7 @@ TEST_CASE("Of equal text and options comes an equal vocabulary, for any number o
     const TokenizerOptions options = {.type = type, .vocabulary_size = 350};
     std::set<std::string> files;
     for (const int threads : {1, 2, 3, 7}) {
-      const Trained trained({folder.path("")}, options, threads);
+      const TrainedTokenizer trained({folder.path("")}, options, threads);
       files.insert(*read_text(trained.folder.path("v.gguf")));
     }
     CHECK(files.size() == 1);
@@ -107,7 +107,7 @@ TEST_CASE("Japanese and English books come back from the tokens of either type")
   const std::vector<std::string> books = {shared_path("data/corpora/aozora"),
                                           shared_path("data/corpora/gutenberg")};
   for (const TokenizerType type : kTypes) {
-    const Trained trained(books, {.type = type, .vocabulary_size = 4096}, 2, 2 << 20);
+    const TrainedTokenizer trained(books, {.type = type, .vocabulary_size = 4096}, 2, 2 << 20);
     size_t bytes = 0, tokens = 0;
     for (const std::string& folder : books) {
       const std::vector<std::string> paths = *files_below(folder);

@@ -1,7 +1,7 @@
 """Runs the real binary for the tests beside this file, and knows what the host and the data are.
 
 Environment: ISSUN_BINARY (the program), ISSUN_SOURCE (the checkout), ISSUN_SHARED (conformance data,
-optional).
+optional), ISSUN_ISAS (of an emulated program).
 """
 import array
 import math
@@ -27,18 +27,22 @@ ISA_FLAGS = {
     "avx2vnni": {"avx2", "fma", "f16c", "avx_vnni"},
     "avx512": {"avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512_vnni"},
     "avx512bf16": {"avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512_vnni", "avx512_bf16"},
+    "neon": {"asimd"},
+    "neondot": {"asimd", "asimddp"},
 }
 
 
 def host_flags():
     for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("flags"):
+        if line.startswith(("flags", "Features")):
             return set(line.split(":")[1].split())
     return set()
 
 
 def isas():
-    """The instruction sets this host can run."""
+    """The instruction sets that the binary can run here; where it is emulated, those of ISSUN_ISAS."""
+    if os.environ.get("ISSUN_ISAS"):
+        return os.environ["ISSUN_ISAS"].split()
     have = host_flags()
     return [name for name, needs in ISA_FLAGS.items() if needs <= have]
 
@@ -72,15 +76,16 @@ def issun(*arguments, stdin=b"", isa=None, timeout=300, env=None, cwd=None):
                                timeout=timeout, env=env or environment(isa), cwd=cwd, check=False))
 
 
-def finish_through_kills(command, seed):
-    """Runs `command` again and again, killed after random times, until it has ended well; how often
-    it was killed."""
+def finish_through_kills(command, seed, whole_seconds=2):
+    """Runs `command`, which takes so long undisturbed, again and again, killed after random times, until it has
+    ended well; how often it was killed."""
+    longest = min(0.7, whole_seconds / 2)
     wait, kills = random.Random(seed), 0
     command = [BINARY, *map(str, command)]
     for _ in range(60):
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
-            status = process.wait(wait.uniform(0.1, 0.7))
+            status = process.wait(wait.uniform(longest / 7, longest))
             break
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)

@@ -23,8 +23,8 @@ class Answer:
 
 
 class Server:
-    def __init__(self, process, port):
-        self.process, self.port = process, port
+    def __init__(self, process, port, said):
+        self.process, self.port, self.said = process, port, said
 
     def connect(self, timeout=120):
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
@@ -50,6 +50,15 @@ class Server:
                     found.append(data if data == "[DONE]" else json.loads(data))
         return found
 
+    def errors(self):
+        """What it has said on stderr so far."""
+        while select.select([self.process.stderr], [], [], 0.1)[0]:
+            more = self.process.stderr.read1(65536)
+            if not more:
+                break
+            self.said += more
+        return self.said.decode("utf-8")
+
     def resident_bytes(self):
         with open(f"/proc/{self.process.pid}/status", encoding="ascii") as status:
             return int(re.search(r"VmRSS:\s+(\d+) kB", status.read()).group(1)) * 1024
@@ -67,7 +76,7 @@ def serving(*arguments, patience=120):
             assert time.monotonic() < end, f"does not serve: {said!r}"
             if select.select([process.stderr], [], [], 1)[0]:
                 said += process.stderr.read1(65536)
-        yield Server(process, int(re.search(rb"http://[^ ]*:(\d+)", said).group(1)))
+        yield Server(process, int(re.search(rb"http://[^ ]*:(\d+)", said).group(1)), said)
         assert process.poll() is None, "the server died"
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0, process.returncode

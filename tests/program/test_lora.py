@@ -1,4 +1,5 @@
 """--lora: a model with adapters has the logits of the model whose matrices have them merged in."""
+import concurrent.futures
 import json
 import random
 import struct
@@ -7,6 +8,7 @@ import hugging_face
 import program
 from gguf_file import GgufFile, key, write_gguf
 from program import ProgramTest
+from serving import serving
 
 EXACT = ("--exact", "--cache-type", "f32")
 RANK, ALPHA = 4, 6.0
@@ -128,6 +130,14 @@ class Lora(ProgramTest):
                     found = self.logits(self.base, TOKENS, *EXACT, *flags, *batch, isa=isa)
                     self.assertLess(program.nmse(found, golden), 1e-9)
 
+    def test_a_server_of_vectors_takes_none(self):
+        embedder = program.SOURCE / "models" / "issun-embed.gguf"
+        model = GgufFile(embedder)
+        adapter = Adapter(model, ["blk.0.ffn_up.weight"], seed=5)
+        file = adapter.write(model, self.folder / "e.gguf", model.keys["general.architecture"])
+        self.refuse("serve", embedder, "--port", 0, "--lora", file, naming=["--lora", "vectors"])
+        self.refuse("serve", embedder, "--port", 0, "--lora-scaled", f"{file}:0.5", naming=["--lora-scaled"])
+
     def test_an_adapter_of_peft_is_the_same_adapter(self):
         adapter = Adapter(self.model, self.names, seed=3)
         file = adapter.write(self.model, self.folder / "a.gguf")
@@ -193,6 +203,52 @@ class Lora(ProgramTest):
             (folder / "adapter_config.json").write_text(json.dumps({**config, **change}))
             self.refuse("logits", self.base, "--tokens", "1", "--out", self.folder / "x", "--lora",
                         folder, naming=[naming])
+
+    def test_a_server_changes_scales_and_never_goes_on_from_what_others_read(self):
+        first = Adapter(self.model, self.names, seed=7)
+        second = Adapter(self.model, self.names[:6], seed=8)
+        one = first.write(self.model, self.folder / "one.gguf")
+        two = second.write(self.model, self.folder / "two.gguf")
+        prompt = "Once upon a time there was a little girl who"
+
+        def alone(a, b):
+            flags = ("--lora-scaled", f"{one}:{a}", "--lora-scaled", f"{two}:{b}")
+            run = self.succeed("run", self.base, "--raw", "-p", prompt, "-n", "12", "--temp", "0", *EXACT,
+                               "--ignore-eos", "--json", *flags)
+            return json.loads(run.text)["content"]
+
+        with serving(self.base, *EXACT, "--ctx-size", 128, "--lora-scaled", f"{one}:1",
+                     "--lora-scaled", f"{two}:0") as server:
+            def ask(**more):
+                answer = server.ask("/v1/completions", {
+                    "prompt": prompt, "max_tokens": 12, "temperature": 0, "ignore_eos": True, **more})
+                self.assertEqual(answer.status, 200, answer.body)
+                return answer.json["choices"][0]["text"]
+
+            def scales(*pairs):
+                return [{"id": adapter, "scale": scale} for adapter, scale in pairs]
+
+            listed = server.ask("/lora-adapters").json
+            self.assertEqual(listed, [{"id": 0, "path": "one.gguf", "scale": 1},
+                                      {"id": 1, "path": "two.gguf", "scale": 0}])
+            wanted = [alone(1, 0), alone(0, 0), alone(0.5, -1)]
+            self.assertEqual(len(set(wanted)), 3)  # else nothing is shown here
+            for _ in range(2):
+                self.assertEqual(ask(), wanted[0])
+                self.assertEqual(ask(lora=[]), wanted[1])
+                self.assertEqual(ask(lora=scales((0, 0.5), (1, -1))), wanted[2])
+            with concurrent.futures.ThreadPoolExecutor(6) as pool:
+                fields = [{}, {"lora": []}, {"lora": scales((0, 0.5), (1, -1))}] * 3
+                self.assertEqual(list(pool.map(lambda more: ask(**more), fields)), wanted * 3)
+            self.assertEqual(server.ask("/lora-adapters", scales((0, 0.5), (1, -1))).json,
+                             {"success": True})
+            self.assertEqual(ask(), wanted[2])
+            self.assertEqual([entry["scale"] for entry in server.ask("/lora-adapters").json], [0.5, -1])
+            for wrong, naming in (([{"id": 2, "scale": 1}], "id"), ([{"id": 0}], "scale"),
+                                  ({"id": 0}, "list"), ([{"id": 0, "scale": "x"}], "number")):
+                refused = server.ask("/lora-adapters", wrong)
+                self.assertEqual(refused.status, 400, refused.body)
+                self.assertIn(naming, refused.json["error"]["message"])
 
 
 if __name__ == "__main__":

@@ -262,6 +262,60 @@ class Rude(ProgramTest):
             full = next(answer for answer in answers if answer.status == 503)
             self.assertIn("retry-after", full.headers)
 
+    def test_grammars_that_ask_for_too_much_are_refused_and_others_go_on(self):
+        ways = range(4000)
+        wide = "root ::= " + " | ".join(f"r{i}" for i in ways) + "".join(
+            f"\nr{i} ::= [a-z]{{70}} \"!\"" for i in ways)
+        with serving("--ctx-size", 256) as server:
+            for grammar in ("root ::= (\"x\"?){90000}", wide):
+                began = time.monotonic()
+                with concurrent.futures.ThreadPoolExecutor(2) as pool:
+                    rude = pool.submit(server.ask, "/v1/completions",
+                                       {"prompt": "Once", "grammar": grammar, "max_tokens": 60})
+                    beside = pool.submit(server.ask, "/v1/chat/completions", chat(max_tokens=4))
+                    self.assertEqual(beside.result().status, 200)
+                    refused = rude.result()
+                self.assertEqual(refused.status, 400, refused.body)
+                self.assertIn("steps", refused.json["error"]["message"])
+                self.assertLess(time.monotonic() - began, 60)
+
+    def test_it_ends_while_vectors_are_made(self):
+        body = json.dumps({"input": ["The lantern by the harbour. " * 40] * 2000})
+        with serving(EMBEDDER, "--shutdown-timeout", 0) as server:
+            connection = server.connect()
+            connection.request("POST", "/v1/embeddings", body, {"Content-Type": "application/json"})
+            time.sleep(1)
+            self.assertEqual(server.ask("/health").status, 200)
+        connection.close()
+
+    def test_where_none_may_wait_vectors_are_made_one_request_at_a_time(self):
+        with serving(EMBEDDER, "--max-queue", 0, "--shutdown-timeout", 0) as server:
+            self.assertEqual(server.ask("/v1/embeddings", {"input": "x"}).status, 200)
+            time.sleep(0.5)
+            body = json.dumps({"input": ["The lantern by the harbour. " * 40] * 2000})
+            connection = server.connect()
+            connection.request("POST", "/v1/embeddings", body, {"Content-Type": "application/json"})
+            time.sleep(1)
+            self.assertEqual(server.ask("/v1/embeddings", {"input": "x"}).status, 503)
+            connection.close()
+
+    def test_many_texts_to_vectors_keep_nobody_else_waiting(self):
+        with serving("--ctx-size", 256, "--embedding-model", EMBEDDER, "--max-queue", 2) as server:
+            body = json.dumps({"input": ["The lantern by the harbour. " * 40] * 2000})
+            rude = [server.connect() for _ in range(3)]
+            for connection in rude:
+                connection.request("POST", "/v1/embeddings", body, {"Content-Type": "application/json"})
+                time.sleep(0.3)
+            self.assertEqual(server.ask("/v1/embeddings", {"input": "x"}).status, 503)
+            began = time.monotonic()
+            for _ in range(3):
+                self.assertEqual(server.ask("/v1/chat/completions", chat(max_tokens=4)).status, 200)
+            for connection in rude:
+                connection.close()
+            while server.ask("/v1/embeddings", {"input": "x"}).status != 200:
+                self.assertLess(time.monotonic() - began, 60)
+                time.sleep(0.1)
+
     def test_what_is_no_http_too_long_or_too_slow_ends_alone(self):
         with serving("--ctx-size", 128, "--read-timeout", 1, "--max-body", 0.01,
                      "--max-connections", 20) as server:

@@ -9,11 +9,12 @@ import program
 from program import DEFAULT, ProgramTest, STORIES
 
 COMMANDS = (("run",), ("inspect",), ("tokenize",), ("detokenize",), ("logits",), ("verify",),
-            ("bench",), ("synth",), ("import",), ("eval", "perplexity"), ("eval", "kld"),
+            ("bench",), ("bench", "speculation"), ("synth",), ("import",), ("eval", "perplexity"), ("eval", "kld"),
             ("eval", "kld-base"), ("eval", "choice"), ("eval", "last-word"), ("eval", "code"),
             ("embed",), ("rerank",),
             ("tokenizer", "train"), ("quantize",), ("quantize", "lab"),
-            ("imatrix",), ("serve",), ("study", "cpu"))
+            ("imatrix",), ("pack",), ("serve",), ("study", "cpu"), ("experts", "trace"), ("experts", "replay"),
+            ("experts", "report"), ("pull",), ("list",), ("rm",), ("ps",), ("stop",))
 
 
 class Usage(ProgramTest):
@@ -231,6 +232,52 @@ class Data(ProgramTest):
         second = json.loads(self.succeed("verify", other, "--json").text)
         self.assertNotEqual(first["hash"], second["hash"])
 
+    def test_bench_says_where_the_time_goes(self):
+        command = ("bench", STORIES, "-p", 32, "-n", 8, "-r", 1, "--profile")
+        lines = self.succeed(*command, "--json").out.splitlines()
+        for line in map(json.loads, lines):
+            profile = line["profile"]
+            self.assertGreater(profile["seconds"]["feed-forward matrices"], 0)
+            self.assertGreater(profile["share_of_products"], 0)
+            shares = [profile[f"share_of_{part}"] for part in ("products", "attention", "the_rest")]
+            self.assertAlmostEqual(sum(shares), 1)
+            # What lies between two passes is little, and not in it.
+            self.assertLessEqual(sum(profile["seconds"].values()), sum(line["seconds"]))
+        self.assertEqual([json.loads(line)["profile"]["seconds_to_choose"] > 0 for line in lines],
+                         [False, True])
+        shown = self.succeed(*command).out.decode()
+        self.assertIn("feed-forward matrices", shown)
+        self.assertIn("products with weights", shown)
+        self.assertIn("choosing a token", shown)
+        plain = self.succeed(*command[:-1], "--json").out.splitlines()
+        self.assertNotIn("profile", json.loads(plain[0]))
+
+    def test_bench_against_another_program_prints_ratios_of_neighbours(self):
+        case = ("bench", STORIES, "-p", 8, "-n", 4, "-r", 2, "-t", 1)
+        told = ("echo '[{\"n_prompt\": 8, \"n_gen\": 0, \"avg_ts\": 0.5}, "
+                "{\"n_prompt\": 0, \"n_gen\": 4, \"avg_ts\": 0.25}]' #")
+        lines = self.succeed(*case, "--against", told, "--json").out.splitlines()
+        prompt, written = map(json.loads, lines)
+        self.assertEqual((prompt["test"], written["test"]), ("pp8", "tg4"))
+        self.assertEqual(written["other_tokens_per_second"], [0.25, 0.25])
+        self.assertEqual(len(written["own_tokens_per_second"]), 2)
+        for line in (prompt, written):
+            self.assertGreater(line["ratio_of_medians"], 1)
+            self.assertLessEqual(line["least_ratio"], line["greatest_ratio"])
+        # Another issun is asked in its own words.
+        shown = self.succeed(*case, "--against", program.BINARY).out.decode()
+        self.assertIn("ratio", shown)
+        self.assertIn("pp8", shown)
+        self.refuse(*case, "--against", "echo '[]' #", status=1, naming=("echo", "pp8"))
+        self.refuse(*case, "--against", "sh -c 'echo no such model >&2; exit 3' #", status=1,
+                    naming=("status 3", "no such model"))
+        self.refuse(*case, "-t", "1,2", "--against", "x", status=2, naming=("--against",))
+        self.refuse("bench", "--against", "x", status=2, naming=("--against",))
+        self.refuse(*case, "--profile", "--against", "x", status=2, naming=("--profile",))
+        # What counted for one of them alone would be compared with something else.
+        self.refuse(*case, "--exact", "--against", "llama-bench", status=2, naming=("--exact",))
+        self.succeed(*case, "--exact", "-b", 8, "--against", program.BINARY)
+
     def test_bench_writes_one_line_of_json_a_case(self):
         done = self.succeed("bench", STORIES, "-p", 32, "-n", 8, "-r", 2, "--json")
         lines = [json.loads(line) for line in done.text.splitlines()]
@@ -243,6 +290,24 @@ class Data(ProgramTest):
         self.succeed("synth", "tiny", "Q4_K_M", path)
         self.succeed("verify", path)
         self.succeed("run", path, "-p", "a", "-n", 4, "--temp", "0")
+
+    def test_a_synthetic_model_is_routed_by_counts(self):
+        path, counts, text = (self.folder / name for name in ("moe.gguf", "c.json", "text.txt"))
+        counts.write_text(json.dumps([{e: {e * 10 + t: 5 + t for t in range(10)}
+                                       for e in range(8)}]))
+        text.write_text("the rain in spain stays mainly in the plain " * 5)
+        report = json.loads(self.succeed("synth", "tiny-moe", "Q8_0", path, "--routing", counts,
+                                         "--routing-text", text, "--json").text)
+        self.assertGreater(report["routed_tokens"], 5)
+        self.succeed("run", path, "-p", "a", "-n", 4, "--temp", "0")
+        refused = self.folder / "refused.gguf"
+        self.refuse("synth", "tiny-moe", "Q8_0", refused, "--routing", counts, status=1,
+                    naming=("--tokenizer", "--routing-text"))
+        self.refuse("synth", "tiny", "Q8_0", refused, "--routing", counts, "--routing-text", text,
+                    status=1, naming=("experts", "tiny"))
+        counts.write_text('[{"0": {"x": 1}}]')
+        self.refuse("synth", "tiny-moe", "Q8_0", refused, "--routing", counts, "--routing-text",
+                    text, status=1, naming=("token id", "x"))
 
     def test_a_shape_that_does_not_exist_is_refused_with_those_that_do(self):
         self.refuse("synth", "no-such-shape", "Q8_0", self.folder / "x.gguf", status=2,

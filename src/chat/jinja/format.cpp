@@ -12,7 +12,7 @@ namespace issun::chat::jinja {
 
 namespace {
 
-constexpr int kWidest = 10'000;
+constexpr int kWidestField = 10'000;
 
 struct Field {
   std::string_view fill = " ";
@@ -24,12 +24,12 @@ struct Field {
   char type = 0;
 };
 
-// Reads digits at the start of *text. Error: more than kWidest.
+// Reads digits at the start of *text. Error: more than kWidestField.
 Result<int> take_count(std::string_view* text) {
   int count = 0;
   while (!text->empty() && text->front() >= '0' && text->front() <= '9') {
     count = count * 10 + (text->front() - '0');
-    if (count > kWidest) return fail("format: a width above {}", kWidest);
+    if (count > kWidestField) return fail("format: a width above {}", kWidestField);
     text->remove_prefix(1);
   }
   return count;

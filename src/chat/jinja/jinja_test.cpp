@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "chat/jinja/eval.h"
+#include "chat/jinja/golden_clock.h"
 #include "chat/jinja/json.h"
 #include "chat/jinja/parser.h"
 
@@ -12,8 +13,6 @@ using namespace issun;
 using namespace issun::chat::jinja;
 
 namespace {
-
-constexpr int64_t kGoldenClock = 1767268800;  // 2026-01-01 12:00:00
 
 constexpr const char* kVariables = R"({
   "s": "  Hello, W\u00f6rld! \"quoted\" it's  ", "u": "\u65e5\u672c\u8a9e\u3000\u30c6\u30ad\u30b9\u30c8 ",
@@ -24,15 +23,15 @@ constexpr const char* kVariables = R"({
   "nested": {"a": {"b": [1, 2, {"c": "deep"}]}}, "tx": "a\nb\n\nc\n",
   "esc": "<b>&\"'\u0007\u007f\u00a0\u200b\u3000\ud83d\ude00"})";
 
-struct Example {
+struct SourceExample {
   const char* source;
   const char* expected;
 };
 
-constexpr Example kExpressions[] = {
+constexpr SourceExample kExpressions[] = {
 #include "chat/jinja/expressions_golden.inc"
 };
-constexpr Example kStatements[] = {
+constexpr SourceExample kStatements[] = {
 #include "chat/jinja/statements_golden.inc"
 };
 
@@ -51,7 +50,7 @@ std::string rendered(const std::string& source) {
   return text ? *text : "error: " + text.error().message;
 }
 
-std::string error_of(const std::string& source) {
+std::string render_error(const std::string& source) {
   const auto text = render(source);
   return text ? "rendered: " + *text : text.error().message;
 }
@@ -59,14 +58,14 @@ std::string error_of(const std::string& source) {
 }  // namespace
 
 TEST_CASE("expressions have the value that Jinja2 gives them") {
-  for (const Example& example : kExpressions) {
+  for (const SourceExample& example : kExpressions) {
     CAPTURE(example.source);
     CHECK(rendered("{{ " + std::string(example.source) + " }}") == example.expected);
   }
 }
 
 TEST_CASE("templates render as in Jinja2") {
-  for (const Example& example : kStatements) {
+  for (const SourceExample& example : kStatements) {
     CAPTURE(example.source);
     CHECK(rendered(example.source) == example.expected);
   }
@@ -74,7 +73,7 @@ TEST_CASE("templates render as in Jinja2") {
 
 TEST_CASE("a text joins with what is no text, as templates in use expect of the reference engine") {
   CHECK(rendered("{{ 'a' + l }}{{ d.C + 'x' }}") == "a[3, 1, 2][1, {'x': None}]x");
-  CHECK(error_of("{{ 'a' + zz }}") == "line 1: + does not go with str and undefined");
+  CHECK(render_error("{{ 'a' + zz }}") == "line 1: + does not go with str and undefined");
 }
 
 TEST_CASE("tags of the tools around models are understood") {
@@ -92,43 +91,45 @@ TEST_CASE("what a template changes is its own copy") {
 }
 
 TEST_CASE("errors name the line and the thing") {
-  CHECK(error_of("a\n{{ zz.b }}") == "line 2: 'zz' is undefined");
-  CHECK(error_of("{{ n }}\n\n{{ d.zz.b }}") == "line 3: 'd'.zz is undefined");
-  CHECK(error_of("{{ nothing() }}") == "line 1: 'nothing' is undefined");
-  CHECK(error_of("{{ n() }}") == "line 1: 'n' is no function");
-  CHECK(error_of("{{ n | shout }}") == "line 1: no filter named 'shout'");
-  CHECK(error_of("{{ n is loud }}") == "line 1: no test named 'loud'");
-  CHECK(error_of("{{ 1 / 0 }}") == "line 1: division by zero");
-  CHECK(error_of("{{ none + 'a' }}") == "line 1: + does not go with None and str");
-  CHECK(error_of("{{ 1 < 'a' }}") == "line 1: no order between int and str");
-  CHECK(error_of("{{ s.replace('a') }}") == "line 1: replace: expected an argument 'new'");
-  CHECK(error_of("{{ s.upper(1) }}") == "line 1: upper: expected at most 0 arguments, found 1");
-  CHECK(error_of("{{ l | join(x=1) }}") == "line 1: join: no argument named 'x'");
-  CHECK(error_of("{% set n.x = 1 %}") == "line 1: cannot assign to n.x: n is no namespace");
-  CHECK(error_of("{% for a, b in [[1]] %}{% endfor %}") ==
+  CHECK(render_error("a\n{{ zz.b }}") == "line 2: 'zz' is undefined");
+  CHECK(render_error("{{ n }}\n\n{{ d.zz.b }}") == "line 3: 'd'.zz is undefined");
+  CHECK(render_error("{{ nothing() }}") == "line 1: 'nothing' is undefined");
+  CHECK(render_error("{{ n() }}") == "line 1: 'n' is no function");
+  CHECK(render_error("{{ n | shout }}") == "line 1: no filter named 'shout'");
+  CHECK(render_error("{{ n is loud }}") == "line 1: no test named 'loud'");
+  CHECK(render_error("{{ 1 / 0 }}") == "line 1: division by zero");
+  CHECK(render_error("{{ none + 'a' }}") == "line 1: + does not go with None and str");
+  CHECK(render_error("{{ 1 < 'a' }}") == "line 1: no order between int and str");
+  CHECK(render_error("{{ s.replace('a') }}") == "line 1: replace: expected an argument 'new'");
+  CHECK(render_error("{{ s.upper(1) }}") == "line 1: upper: expected at most 0 arguments, found 1");
+  CHECK(render_error("{{ l | join(x=1) }}") == "line 1: join: no argument named 'x'");
+  CHECK(render_error("{% set n.x = 1 %}") == "line 1: cannot assign to n.x: n is no namespace");
+  CHECK(render_error("{% for a, b in [[1]] %}{% endfor %}") ==
         "line 1: expected 2 values to unpack, found 1");
-  CHECK(error_of("{{ raise_exception('no\nsuch') }}") == "line 1: raise_exception: no\nsuch");
-  CHECK(error_of("{% macro m(a) %}{% endmacro %}{{ m(1, 2) }}") ==
+  CHECK(render_error("{{ raise_exception('no\nsuch') }}") == "line 1: raise_exception: no\nsuch");
+  CHECK(render_error("{% macro m(a) %}{% endmacro %}{{ m(1, 2) }}") ==
         "line 1: macro 'm': expected at most 1 arguments, found 2");
 }
 
 TEST_CASE("what is no template does not parse") {
-  CHECK(error_of("{% if t %}") == "line 1: expected 'endif', found the end of the template");
-  CHECK(error_of("a\n{% endif %}") == "line 2: 'endif' without its beginning");
-  CHECK(error_of("{% for x in l %}{% endif %}") == "line 1: expected 'endfor', found 'endif'");
-  CHECK(error_of("\n\n{% include 'x' %}") == "line 3: no tag named 'include' in chat templates");
-  CHECK(error_of("{{ 1 + }}") == "line 1: expected an expression, found '}}'");
-  CHECK(error_of("{{ a b }}") == "line 1: expected '}}', found 'b'");
-  CHECK(error_of("{{ (1 }}") == "line 1: unexpected '}'");
-  CHECK(error_of("{{ 'abc }}") == "line 1: a string without end");
-  CHECK(error_of("{# abc") == "line 1: a comment without end");
-  CHECK(error_of("{% raw %}abc") == "line 1: raw without endraw");
-  CHECK(error_of("{{ 1") == "line 1: a tag without end");
-  CHECK(error_of("{{ 99999999999999999999 }}") ==
+  CHECK(render_error("{% if t %}") == "line 1: expected 'endif', found the end of the template");
+  CHECK(render_error("a\n{% endif %}") == "line 2: 'endif' without its beginning");
+  CHECK(render_error("{% for x in l %}{% endif %}") == "line 1: expected 'endfor', found 'endif'");
+  CHECK(render_error("\n\n{% include 'x' %}") ==
+        "line 3: no tag named 'include' in chat templates");
+  CHECK(render_error("{{ 1 + }}") == "line 1: expected an expression, found '}}'");
+  CHECK(render_error("{{ a b }}") == "line 1: expected '}}', found 'b'");
+  CHECK(render_error("{{ (1 }}") == "line 1: unexpected '}'");
+  CHECK(render_error("{{ 'abc }}") == "line 1: a string without end");
+  CHECK(render_error("{# abc") == "line 1: a comment without end");
+  CHECK(render_error("{% raw %}abc") == "line 1: raw without endraw");
+  CHECK(render_error("{{ 1") == "line 1: a tag without end");
+  CHECK(render_error("{{ 99999999999999999999 }}") ==
         "line 1: '99999999999999999999' is no integer of 64 bits");
-  CHECK(error_of("{{ n $ 1 }}") == "line 1: unexpected character '$'");
-  CHECK(error_of("{% break %}") == "line 1: break outside of a loop");
-  CHECK(error_of("{{ '\\ud800' }}") == "line 1: \\u expects 4 hexadecimal digits of a character");
+  CHECK(render_error("{{ n $ 1 }}") == "line 1: unexpected character '$'");
+  CHECK(render_error("{% break %}") == "line 1: break outside of a loop");
+  CHECK(render_error("{{ '\\ud800' }}") ==
+        "line 1: \\u expects 4 hexadecimal digits of a character");
 }
 
 TEST_CASE("JSON that is none is refused with its place") {

@@ -284,7 +284,7 @@ Result<Value> batch(Call& call) {
   return call.runtime.list(std::move(batches));
 }
 
-constexpr Builtin kFilters[] = {
+constexpr Builtin kSequenceFilters[] = {
     {"length", "", count},
     {"count", "", count},
     {"list", "", as_list},
@@ -311,6 +311,6 @@ constexpr Builtin kFilters[] = {
 
 }  // namespace
 
-std::span<const Builtin> sequence_filters() { return kFilters; }
+std::span<const Builtin> sequence_filters() { return kSequenceFilters; }
 
 }  // namespace issun::chat::jinja

@@ -257,8 +257,8 @@ Result<Value> every(Call& call) {
   }
   return Value(true);
 }
-bool is_digit(char32_t c) { return (c >= '0' && c <= '9') || (c >= 0xFF10 && c <= 0xFF19); }
-bool is_letter_or_digit(char32_t c) { return is_letter(c) || is_digit(c); }
+bool is_any_digit(char32_t c) { return (c >= '0' && c <= '9') || (c >= 0xFF10 && c <= 0xFF19); }
+bool is_letter_or_digit(char32_t c) { return is_letter(c) || is_any_digit(c); }
 bool is_ascii(char32_t c) { return c < 0x80; }
 
 Result<Value> method_islower(Call& call) {
@@ -298,9 +298,9 @@ constexpr Builtin kMethods[] = {
     {"rjust", "width fillchar?", method_rjust},
     {"zfill", "width", method_zfill},
     {"format", "*", method_format},
-    {"isdigit", "", every<is_digit>},
-    {"isdecimal", "", every<is_digit>},
-    {"isnumeric", "", every<is_digit>},
+    {"isdigit", "", every<is_any_digit>},
+    {"isdecimal", "", every<is_any_digit>},
+    {"isnumeric", "", every<is_any_digit>},
     {"isalpha", "", every<is_letter>},
     {"isalnum", "", every<is_letter_or_digit>},
     {"isspace", "", every<is_space>},

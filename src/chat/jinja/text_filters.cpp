@@ -14,7 +14,7 @@ namespace {
 
 // Text filters take any value and work on its text.
 template <std::string (*map)(std::string_view)>
-Result<Value> mapped(Call& call) {
+Result<Value> mapped_text(Call& call) {
   const Value text = TRY(as_text(call.runtime, call.self));
   return call.runtime.changed(text, map(text.text()));
 }
@@ -168,15 +168,15 @@ Result<Value> count_words(Call& call) {
   return Value(count);
 }
 
-constexpr Builtin kFilters[] = {
-    {"upper", "", mapped<upper>},
-    {"lower", "", mapped<lower>},
-    {"capitalize", "", mapped<capitalize>},
-    {"title", "", mapped<filter_title>},
-    {"escape", "", mapped<escaped>},
-    {"e", "", mapped<escaped>},
-    {"forceescape", "", mapped<escaped>},
-    {"urlencode", "", mapped<url_encoded>},
+constexpr Builtin kTextFilters[] = {
+    {"upper", "", mapped_text<upper>},
+    {"lower", "", mapped_text<lower>},
+    {"capitalize", "", mapped_text<capitalize>},
+    {"title", "", mapped_text<filter_title>},
+    {"escape", "", mapped_text<escaped>},
+    {"e", "", mapped_text<escaped>},
+    {"forceescape", "", mapped_text<escaped>},
+    {"urlencode", "", mapped_text<url_encoded>},
     {"safe", "", text_of},
     {"string", "", text_of},
     {"trim", "chars?", trim},
@@ -190,6 +190,6 @@ constexpr Builtin kFilters[] = {
 
 }  // namespace
 
-std::span<const Builtin> text_filters() { return kFilters; }
+std::span<const Builtin> text_filters() { return kTextFilters; }
 
 }  // namespace issun::chat::jinja

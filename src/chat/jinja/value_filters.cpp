@@ -117,7 +117,7 @@ Result<Value> from_json(Call& call) {
   return call.self.input().empty() ? value : TRY(call.runtime.copy(value, true));
 }
 
-constexpr Builtin kFilters[] = {
+constexpr Builtin kValueFilters[] = {
     {"default", "default_value? boolean?", otherwise},
     {"d", "default_value? boolean?", otherwise},
     {"abs", "", absolute},
@@ -132,6 +132,6 @@ constexpr Builtin kFilters[] = {
 
 }  // namespace
 
-std::span<const Builtin> value_filters() { return kFilters; }
+std::span<const Builtin> value_filters() { return kValueFilters; }
 
 }  // namespace issun::chat::jinja

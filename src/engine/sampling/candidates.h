@@ -47,6 +47,8 @@ class Candidates {
     list_all();
     return list_;
   }
+  // Whether a step has looked at tokens one by one yet; what is off must not make it so.
+  bool listed() const { return listed_; }
   // The `count` best (or as many as there are), best first.
   std::span<const Candidate> best(size_t count);
   // The largest logit.

@@ -276,3 +276,19 @@ TEST_CASE("Candidates without a number are none") {
   CHECK(none.all().empty());
   CHECK(none.highest() == kNever);
 }
+
+TEST_CASE("A step that is off lists no token: of a quarter of a million most are never looked at") {
+  const std::vector<float> logits = {1, 3, 2};
+  Candidates candidates(3);
+  candidates.start(logits);
+  TruncationScratch scratch(3);
+  top_n_sigma(candidates, 0);
+  top_k(candidates, 0);
+  typical_p(candidates, 1, 0, scratch);
+  top_p(candidates, 1, 0);
+  min_p(candidates, 0, 0);
+  exclude_top_choices(candidates, 0.6f, 0);
+  CHECK_FALSE(candidates.listed());
+  top_k(candidates, 2);
+  CHECK(candidates.listed());
+}

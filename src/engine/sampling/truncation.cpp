@@ -82,8 +82,9 @@ void typical_p(Candidates& candidates, float p, int min_keep, TruncationScratch&
 }
 
 void top_n_sigma(Candidates& candidates, float n) {
+  if (n <= 0) return;  // before anything is listed
   const std::span<const Candidate> all = candidates.all();
-  if (n <= 0 || all.empty()) return;
+  if (all.empty()) return;
   double sum = 0, squares = 0;
   for (const Candidate& candidate : all) sum += candidate.logit;
   const double mean = sum / static_cast<double>(all.size());

@@ -17,7 +17,7 @@ constexpr TensorRule kLatent[] = {
     {"layers.#.self_attn.kv_b_proj", "blk.#.attn_k_b", Change::ByFamily},
     {"layers.#.self_attn.kv_b_proj", "blk.#.attn_v_b", Change::ByFamily},
 };
-constexpr TensorRule kExperts[] = {
+constexpr TensorRule kDeepSeekExperts[] = {
     {"layers.#.mlp.gate", "blk.#.ffn_gate_inp"},
     {"layers.#.mlp.gate.e_score_correction", "blk.#.exp_probs_b"},
     {"layers.#.mlp.experts.#.gate_proj", "blk.#.ffn_gate_exps"},
@@ -28,7 +28,7 @@ constexpr TensorRule kExperts[] = {
     {"layers.#.mlp.shared_experts.down_proj", "blk.#.ffn_down_shexp"},
 };
 
-constexpr KeyRule kKeys[] = {
+constexpr KeyRule kDeepSeekKeys[] = {
     {"kv_lora_rank", "attention.kv_lora_rank", KeyRule::Count, true},
     {"qk_rope_head_dim", "rope.dimension_count", KeyRule::Count, true},
     {"v_head_dim", "attention.value_length_mla", KeyRule::Count, true},
@@ -125,19 +125,19 @@ Result<void> more_deepseek(const Facts& facts, Keys& keys, Plan& plan) {
   return {};
 }
 
-const Family kFamilies[] = {
+const Family kDeepSeekFamilies[] = {
     {.classes = "DeepseekV2ForCausalLM DeepseekV3ForCausalLM",
      .architecture = "deepseek2",
      .tensors = decoder_rules(),
      .more_tensors = kLatent,
-     .most_tensors = kExperts,
-     .keys = kKeys,
+     .most_tensors = kDeepSeekExperts,
+     .keys = kDeepSeekKeys,
      .defaults = R"({"rms_norm_eps": 1e-6, "first_k_dense_replace": 0})",
      .more = more_deepseek},
 };
 
 }  // namespace
 
-std::span<const Family> deepseek_families() { return kFamilies; }
+std::span<const Family> deepseek_families() { return kDeepSeekFamilies; }
 
 }  // namespace issun::import

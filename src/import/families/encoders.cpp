@@ -114,7 +114,7 @@ Result<void> more_modern_bert(const Facts& facts, Keys& keys, Plan& plan) {
   return {};
 }
 
-const Family kFamilies[] = {
+const Family kEncodersFamilies[] = {
     {.classes = "BertModel BertForMaskedLM",
      .architecture = "bert",
      .tensors = kBert,
@@ -138,6 +138,6 @@ const Family kFamilies[] = {
 
 }  // namespace
 
-std::span<const Family> encoder_families() { return kFamilies; }
+std::span<const Family> encoder_families() { return kEncodersFamilies; }
 
 }  // namespace issun::import

@@ -48,7 +48,7 @@ Result<void> more_embedding(const Facts& facts, Keys&, Plan&) {
               facts.name());
 }
 
-const Family kFamilies[] = {
+const Family kGemmaFamilies[] = {
     {.classes = "GemmaForCausalLM",
      .architecture = "gemma",
      .tensors = kGemma,
@@ -79,6 +79,6 @@ const Family kFamilies[] = {
 
 }  // namespace
 
-std::span<const Family> gemma_families() { return kFamilies; }
+std::span<const Family> gemma_families() { return kGemmaFamilies; }
 
 }  // namespace issun::import

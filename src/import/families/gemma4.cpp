@@ -28,7 +28,7 @@ constexpr TensorRule kGemma4[] = {
     {"layers.#.layer_scalar", "blk.#.layer_output_scale"},
 };
 
-constexpr KeyRule kKeys[] = {
+constexpr KeyRule kGemma4Keys[] = {
     {"final_logit_softcapping", "final_logit_softcapping", KeyRule::Number},
     {"sliding_window", "attention.sliding_window", KeyRule::Count, true},
     {"num_kv_shared_layers", "attention.shared_kv_layers", KeyRule::Count, true},
@@ -104,12 +104,12 @@ Result<void> more_gemma4(const Facts& facts, Keys& keys, Plan& plan) {
   return {};
 }
 
-const Family kFamilies[] = {
+const Family kGemma4Families[] = {
     {.classes = "Gemma4ForConditionalGeneration Gemma4ForCausalLM",
      .architecture = "gemma4",
      .tensors = kGemma4,
      .more_tensors = straight_rules(),
-     .keys = kKeys,
+     .keys = kGemma4Keys,
      .reads_rope_factors = true,
      .vocabulary = "gemma4",
      .more = more_gemma4},
@@ -117,6 +117,6 @@ const Family kFamilies[] = {
 
 }  // namespace
 
-std::span<const Family> gemma4_families() { return kFamilies; }
+std::span<const Family> gemma4_families() { return kGemma4Families; }
 
 }  // namespace issun::import

@@ -20,7 +20,7 @@ constexpr TensorRule kGptOss[] = {
     {"layers.#.mlp.experts.down_proj", "blk.#.ffn_down_exps"},
 };
 
-constexpr KeyRule kKeys[] = {
+constexpr KeyRule kGptOssKeys[] = {
     {"sliding_window", "attention.sliding_window", KeyRule::Count, true},
     {"intermediate_size", "expert_feed_forward_length", KeyRule::Count, true},
 };
@@ -37,17 +37,17 @@ Result<void> check_experts(const Facts& facts, Keys&, Plan& plan) {
   return {};
 }
 
-const Family kFamilies[] = {
+const Family kGptOssFamilies[] = {
     {.classes = "GptOssForCausalLM",
      .architecture = "gpt-oss",
      .tensors = kGptOss,
      .more_tensors = straight_rules(),
-     .keys = kKeys,
+     .keys = kGptOssKeys,
      .more = check_experts},
 };
 
 }  // namespace
 
-std::span<const Family> gpt_oss_families() { return kFamilies; }
+std::span<const Family> gpt_oss_families() { return kGptOssFamilies; }
 
 }  // namespace issun::import

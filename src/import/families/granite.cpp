@@ -83,7 +83,7 @@ const Family kAttentionOnly[] = {
 
 const Family* choose_hybrid(const Facts& facts);
 
-const Family kFamilies[] = {
+const Family kGraniteFamilies[] = {
     {.classes = "GraniteForCausalLM",
      .architecture = "granite",
      .tensors = decoder_rules(),
@@ -110,7 +110,7 @@ const Family kFamilies[] = {
 
 const Family* choose_hybrid(const Facts& facts) {
   for (const Json& kind : facts.get("layer_types").items()) {
-    if (!kind.is("attention")) return &kFamilies[2];
+    if (!kind.is("attention")) return &kGraniteFamilies[2];
   }
   const Json& experts = facts.get("num_local_experts");
   return &kAttentionOnly[experts.is_integer() && experts.integer() > 0 ? 1 : 0];
@@ -118,6 +118,6 @@ const Family* choose_hybrid(const Facts& facts) {
 
 }  // namespace
 
-std::span<const Family> granite_families() { return kFamilies; }
+std::span<const Family> granite_families() { return kGraniteFamilies; }
 
 }  // namespace issun::import

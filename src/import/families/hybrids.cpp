@@ -209,7 +209,7 @@ Result<void> more_falcon_h1(const Facts& facts, Keys& keys, Plan& plan) {
   return shape_state_space(facts, TRY(facts.count("mamba_n_groups")), plan);
 }
 
-const Family kFamilies[] = {
+const Family kHybridsFamilies[] = {
     {.classes = "Lfm2ForCausalLM LFM2ForCausalLM",
      .architecture = "lfm2",
      .tensors = kLfm2,
@@ -231,7 +231,7 @@ const Family kFamilies[] = {
 
 }  // namespace
 
-std::span<const Family> hybrid_families() { return kFamilies; }
+std::span<const Family> hybrid_families() { return kHybridsFamilies; }
 std::span<const TensorRule> state_space_rules() { return kStateSpace; }
 std::span<const KeyRule> state_space_keys() { return kMambaKeys; }
 

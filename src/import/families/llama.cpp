@@ -31,7 +31,7 @@ Result<void> more_mistral3(const Facts& facts, Keys& keys, Plan& plan) {
   return {};
 }
 
-const Family kFamilies[] = {
+const Family kLlamaFamilies[] = {
     {.classes = "LlamaForCausalLM LLaMAForCausalLM LlamaModel MistralForCausalLM "
                 "MixtralForCausalLM",
      .architecture = "llama",
@@ -53,6 +53,6 @@ const Family kFamilies[] = {
 
 }  // namespace
 
-std::span<const Family> llama_families() { return kFamilies; }
+std::span<const Family> llama_families() { return kLlamaFamilies; }
 
 }  // namespace issun::import

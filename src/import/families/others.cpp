@@ -130,7 +130,7 @@ Result<void> more_glm4(const Facts& facts, Keys& keys, Plan&) {
   return set_rotated_part(facts, keys);
 }
 
-const Family kFamilies[] = {
+const Family kOthersFamilies[] = {
     {.classes = "Cohere2ForCausalLM",
      .architecture = "cohere2",
      .tensors = decoder_rules(),
@@ -172,6 +172,6 @@ const Family kFamilies[] = {
 
 }  // namespace
 
-std::span<const Family> other_families() { return kFamilies; }
+std::span<const Family> other_families() { return kOthersFamilies; }
 
 }  // namespace issun::import

@@ -65,7 +65,7 @@ Result<void> more_phi3(const Facts& facts, Keys& keys, Plan& plan) {
   return {};
 }
 
-const Family kFamilies[] = {
+const Family kPhiFamilies[] = {
     {.classes = "PhiForCausalLM", .architecture = "phi2", .tensors = kPhi2, .more = more_phi2},
     {.classes = "Phi3ForCausalLM",
      .architecture = "phi3",
@@ -78,6 +78,6 @@ const Family kFamilies[] = {
 
 }  // namespace
 
-std::span<const Family> phi_families() { return kFamilies; }
+std::span<const Family> phi_families() { return kPhiFamilies; }
 
 }  // namespace issun::import

@@ -10,7 +10,7 @@ constexpr KeyRule kExpertKeys[] = {
     {"shared_expert_intermediate_size", "expert_shared_feed_forward_length"},
 };
 
-const Family kFamilies[] = {
+const Family kQwenFamilies[] = {
     {.classes = "Qwen2ForCausalLM Qwen2Model",
      .architecture = "qwen2",
      .tensors = decoder_rules(),
@@ -35,6 +35,6 @@ const Family kFamilies[] = {
 
 }  // namespace
 
-std::span<const Family> qwen_families() { return kFamilies; }
+std::span<const Family> qwen_families() { return kQwenFamilies; }
 
 }  // namespace issun::import

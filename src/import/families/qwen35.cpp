@@ -31,7 +31,7 @@ constexpr TensorRule kQwen35[] = {
     {"layers.#.mlp.down_proj", "blk.#.ffn_down"},
 };
 
-constexpr KeyRule kKeys[] = {
+constexpr KeyRule kQwen35Keys[] = {
     {"linear_conv_kernel_dim", "ssm.conv_kernel", KeyRule::Count, true},
     {"linear_key_head_dim", "ssm.state_size", KeyRule::Count, true},
     {"linear_num_key_heads", "ssm.group_count", KeyRule::Count, true},
@@ -127,17 +127,17 @@ Result<void> more_qwen35(const Facts& facts, Keys& keys, Plan& plan) {
   return set_rotated_part(facts, keys);
 }
 
-const Family kFamilies[] = {
+const Family kQwen35Families[] = {
     {.classes = "Qwen3_5ForConditionalGeneration Qwen3_5ForCausalLM",
      .architecture = "qwen35",
      .tensors = kQwen35,
-     .keys = kKeys,
+     .keys = kQwen35Keys,
      .defaults = R"({"full_attention_interval": 4, "partial_rotary_factor": 0.25})",
      .more = more_qwen35},
 };
 
 }  // namespace
 
-std::span<const Family> qwen35_families() { return kFamilies; }
+std::span<const Family> qwen35_families() { return kQwen35Families; }
 
 }  // namespace issun::import

@@ -14,7 +14,7 @@ using namespace quantize::lab;
 
 namespace {
 
-constexpr int64_t kMostRows = 64, kMostTokens = 64, kMostColumns = 1 << 17;
+constexpr int64_t kMostIntegerRows = 64, kMostIntegerTokens = 64, kMostIntegerColumns = 1 << 17;
 constexpr int kMultiplierBits[] = {2, 3, 4, 6, 8, 12, 16, 24, 31};
 
 // Normally distributed, the same on every machine (Box and Muller 1958).
@@ -45,21 +45,21 @@ Section integer_section(const Subject& subject) {
       "(sum x multiplier + half) >> shift, in 64 bits. The table compares it with the same factor "
       "as a float; a multiplier of 31 bits is what programs use.");
   const int64_t columns = subject.matrix.columns;
-  if (columns > kMostColumns) {
+  if (columns > kMostIntegerColumns) {
     section.words.push_back(fmt::format(
         "Left out: rows of {} values, whose sums may need more than 32 bits.", columns));
     return section;
   }
   const auto width = static_cast<size_t>(columns);
-  const int64_t rows = std::min(kMostRows, subject.matrix.rows());
+  const int64_t rows = std::min(kMostIntegerRows, subject.matrix.rows());
   const bool real = subject.inputs != nullptr && subject.inputs->rows() > 0;
   std::vector<float> inputs;
   if (real) {
-    const int64_t tokens = std::min(kMostTokens, subject.inputs->rows());
+    const int64_t tokens = std::min(kMostIntegerTokens, subject.inputs->rows());
     inputs.assign(subject.inputs->values.begin(),
                   subject.inputs->values.begin() + tokens * columns);
   } else {
-    inputs = normal_values(static_cast<size_t>(kMostTokens) * width, subject.seed);
+    inputs = normal_values(static_cast<size_t>(kMostIntegerTokens) * width, subject.seed);
   }
   section.words.push_back(fmt::format(
       "Here: {} rows of the matrix (a scale each) and {} inputs {} (one scale for all), {} results "

@@ -52,19 +52,14 @@ namespace {
 
 Result<void> add_importance(const quantize::Importance* importance,
                             const std::vector<int64_t>& rows, MatrixRows* matrix) {
-  const quantize::Importance::Entry* entry =
-      importance != nullptr ? importance->find(matrix->tensor.name) : nullptr;
-  if (entry == nullptr) return {};
-  const auto found = static_cast<int64_t>(entry->values.size());
-  const int64_t columns = matrix->columns, parts = matrix->tensor.size[2];
-  if (found != columns && found != columns * parts) {
-    return fail("{}: expected importance of {} columns for each of {} matrices, found {} numbers",
-                printable(matrix->tensor.name), columns, parts, found);
-  }
+  if (importance == nullptr) return {};
+  const quantize::ColumnWeights found = TRY(importance->columns_of(matrix->tensor));
+  if (found.entry == nullptr) return {};
+  const int64_t columns = matrix->columns;
   matrix->weights.resize(matrix->values.size());
   for (size_t i = 0; i < rows.size(); ++i) {
-    const int64_t part = found == columns ? 0 : rows[i] / matrix->tensor.size[1] % parts;
-    std::copy_n(entry->values.begin() + part * columns, columns,
+    const int64_t part = rows[i] / matrix->tensor.size[1] % found.parts;
+    std::copy_n(found.values + part * columns, columns,
                 matrix->weights.begin() + static_cast<int64_t>(i) * columns);
   }
   return {};

@@ -16,10 +16,10 @@ using namespace quantize::lab;
 namespace {
 
 constexpr int kWidths[] = {2, 3, 4, 5, 6, 8};
-constexpr int kBlock = 32;
+constexpr int kMixedGroup = 32;
 constexpr size_t kCurvePoints = 200;
 
-struct Measured {
+struct MeasuredWidths {
   Widths widths;
   double energy = 0;  // of the values, weighed as the errors are
 };
@@ -35,13 +35,13 @@ void weigh_by_inputs(const Inputs* inputs, MatrixRows* matrix) {
         static_cast<float>(found->second[i % static_cast<size_t>(matrix->columns)]);
 }
 
-Measured measure_widths(const MatrixRows& matrix) {
+MeasuredWidths measure_widths(const MatrixRows& matrix) {
   const Sample sample = matrix.sample();
   const auto whole = static_cast<double>(matrix.tensor.rows()) / static_cast<double>(matrix.rows());
-  Measured result;
+  MeasuredWidths result;
   for (const int bits : kWidths) {
     const Loss loss =
-        round_groups(sample, {Granularity::Kind::Group, kBlock},
+        round_groups(sample, {Granularity::Kind::Group, kMixedGroup},
                      {.code_bits = static_cast<double>(bits), .group_bits = kScaleBits},
                      [&](std::span<const float> group) {
                        return symmetric(largest_magnitude(group), 1 << bits);
@@ -107,7 +107,7 @@ Table choice_table(const std::vector<Tensor>& matrices, const Model& model, size
 
 Result<Section> mixed_section(const MixedSubject& subject) {
   const size_t count = subject.matrices.size();
-  std::vector<Measured> measured(count);
+  std::vector<MeasuredWidths> measured(count);
   std::vector<std::string> faults(count);
   subject.workers.for_each(static_cast<int64_t>(count), 1, [&](int64_t begin, int64_t end, int) {
     for (int64_t i = begin; i < end; ++i) {

@@ -14,8 +14,8 @@ using namespace quantize::lab;
 
 namespace {
 
-constexpr int64_t kBlock = 32;
-constexpr std::array<int, 8> kLevels = {2, 3, 4, 8, 16, 32, 64, 256};
+constexpr int64_t kSpacedGroup = 32;
+constexpr std::array<int, 8> kLevelCounts = {2, 3, 4, 8, 16, 32, 64, 256};
 
 enum class Method { Symmetric, FullRange, Asymmetric, MeanMagnitude, LloydMax, Normal, Powers };
 constexpr std::array<Method, 7> kMethods = {
@@ -64,15 +64,16 @@ std::string bits_name(int levels) {
 // Each value in units of its block's largest, with the weight that its error then has.
 SortedValues in_block_units(const Sample& sample) {
   std::vector<float> values(sample.values.size()), weights(sample.values.size());
-  for_each_group(sample, {Granularity::Kind::Group, kBlock}, [&](int64_t first, int64_t count) {
-    const auto begin = static_cast<size_t>(first), size = static_cast<size_t>(count);
-    const double largest = largest_magnitude(sample.values.subspan(begin, size));
-    for (size_t i = begin; i < begin + size; ++i) {
-      values[i] = largest > 0 ? static_cast<float>(sample.values[i] / largest) : 0;
-      weights[i] =
-          static_cast<float>(largest * largest) * (sample.weighted() ? sample.weights[i] : 1);
-    }
-  });
+  for_each_group(
+      sample, {Granularity::Kind::Group, kSpacedGroup}, [&](int64_t first, int64_t count) {
+        const auto begin = static_cast<size_t>(first), size = static_cast<size_t>(count);
+        const double largest = largest_magnitude(sample.values.subspan(begin, size));
+        for (size_t i = begin; i < begin + size; ++i) {
+          values[i] = largest > 0 ? static_cast<float>(sample.values[i] / largest) : 0;
+          weights[i] =
+              static_cast<float>(largest * largest) * (sample.weighted() ? sample.weights[i] : 1);
+        }
+      });
   return SortedValues(values, weights);
 }
 
@@ -96,7 +97,7 @@ Loss measure_method(const Sample& sample, Method method, int levels,
   if (method == Method::Asymmetric) storage.group_bits = 2 * kScaleBits;
   if (method == Method::LloydMax) storage.once_bits = kScaleBits * static_cast<double>(book.size());
   return round_groups(
-      sample, {Granularity::Kind::Group, kBlock}, storage, [&](std::span<const float> group) {
+      sample, {Granularity::Kind::Group, kSpacedGroup}, storage, [&](std::span<const float> group) {
         switch (method) {
           case Method::Symmetric:
             return symmetric(largest_magnitude(group), levels);
@@ -178,7 +179,7 @@ Section spacing_section(const Subject& subject) {
   std::vector<Series> series;
   for (const Method method : kMethods)
     series.push_back({.name = name(method), .points = {}, .labels = {}});
-  for (const int levels : kLevels) {
+  for (const int levels : kLevelCounts) {
     std::vector<Cell> row{bits_name(levels)};
     for (size_t m = 0; m < kMethods.size(); ++m) {
       if (!exists(kMethods[m], levels)) {

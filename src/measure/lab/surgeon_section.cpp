@@ -15,8 +15,8 @@ using namespace quantize::lab;
 
 namespace {
 
-constexpr int64_t kMostColumns = 256, kMostRows = 32;
-constexpr int kLevels = 16;
+constexpr int64_t kMostSurgeonColumns = 256, kMostSurgeonRows = 32;
+constexpr int kGridLevels = 16;
 constexpr double kDamping = 0.01;     // of the mean of H's diagonal
 constexpr double kCorrelation = 0.7;  // of neighbours, where there are no inputs
 
@@ -79,7 +79,7 @@ struct Rounding {
   Grid grid;
   explicit Rounding(const Vector& weights) {
     const std::vector<float> values(weights.begin(), weights.end());
-    grid = symmetric(mse_clip(values, {}, kLevels), kLevels);
+    grid = symmetric(mse_clip(values, {}, kGridLevels), kGridLevels);
   }
   double operator()(double x) const { return grid.nearest(static_cast<float>(x)); }
   Vector all(const Vector& weights) const {
@@ -138,14 +138,14 @@ constexpr Way kWays[] = {
      [](const Row& r) { return surgeon(r, false, true, true); }},
 };
 
-struct Measured {
+struct MeasuredWay {
   double error = 0, squares = 0, zeros = 0, weight_error = 0, weight_squares = 0;
 };
 
 // Errors of all ways, rows in order so that the sums have the same bits for any number of threads.
-std::vector<Measured> measure_ways(const Subject& subject, const Vector& h, const Vector& inverse,
-                                   int64_t rows, int64_t columns) {
-  std::vector<Measured> cells(static_cast<size_t>(rows) * std::size(kWays));
+std::vector<MeasuredWay> measure_ways(const Subject& subject, const Vector& h,
+                                      const Vector& inverse, int64_t rows, int64_t columns) {
+  std::vector<MeasuredWay> cells(static_cast<size_t>(rows) * std::size(kWays));
   subject.workers.for_each(rows, 1, [&](int64_t begin, int64_t end, int) {
     for (int64_t r = begin; r < end; ++r) {
       const float* values = subject.matrix.values.data() + r * subject.matrix.columns;
@@ -153,7 +153,7 @@ std::vector<Measured> measure_ways(const Subject& subject, const Vector& h, cons
       const Vector nothing(weights.size(), 0);
       for (size_t w = 0; w < std::size(kWays); ++w) {
         const Vector again = kWays[w].make({weights, inverse});
-        Measured& cell = cells[static_cast<size_t>(r) * std::size(kWays) + w];
+        MeasuredWay& cell = cells[static_cast<size_t>(r) * std::size(kWays) + w];
         cell.error = output_error(weights, again, h);
         cell.squares = output_error(weights, nothing, h);
         cell.zeros = static_cast<double>(std::count(again.begin(), again.end(), 0.0));
@@ -164,9 +164,9 @@ std::vector<Measured> measure_ways(const Subject& subject, const Vector& h, cons
       }
     }
   });
-  std::vector<Measured> sums(std::size(kWays));
+  std::vector<MeasuredWay> sums(std::size(kWays));
   for (size_t i = 0; i < cells.size(); ++i) {
-    Measured& sum = sums[i % std::size(kWays)];
+    MeasuredWay& sum = sums[i % std::size(kWays)];
     sum.error += cells[i].error;
     sum.squares += cells[i].squares;
     sum.zeros += cells[i].zeros;
@@ -183,8 +183,8 @@ double percent(double errors, double squares) {
 }  // namespace
 
 Section surgeon_section(const Subject& subject) {
-  const int64_t columns = std::min(kMostColumns, subject.matrix.columns);
-  const int64_t rows = std::min(kMostRows, subject.matrix.rows());
+  const int64_t columns = std::min(kMostSurgeonColumns, subject.matrix.columns);
+  const int64_t rows = std::min(kMostSurgeonRows, subject.matrix.rows());
   const bool real = subject.inputs != nullptr && subject.inputs->rows() > 0;
   Section section{.id = "surgeon",
                   .title = "Prune and round by what the layer gives",
@@ -226,7 +226,7 @@ Section surgeon_section(const Subject& subject) {
     section.words.emplace_back("Left out: the inputs' products have no inverse.");
     return section;
   }
-  const std::vector<Measured> sums = measure_ways(subject, h, *inverse, rows, columns);
+  const std::vector<MeasuredWay> sums = measure_ways(subject, h, *inverse, rows, columns);
   Table table{.id = "surgeon",
               .caption = "Error of the layer's output and of its weights, % of their RMS",
               .columns = {{"task", 0},

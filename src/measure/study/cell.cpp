@@ -61,6 +61,7 @@ Result<engine::Finish> finish(Opened& opened, PhaseClock& clock, Each&& each) {
     for (const engine::Event& event : opened.engine->step()) {
       each(event);
       finish = event.finish;
+      if (finish == engine::Finish::Failed) return fail("{}", event.error);
     }
     clock.tick();
   }

@@ -16,7 +16,7 @@ constexpr double kLegendRow = 18;
 constexpr size_t kColours = 8;
 
 // Told apart by the colour-blind too (Okabe and Ito, 2008).
-constexpr const char* kStyle =
+constexpr const char* kChartStyle =
     ".c0{stroke:#0072b2;fill:#0072b2}.c1{stroke:#d55e00;fill:#d55e00}"
     ".c2{stroke:#009e73;fill:#009e73}.c3{stroke:#cc79a7;fill:#cc79a7}"
     ".c4{stroke:#e69f00;fill:#e69f00}.c5{stroke:#56b4e9;fill:#56b4e9}"
@@ -139,7 +139,7 @@ std::string chart_svg(const Chart& chart) {
     plot.box(colour(i), frame.left, row - 9, frame.left + 18, row);
     plot.text(frame.left + 26, row, "start", all[i].name);
   }
-  return plot.finish(chart.title, kStyle);
+  return plot.finish(chart.title, kChartStyle);
 }
 
 std::string bars_svg(std::string_view title, std::string_view unit, const std::vector<Bar>& bars) {
@@ -181,7 +181,7 @@ std::string bars_svg(std::string_view title, std::string_view unit, const std::v
   }
   plot.line("axis", frame.left, frame.top - 4, frame.left, y);
   return plot.finish(unit.empty() ? std::string(title) : fmt::format("{} ({})", title, unit),
-                     kStyle);
+                     kChartStyle);
 }
 
 }  // namespace issun::measure

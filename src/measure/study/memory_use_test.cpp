@@ -31,7 +31,8 @@ TEST_CASE("peak, proportional memory and the group's peak are read where they st
 TEST_CASE("memory that the system does not tell is unavailable with the reason") {
   const Metrics none = memory_use("/no/such", "/no/such");
   for (const auto& [key, metric] : none) {
-    CAPTURE(key);
+    const auto& which = key;
+    CAPTURE(which);
     CHECK_FALSE(metric.value.has_value());
     CHECK_FALSE(metric.why.empty());
   }

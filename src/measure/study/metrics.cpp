@@ -9,7 +9,7 @@ namespace issun::measure {
 
 namespace {
 
-constexpr const char* kUnavailable = "unavailable: ";
+constexpr const char* kUnavailableBecause = "unavailable: ";
 constexpr double kMebi = 1.0 / (1 << 20);
 
 constexpr auto kMetrics = std::to_array<MetricFacts>({
@@ -132,7 +132,7 @@ nlohmann::ordered_json to_json(const Metrics& metrics) {
     if (metric.value) {
       json[key] = *metric.value;
     } else {
-      json[key] = kUnavailable + metric.why;
+      json[key] = kUnavailableBecause + metric.why;
     }
   }
   return json;
@@ -144,10 +144,11 @@ Result<Metrics> metrics_from_json(const Json& json) {
   for (const auto& [key, value] : json.members()) {
     if (value.is_number()) {
       metrics[key] = measured(value.number());
-    } else if (value.is_string() && value.text().starts_with(kUnavailable)) {
-      metrics[key] = Measured::unavailable(value.text().substr(std::string(kUnavailable).size()));
+    } else if (value.is_string() && value.text().starts_with(kUnavailableBecause)) {
+      metrics[key] =
+          Measured::unavailable(value.text().substr(std::string(kUnavailableBecause).size()));
     } else {
-      return fail("metrics: {}: expected a number or '{}...'", key, kUnavailable);
+      return fail("metrics: {}: expected a number or '{}...'", key, kUnavailableBecause);
     }
   }
   return metrics;

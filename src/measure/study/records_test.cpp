@@ -11,7 +11,7 @@ using namespace issun::measure;
 
 namespace {
 
-StudyPlan plan_of(int generate = 32) {
+StudyPlan small_plan(int generate = 32) {
   StudyOptions options;
   options.generate = generate;
   options.repetitions = 3;
@@ -37,7 +37,7 @@ Result<StudyFolder> open(const ScratchFolder& scratch, const StudyPlan& plan) {
 }  // namespace
 
 TEST_CASE("a record comes back from its line") {
-  const StudyPlan plan = plan_of();
+  const StudyPlan plan = small_plan();
   const StudyRecord record = record_of(plan, 0, 0.1);
   const std::string line = to_line(record);
   CHECK(line.find('\n') == std::string::npos);
@@ -51,7 +51,7 @@ TEST_CASE("a record comes back from its line") {
 
 TEST_CASE("what was added is there when the folder is opened again") {
   const ScratchFolder scratch;
-  const StudyPlan plan = plan_of();
+  const StudyPlan plan = small_plan();
   {
     auto folder = open(scratch, plan);
     REQUIRE(folder.has_value());
@@ -66,7 +66,7 @@ TEST_CASE("what was added is there when the folder is opened again") {
 }
 
 TEST_CASE("a last line cut off anywhere is left out, and what follows is whole") {
-  const StudyPlan plan = plan_of();
+  const StudyPlan plan = small_plan();
   const std::string first = to_line(record_of(plan, 0, 1)) + "\n",
                     second = to_line(record_of(plan, 1, 2)) + "\n";
   for (size_t cut = 0; cut < second.size(); ++cut) {
@@ -84,7 +84,7 @@ TEST_CASE("a last line cut off anywhere is left out, and what follows is whole")
 }
 
 TEST_CASE("a damaged line is named, unless it is the last") {
-  const StudyPlan plan = plan_of();
+  const StudyPlan plan = small_plan();
   const std::string good = to_line(record_of(plan, 0, 1)) + "\n";
   CHECK(read_records(good + std::string(8, '\0') + "\n", "x").value().size() == 1);
   for (const std::string bad : {"{}", "[]", "x", "{\"run\": \"a\", \"order\": 1, \"metrics\": 3}",
@@ -98,9 +98,9 @@ TEST_CASE("a damaged line is named, unless it is the last") {
 
 TEST_CASE("a folder with another plan, or with a foreign run, is refused") {
   const ScratchFolder scratch;
-  const StudyPlan plan = plan_of();
+  const StudyPlan plan = small_plan();
   { REQUIRE(open(scratch, plan).has_value()); }
-  const auto other = open(scratch, plan_of(31));
+  const auto other = open(scratch, small_plan(31));
   REQUIRE_FALSE(other.has_value());
   CHECK(other.error().message.find("generate is 32 there and 31 here") != std::string::npos);
   const auto machine =

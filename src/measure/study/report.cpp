@@ -14,7 +14,7 @@ namespace issun::measure {
 
 namespace {
 
-constexpr const char* kStyle =
+constexpr const char* kReportStyle =
     "body{font:15px/1.5 sans-serif;max-width:1100px;margin:2em auto;padding:0 1em;color:#222;"
     "background:#fff}h1{font-size:1.6em}h2{margin-top:2em;border-bottom:1px solid #8886}"
     "table{border-collapse:collapse;font-size:13px}.scroll{overflow-x:auto;margin:1em 0}"
@@ -267,7 +267,7 @@ std::string study_report(const StudyPlan& plan, const std::vector<StudyRecord>& 
       "name=\"viewport\" content=\"width=device-width\">\n<meta name=\"color-scheme\" "
       "content=\"light dark\">\n<title>issun study</title>\n<style>{}</style>\n</head>\n"
       "<body>\n{}</body>\n</html>\n",
-      kStyle, body);
+      kReportStyle, body);
 }
 
 }  // namespace issun::measure

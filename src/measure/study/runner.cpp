@@ -17,12 +17,6 @@ namespace {
 
 constexpr const char *kPrompts = "prompts.json", *kText = "text.txt";
 
-// The last line of what a program said, which tells why it failed.
-std::string last_line(std::string text) {
-  while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
-  return visible(text.substr(text.rfind('\n') + 1));
-}
-
 // What `issun eval perplexity --json` or `issun eval kld --json` prints.
 Result<StudyRecord> read_quality(const std::string& out) {
   const Json json = TRY(Json::parse(out));

@@ -10,7 +10,7 @@ using namespace issun::measure;
 
 namespace {
 
-StudyPlan plan_of() {
+StudyPlan whole_plan() {
   StudyOptions options;
   options.contexts = {64, 128};
   options.repetitions = 2;
@@ -43,7 +43,7 @@ std::vector<StudyRecord> records_of(const StudyPlan& plan) {
 }  // namespace
 
 TEST_CASE("runs of one setting become a mean with its interval") {
-  const StudyPlan plan = plan_of();
+  const StudyPlan plan = whole_plan();
   const StudySummary summary = summarise(plan, records_of(plan));
   CHECK(summary.groups.size() == 5);  // two of speed, two of quality, the answers
   CHECK(summary.done == 7);
@@ -61,7 +61,7 @@ TEST_CASE("runs of one setting become a mean with its interval") {
 }
 
 TEST_CASE("a run that failed is counted and told, and its figures are not") {
-  const StudyPlan plan = plan_of();
+  const StudyPlan plan = whole_plan();
   std::vector<StudyRecord> records = records_of(plan);
   const auto speed = std::find_if(records.begin(), records.end(), [](const StudyRecord& record) {
     return record.id.find("context 64") != std::string::npos && record.id.ends_with("run 1");
@@ -75,14 +75,14 @@ TEST_CASE("a run that failed is counted and told, and its figures are not") {
 }
 
 TEST_CASE("the table of runs has a row each, with reasons quoted") {
-  const StudyPlan plan = plan_of();
+  const StudyPlan plan = whole_plan();
   const std::string csv = study_csv(plan, records_of(plan));
   CHECK(std::count(csv.begin(), csv.end(), '\n') == 8);
   CHECK(csv.find("\"unavailable: no \"\"zone\"\", here\"") != std::string::npos);
 }
 
 TEST_CASE("the time that is left is that of runs of the same kind") {
-  const StudyPlan plan = plan_of();
+  const StudyPlan plan = whole_plan();
   std::vector<StudyRecord> records = records_of(plan);
   CHECK_FALSE(seconds_left(plan, {}).has_value());
   CHECK(seconds_left(plan, records) == 0);
@@ -95,7 +95,7 @@ TEST_CASE("the time that is left is that of runs of the same kind") {
 }
 
 TEST_CASE("the page stands alone, and texts cannot become markup") {
-  const StudyPlan plan = plan_of();
+  const StudyPlan plan = whole_plan();
   const auto records = records_of(plan);
   const std::string page = study_report(plan, records, {{{"governor", "<performance>"}}});
   CHECK(page == study_report(plan, records, {{{"governor", "<performance>"}}}));

@@ -4,7 +4,6 @@
 
 #include <doctest/doctest.h>
 
-#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <iterator>
@@ -12,16 +11,14 @@
 #include "kernels/dispatch.h"
 #include "model/forward.h"
 #include "model/sequence.h"
+#include "source_tree.h"
 
 using namespace issun;
 using namespace issun::model;
 
 namespace {
 
-std::string corpus(const std::string& name) {
-  const char* source = std::getenv("ISSUN_SOURCE");
-  return std::string(source != nullptr ? source : ".") + "/tests/corpus/model/" + name;
-}
+std::string corpus(const std::string& name) { return source_path("tests/corpus/model/" + name); }
 
 std::vector<float> floats(const std::string& path) {
   std::ifstream file(path, std::ios::binary);

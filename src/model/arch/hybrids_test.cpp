@@ -14,9 +14,9 @@ namespace {
 
 using Read = Result<void> (*)(const arch::Keys&, ModelConfig*);
 
-class Facts {
+class HybridFacts {
  public:
-  Facts() {
+  HybridFacts() {
     for (const auto& [key, value] : {std::pair{"context_length", 512},
                                      {"embedding_length", 64},
                                      {"block_count", 4},
@@ -33,13 +33,13 @@ class Facts {
     put("attention.layer_norm_rms_epsilon", {ValueType::F32, ValueType::U8, 1e-5});
     counts("rope.dimension_sections", {3, 3, 2, 0});
   }
-  Facts& count(const char* key, uint64_t value) {
+  HybridFacts& count(const char* key, uint64_t value) {
     return put(key, {ValueType::U32, ValueType::U8, value});
   }
-  Facts& counts(const char* key, std::vector<int64_t> values) {
+  HybridFacts& counts(const char* key, std::vector<int64_t> values) {
     return put(key, {ValueType::Array, ValueType::I32, std::move(values)});
   }
-  Facts& flags(const char* key, std::vector<uint64_t> values) {
+  HybridFacts& flags(const char* key, std::vector<uint64_t> values) {
     return put(key, {ValueType::Array, ValueType::Bool, std::move(values)});
   }
   Result<ModelConfig> read(Read reader, int vocabulary_size = 0) const {
@@ -56,7 +56,7 @@ class Facts {
   }
 
  private:
-  Facts& put(const char* name, Value value) {
+  HybridFacts& put(const char* name, Value value) {
     const std::string key = std::string("x.") + name;
     std::erase_if(entries_, [&](const auto& entry) { return entry.first == key; });
     entries_.emplace_back(key, std::move(value));
@@ -69,7 +69,7 @@ class Facts {
 
 TEST_CASE("Layers of LFM2 without heads of keys are convolutions, and keep two rows") {
   const ModelConfig config =
-      *Facts().counts("attention.head_count_kv", {0, 2, 0, 0}).read(arch::read_lfm2);
+      *HybridFacts().counts("attention.head_count_kv", {0, 2, 0, 0}).read(arch::read_lfm2);
   CHECK(config.layers[0].mixer == MixerKind::ShortConvolution);
   CHECK(config.layers[1].mixer == MixerKind::Attention);
   CHECK(config.layers[1].qk_norm == QkNorm::Head);
@@ -83,7 +83,7 @@ TEST_CASE("Layers of LFM2 without heads of keys are convolutions, and keep two r
 }
 
 TEST_CASE("A state space keeps a matrix a head and the rows of its convolution") {
-  const ModelConfig config = *Facts().read(arch::read_mamba2);
+  const ModelConfig config = *HybridFacts().read(arch::read_mamba2);
   CHECK(config.layers[3].mixer == MixerKind::StateSpace);
   CHECK(config.layers[3].feed_forward == FeedForwardKind::None);
   CHECK(config.layers[3].recurrent.value_width == 32);
@@ -92,7 +92,7 @@ TEST_CASE("A state space keeps a matrix a head and the rows of its convolution")
   CHECK(shape.states[0].window == 3 * (128 + 2 * 2 * 32));
   CHECK(shape.states[0].memory == 128 * 32);
   // Beside attention both are remembered.
-  const auto both = Facts().read(arch::read_falcon_h1)->kv_shape(DType::F16, DType::F16);
+  const auto both = HybridFacts().read(arch::read_falcon_h1)->kv_shape(DType::F16, DType::F16);
   CHECK(both.layers[0].kv_heads == 4);
   CHECK(both.states[0].memory == 128 * 32);
 }
@@ -103,31 +103,34 @@ TEST_CASE("Every fourth layer of Qwen 3.5 looks back, or as the interval says") 
     for (const LayerConfig& layer : config.layers) letters += layer.attends() ? 'a' : 'd';
     return letters;
   };
-  CHECK(kinds(*Facts().read(arch::read_qwen35)) == "ddda");
-  CHECK(kinds(*Facts().count("full_attention_interval", 2).read(arch::read_qwen35)) == "dada");
+  CHECK(kinds(*HybridFacts().read(arch::read_qwen35)) == "ddda");
+  CHECK(kinds(*HybridFacts().count("full_attention_interval", 2).read(arch::read_qwen35)) ==
+        "dada");
   // Blocks that guess ahead are not run, and count for nothing.
-  CHECK(kinds(*Facts().count("nextn_predict_layers", 1).read(arch::read_qwen35)) == "ddd");
-  CHECK(Facts().read(arch::read_qwen35)->layers[3].gated_output);
+  CHECK(kinds(*HybridFacts().count("nextn_predict_layers", 1).read(arch::read_qwen35)) == "ddd");
+  CHECK(HybridFacts().read(arch::read_qwen35)->layers[3].gated_output);
 }
 
 TEST_CASE("Facts that no layer with a state can have are refused by the key") {
   const Read mamba = arch::read_mamba2, qwen = arch::read_qwen35;
-  CHECK(Facts().count("ssm.conv_kernel", 9).error(mamba).find("x.ssm.conv_kernel") == 0);
-  CHECK(Facts().count("ssm.inner_size", 130).error(mamba).find("x.ssm.inner_size") == 0);
-  CHECK(Facts().count("ssm.group_count", 3).error(mamba).find("multiple of 3 groups") !=
+  CHECK(HybridFacts().count("ssm.conv_kernel", 9).error(mamba).find("x.ssm.conv_kernel") == 0);
+  CHECK(HybridFacts().count("ssm.inner_size", 130).error(mamba).find("x.ssm.inner_size") == 0);
+  CHECK(HybridFacts().count("ssm.group_count", 3).error(mamba).find("multiple of 3 groups") !=
         std::string::npos);
-  CHECK(Facts().count("ssm.state_size", 1 << 20).error(mamba).find("x.ssm.state_size") == 0);
-  CHECK(Facts().count("shortconv.l_cache", 1).error(arch::read_lfm2).find("x.shortconv") == 0);
-  CHECK(Facts().count("ssm.inner_size", 256).error(qwen).find("4 heads of 32") !=
+  CHECK(HybridFacts().count("ssm.state_size", 1 << 20).error(mamba).find("x.ssm.state_size") == 0);
+  CHECK(HybridFacts().count("shortconv.l_cache", 1).error(arch::read_lfm2).find("x.shortconv") ==
+        0);
+  CHECK(HybridFacts().count("ssm.inner_size", 256).error(qwen).find("4 heads of 32") !=
         std::string::npos);
-  CHECK(Facts().counts("rope.dimension_sections", {8, 0, 0, 0}).error(qwen).find("pair 1") !=
+  CHECK(HybridFacts().counts("rope.dimension_sections", {8, 0, 0, 0}).error(qwen).find("pair 1") !=
         std::string::npos);
-  CHECK(Facts().counts("attention.head_count_kv", {2, 0, 2, 2}).error(arch::read_falcon_h1) != "");
+  CHECK(HybridFacts().counts("attention.head_count_kv", {2, 0, 2, 2}).error(arch::read_falcon_h1) !=
+        "");
 }
 
 TEST_CASE("The last layers of Gemma 4 read the keys of the last of their kind, and keep none") {
   const auto facts = [] {
-    return Facts()
+    return HybridFacts()
         .flags("attention.sliding_window_pattern", {1, 0, 1, 0})
         .count("attention.sliding_window", 8)
         .count("attention.key_length", 32)
@@ -168,7 +171,7 @@ TEST_CASE("The last layers of Gemma 4 read the keys of the last of their kind, a
 
 TEST_CASE("Latent attention keeps one short row a position, whatever the heads") {
   const auto facts = [] {
-    return Facts()
+    return HybridFacts()
         .count("attention.kv_lora_rank", 40)
         .count("rope.dimension_count", 8)
         .count("attention.key_length_mla", 24)
@@ -194,7 +197,7 @@ TEST_CASE("Latent attention keeps one short row a position, whatever the heads")
   CHECK(router(47, 154880) == Router::Sigmoid);
   CHECK(router(46, 154880) == Router::Softmax);
   CHECK(router(47, 102400) == Router::Softmax);
-  CHECK(Facts()
+  CHECK(HybridFacts()
             .count("attention.kv_lora_rank", 40)
             .error(arch::read_deepseek2)
             .find("x.attention.key_length_mla") == 0);

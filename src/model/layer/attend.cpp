@@ -178,6 +178,7 @@ void store_heads(const Pass& pass, const HeadStore& store, const float* heads, i
 }  // namespace
 
 void store_rows(const Pass& pass, int l, const Matrix<float>& keys, const Matrix<float>& values) {
+  const Timed timed(pass.profile, Step::CacheRows);
   const LayerConfig& layer = pass.layer(l);
   const AttentionRooms& rooms = pass.buffers.attention;
   const cache::KvShape& shape = pass.cache.shape();
@@ -196,6 +197,7 @@ void store_rows(const Pass& pass, int l, const Matrix<float>& keys, const Matrix
 }
 
 void attend(const Pass& pass, int l) {
+  const Timed timed(pass.profile, Step::Attention);
   AttentionRooms& rooms = pass.buffers.attention;
   const int heads = pass.layer(l).kv_heads;
   const int64_t tiles = rooms.first_tile[pass.batch.sequences.size()];

@@ -43,6 +43,7 @@ void norm_heads(const Pass& pass, QkNorm kind, const Norm& norm, float* row, int
 
 // Norms queries, keys and values where the layer does, and rotates the first two.
 void norm_and_rotate(const Pass& pass, int l) {
+  const Timed timed(pass.profile, Step::Rotation);
   const LayerConfig& layer = pass.layer(l);
   const AttentionWeights& weights = pass.layer_weights(l).attention;
   const AttentionRooms& rooms = pass.buffers.attention;

@@ -7,6 +7,7 @@ namespace issun::model {
 namespace {
 
 void mix(const Pass& pass, int l, const Matrix<float>& in, const Matrix<float>& out) {
+  const Timed timed(pass.profile, Step::Mixing);
   switch (pass.layer(l).mixer) {
     case MixerKind::Attention:
       return attention(pass, l, in, out);
@@ -30,6 +31,7 @@ void mix(const Pass& pass, int l, const Matrix<float>& in, const Matrix<float>& 
 }
 
 void feed(const Pass& pass, int l, const Matrix<float>& in, const Matrix<float>& out) {
+  const Timed timed(pass.profile, Step::Feeding);
   switch (pass.layer(l).feed_forward) {
     case FeedForwardKind::None:
       return;
@@ -46,6 +48,7 @@ void feed(const Pass& pass, int l, const Matrix<float>& in, const Matrix<float>&
 // residual normed after that.
 void add_to_residual(const Pass& pass, int l, const Norm& after, const Matrix<float>& branch,
                      const Matrix<float>& residual) {
+  const Timed timed(pass.profile, Step::Residual);
   const kernels::KernelTable& k = pass.kernels;
   const float scale = static_cast<float>(pass.config.residual_scale);
   const bool sum = pass.layer(l).norms_sum;

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "model/layer/expect.h"
 #include "model/layer/feed_forward.h"
 #include "model/layer/pass.h"
 
@@ -24,41 +25,57 @@ void MixtureRoom::plan(Plan& plan) {
   plan.layout.add(&chosen, visits);
   plan.layout.add(&shares, visits);
   plan.layout.add(&slots, visits);
+  plan.layout.add(&owners, visits);
+  plan.layout.add(&visited, experts);
   plan.layout.add(&ends, experts);
   plan.layout.add(&rows, visits * plan.config.embedding_length);
   plan.layout.add(&gate, visits * gated);
   plan.layout.add(&up, visits * length);
   plan.layout.add(&shared_gate, tokens);
+  if (plan.options.guesses) {
+    plan.layout.add(&bias, experts);
+    plan.layout.add(&ahead.rows, kMostGuessedRows * plan.config.embedding_length);
+    plan.layout.add(&ahead.scores, kMostGuessedRows * experts);
+    plan.layout.add(&ahead.chosen, used);
+    plan.layout.add(&ahead.shares, used);
+    plan.layout.add(&ahead.counts, experts);
+  }
   plan.widest_input(visits, std::max<int64_t>(plan.config.embedding_length, length));
 }
 
 namespace {
-
-// (rows, embedding) -> the same, normed to length 1 but for the gains. Takes the room of the slots.
-Matrix<float> of_length_1(const Pass& pass, const Norm& gains, const Matrix<float>& in) {
-  const Matrix<float> normed = view(pass.buffers.mixture.rows, in.rows, in.columns);
-  const float factor = 1 / std::sqrt(static_cast<float>(in.columns));
-  pass.each_row(in.rows, [&](int64_t t) {
-    pass.norm_row(gains, in.row(t), in.columns, normed.row(t));
-    pass.kernels.scale(normed.row(t), factor, in.columns, normed.row(t));
-  });
-  return normed;
-}
 
 // What each expert's scale makes of its share.
 void scale_shares(const Tensor& scales, std::span<const int32_t> chosen, std::span<float> shares) {
   for (size_t k = 0; k < chosen.size(); ++k) shares[k] *= scales.floats()[chosen[k]];
 }
 
+Missing missing_at(const Pass& pass, int l) {
+  const bool streams = pass.residency != nullptr && pass.residency->streams(l);
+  return streams ? pass.residency->options().missing : Missing::Exact;
+}
+
 // Which experts each token visits, with which shares.
 void route(const Pass& pass, int l, Matrix<float> in) {
+  const Timed timed(pass.profile, Step::Router);
   const MixtureConfig& config = pass.layer(l).mixture;
   const MixtureWeights& weights = pass.layer_weights(l).mixture;
   const MixtureRoom& room = pass.buffers.mixture;
   const Matrix<float> scores = view(room.scores, in.rows, config.experts);
   const size_t used = static_cast<size_t>(config.used);
   const float* bias = weights.selection_bias ? weights.selection_bias.floats() : nullptr;
-  if (config.beside_dense) in = of_length_1(pass, weights.router_norm, in);
+  const Missing missing = missing_at(pass, l);
+  if (missing == Missing::Bias) {
+    const std::span<float> favoured = room.bias.first(static_cast<size_t>(config.experts));
+    for (size_t e = 0; e < favoured.size(); ++e) favoured[e] = bias != nullptr ? bias[e] : 0;
+    pass.residency->favour(l, favoured);
+    bias = favoured.data();
+  }
+  if (config.beside_dense) {
+    const Matrix<float> normed = view(room.rows, in.rows, in.columns);
+    normed_to_length_1(pass, weights.router_norm, in, normed);
+    in = normed;
+  }
   pass.project(in, {{weights.router, scores}});
   pass.each_row(in.rows, [&](int64_t t) {
     const std::span<int32_t> chosen = room.chosen.subspan(static_cast<size_t>(t) * used, used);
@@ -66,16 +83,36 @@ void route(const Pass& pass, int l, Matrix<float> in) {
     choose_experts(config, bias, {scores.row(t), static_cast<size_t>(config.experts)}, chosen,
                    shares);
     if (weights.scales) scale_shares(weights.scales, chosen, shares);
+    if (missing == Missing::Skip) pass.residency->leave_out(l, chosen, shares);
   });
+  if (pass.routing != nullptr) {
+    pass.routing->routed(l, config.used, room.chosen.first(static_cast<size_t>(in.rows) * used));
+  }
 }
 
-// (slots, columns) -> (slots, rows of a matrix), each slot by the matrix of its expert.
+// Slots that lie together are a run: visit(first, end) for those of some experts, which ascend.
+template <class Visit>
+void each_run(std::span<const int> experts, std::span<const int64_t> ends, Visit&& visit) {
+  int64_t first = 0, end = 0;
+  for (const int e : experts) {
+    const int64_t own = e == 0 ? 0 : ends[static_cast<size_t>(e) - 1];
+    if (own != end) {
+      if (end > first) visit(first, end);
+      first = own;
+    }
+    end = ends[static_cast<size_t>(e)];
+  }
+  if (end > first) visit(first, end);
+}
+
+// (slots, columns) -> (slots, rows of a matrix), the slots of some experts, each by the matrix of
+// its expert.
 struct ExpertProduct {
   Linear FeedForwardWeights::*linear;
   Matrix<float> out;
 };
-void multiply(const Pass& pass, const MixtureWeights& weights, const Matrix<float>& in,
-              std::initializer_list<ExpertProduct> products) {
+void multiply(const Pass& pass, const MixtureWeights& weights, std::span<const int> experts,
+              const Matrix<float>& in, std::initializer_list<ExpertProduct> products) {
   const std::span<const int64_t> ends = pass.buffers.mixture.ends;
   // The kernels are those of the whole batch, so that a token's bits are the same in whichever
   // company it visits an expert.
@@ -84,19 +121,37 @@ void multiply(const Pass& pass, const MixtureWeights& weights, const Matrix<floa
   size_t count = 0;
   kernels::Activations activations = pass.activations(in);
   const auto compute = [&] {
+    const Timed timed = Timed::product(pass.profile);
     kernels::linear(pass.kernels, pass.workers, pass.scratch, activations,
                     std::span(some).first(count), pass.exact, family);
     count = 0;
   };
-  for (size_t e = 0; e < weights.experts.size(); ++e) {
-    const int64_t begin = e == 0 ? 0 : ends[e - 1], rows = ends[e] - begin;
-    if (rows == 0) continue;
+  const auto matrix_of = [&](int e, const ExpertProduct& product) -> const Tensor& {
+    return (weights.experts[static_cast<size_t>(e)].*product.linear).weight;
+  };
+  for (const int e : experts) {
     for (const ExpertProduct& product : products) {
-      const Tensor& matrix = (weights.experts[e].*product.linear).weight;
-      pass.prepare(matrix.type, activations);
+      if (activations.q8_ready ||
+          !kernels::wants_q8(pass.kernels, matrix_of(e, product).type, pass.exact)) {
+        continue;
+      }
+      each_run(experts, ends, [&](int64_t first, int64_t end) {
+        kernels::Activations run;
+        run.rows = {in.row(first), end - first, in.columns, in.stride};
+        run.q8 = activations.q8 + first * kernels::q8_bytes(in.columns);
+        const Timed timed(pass.profile, Step::Rounding);
+        kernels::prepare_q8(pass.kernels, pass.workers, run);
+      });
+      activations.q8_ready = true;
+    }
+  }
+  for (const int e : experts) {
+    const int64_t begin = e == 0 ? 0 : ends[static_cast<size_t>(e) - 1];
+    const int64_t rows = ends[static_cast<size_t>(e)] - begin;
+    for (const ExpertProduct& product : products) {
+      const Tensor& matrix = matrix_of(e, product);
       if (pass.observer != nullptr) {
-        pass.observer->see(matrix, static_cast<int>(e),
-                           {in.row(begin), rows, in.columns, in.stride});
+        pass.observer->see(matrix, e, {in.row(begin), rows, in.columns, in.stride});
       }
       some[count++] = {matrix, {product.out.row(begin), rows, product.out.columns}, begin};
       if (count == kernels::kMostProducts) compute();
@@ -131,6 +186,15 @@ void add_shared(const Pass& pass, int l, const Matrix<float>& in, const Matrix<f
 
 }  // namespace
 
+void normed_to_length_1(const Pass& pass, const Norm& gains, const Matrix<float>& in,
+                        const Matrix<float>& out) {
+  const float factor = 1 / std::sqrt(static_cast<float>(in.columns));
+  pass.each_row(in.rows, [&](int64_t t) {
+    pass.norm_row(gains, in.row(t), in.columns, out.row(t));
+    pass.kernels.scale(out.row(t), factor, in.columns, out.row(t));
+  });
+}
+
 void assign_slots(std::span<const int32_t> chosen, std::span<int64_t> ends,
                   std::span<int32_t> slots) {
   std::fill(ends.begin(), ends.end(), 0);
@@ -142,6 +206,63 @@ void assign_slots(std::span<const int32_t> chosen, std::span<int64_t> ends,
   }
 }
 
+namespace {
+
+// The experts that have visits, ascending.
+std::span<const int> visited_experts(const MixtureRoom& room, size_t experts) {
+  size_t count = 0;
+  for (size_t e = 0; e < experts; ++e) {
+    const int64_t begin = e == 0 ? 0 : room.ends[e - 1];
+    if (room.ends[e] == begin) continue;
+    room.visited[count++] = static_cast<int>(e);
+    for (int64_t slot = begin; slot < room.ends[e]; ++slot)
+      room.owners[static_cast<size_t>(slot)] = static_cast<int32_t>(e);
+  }
+  return room.visited.first(count);
+}
+
+// What the slots of some experts make of their rows, in the place of the rows.
+void visit_experts(const Pass& pass, int l, std::span<const int> experts,
+                   const Matrix<float>& rows) {
+  const LayerConfig& layer = pass.layer(l);
+  const MixtureWeights& weights = pass.layer_weights(l).mixture;
+  const MixtureRoom& room = pass.buffers.mixture;
+  const Matrix<float> up = view(room.up, rows.rows, layer.mixture.length);
+  const bool gated = layer.mixture.gated;
+  const Matrix<float> gate = gated ? view(room.gate, rows.rows, layer.mixture.length) : up;
+  const auto expert = [&](int64_t slot) -> const FeedForwardWeights& {
+    return weights.experts[static_cast<size_t>(room.owners[static_cast<size_t>(slot)])];
+  };
+  if (gated) {
+    multiply(pass, weights, experts, rows,
+             {{&FeedForwardWeights::gate, gate}, {&FeedForwardWeights::up, up}});
+  } else {
+    multiply(pass, weights, experts, rows, {{&FeedForwardWeights::up, up}});
+  }
+  each_run(experts, room.ends, [&](int64_t first, int64_t end) {
+    pass.each_row(end - first, [&](int64_t i) {
+      const int64_t slot = first + i;
+      if (gated) add_bias(pass.kernels, expert(slot).gate, gate, slot);
+      add_bias(pass.kernels, expert(slot).up, up, slot);
+      activate(pass.kernels, layer.activation, gate.columns, gate.row(slot),
+               gated ? up.row(slot) : nullptr);
+    });
+  });
+  multiply(pass, weights, experts, gate, {{&FeedForwardWeights::down, rows}});
+  each_run(experts, room.ends, [&](int64_t first, int64_t end) {
+    pass.each_row(end - first, [&](int64_t i) {
+      add_bias(pass.kernels, expert(first + i).down, rows, first + i);
+    });
+  });
+}
+
+std::span<const int> next_experts(const Pass& pass) {
+  const Timed timed(pass.profile, Step::Waiting);
+  return pass.residency->next();
+}
+
+}  // namespace
+
 void mixture(const Pass& pass, int l, const Matrix<float>& in, const Matrix<float>& out) {
   const LayerConfig& layer = pass.layer(l);
   const MixtureWeights& weights = pass.layer_weights(l).mixture;
@@ -152,14 +273,14 @@ void mixture(const Pass& pass, int l, const Matrix<float>& in, const Matrix<floa
   route(pass, l, read);
   assign_slots(room.chosen.first(static_cast<size_t>(visits)),
                room.ends.first(weights.experts.size()), room.slots);
+  const std::span<const int> experts = visited_experts(room, weights.experts.size());
+  const bool streams = pass.residency != nullptr && pass.residency->streams(l);
+  if (streams) {
+    need_experts(pass, l, experts);
+  }
+  guess_ahead(pass, l);
 
   const Matrix<float> rows = view(room.rows, visits, in.columns);
-  const Matrix<float> up = view(room.up, visits, layer.mixture.length);
-  const bool gated = layer.mixture.gated;
-  const Matrix<float> gate = gated ? view(room.gate, visits, layer.mixture.length) : up;
-  const auto expert = [&](int64_t visit) -> const FeedForwardWeights& {
-    return weights.experts[static_cast<size_t>(room.chosen[static_cast<size_t>(visit)])];
-  };
   pass.each_row(visits, [&](int64_t v) {
     float* row = rows.row(room.slots[static_cast<size_t>(v)]);
     if (beside) {
@@ -168,27 +289,19 @@ void mixture(const Pass& pass, int l, const Matrix<float>& in, const Matrix<floa
       std::memcpy(row, read.row(v / used), static_cast<size_t>(read.columns) * sizeof(float));
     }
   });
-  if (gated) {
-    multiply(pass, weights, rows,
-             {{&FeedForwardWeights::gate, gate}, {&FeedForwardWeights::up, up}});
+  if (streams) {
+    // Those that are in memory first, then as they come: what each makes of its rows does not
+    // depend on the order.
+    for (auto some = next_experts(pass); !some.empty(); some = next_experts(pass))
+      visit_experts(pass, l, some, rows);
   } else {
-    multiply(pass, weights, rows, {{&FeedForwardWeights::up, up}});
+    visit_experts(pass, l, experts, rows);
   }
-  pass.each_row(visits, [&](int64_t v) {
-    const int64_t slot = room.slots[static_cast<size_t>(v)];
-    if (gated) add_bias(pass.kernels, expert(v).gate, gate, slot);
-    add_bias(pass.kernels, expert(v).up, up, slot);
-    activate(pass.kernels, layer.activation, gate.columns, gate.row(slot),
-             gated ? up.row(slot) : nullptr);
-  });
-  multiply(pass, weights, gate, {{&FeedForwardWeights::down, rows}});
   pass.each_row(in.rows, [&](int64_t t) {
     std::memset(out.row(t), 0, static_cast<size_t>(out.columns) * sizeof(float));
     for (int64_t v = t * used; v < (t + 1) * used; ++v) {
-      const int64_t slot = room.slots[static_cast<size_t>(v)];
-      add_bias(pass.kernels, expert(v).down, rows, slot);
-      pass.kernels.add_scaled(rows.row(slot), room.shares[static_cast<size_t>(v)], out.columns,
-                              out.row(t));
+      pass.kernels.add_scaled(rows.row(room.slots[static_cast<size_t>(v)]),
+                              room.shares[static_cast<size_t>(v)], out.columns, out.row(t));
     }
     if (beside) pass.norm_row(weights.after_experts, out.row(t), out.columns, out.row(t));
   });

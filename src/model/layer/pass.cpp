@@ -16,6 +16,7 @@ void Pass::norm_row(const Norm& norm, const float* in, int64_t columns, float* o
 }
 
 void Pass::norm(const Norm& norm, const Matrix<float>& in, const Matrix<float>& out) const {
+  const Timed timed(profile, Step::Norms);
   each_row(in.rows, [&](int64_t t) { norm_row(norm, in.row(t), in.columns, out.row(t)); });
 }
 
@@ -28,6 +29,7 @@ kernels::Activations Pass::activations(const Matrix<float>& rows) const {
 
 void Pass::prepare(DType type, kernels::Activations& activations) const {
   if (activations.q8_ready || !kernels::wants_q8(kernels, type, exact)) return;
+  const Timed timed(profile, Step::Rounding);
   kernels::prepare_q8(kernels, workers, activations);
 }
 
@@ -41,6 +43,7 @@ void Pass::project(const Matrix<float>& rows, std::initializer_list<Projection> 
     if (observer != nullptr) observer->see(p.linear.weight, -1, prepared.rows);
     prepare(p.linear.weight.type, prepared);
   }
+  const Timed timed = Timed::product(profile);
   kernels::linear(kernels, workers, scratch, prepared, std::span(products).first(count), exact);
   for (const Projection& p : projections) {
     adapt(rows, p);
@@ -60,12 +63,14 @@ void Pass::adapt(const Matrix<float>& rows, const Projection& projection) const 
     kernels::linear(kernels, workers, scratch, activations, std::span(&product, 1), true);
   };
   for (const LowRank& adapter : projection.linear.adapters) {
+    const float scale = adapter.scale * adapter_scales[static_cast<size_t>(adapter.adapter)];
+    if (scale == 0) continue;
     const Matrix<float> inner = view(buffers.adapter_inner, rows.rows, adapter.a.rows());
     const Matrix<float> outer = view(buffers.adapter_outer, rows.rows, projection.out.columns);
     multiply(rows, adapter.a, inner);
     multiply(inner, adapter.b, outer);
     each_row(rows.rows, [&](int64_t t) {
-      kernels.add_scaled(outer.row(t), adapter.scale, outer.columns, projection.out.row(t));
+      kernels.add_scaled(outer.row(t), scale, outer.columns, projection.out.row(t));
     });
   }
 }

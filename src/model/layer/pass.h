@@ -11,6 +11,8 @@
 #include "model/config.h"
 #include "model/decoder.h"
 #include "model/observer.h"
+#include "model/profile.h"
+#include "model/residency.h"
 #include "model/weights.h"
 
 namespace issun::model {
@@ -26,8 +28,12 @@ struct Pass {
   const kernels::KernelTable& kernels;
   Workers& workers;
   const kernels::LinearScratch& scratch;
-  const bool exact;                 // F32 activations everywhere
-  ProductObserver* const observer;  // nullptr: nobody looks
+  const bool exact;                       // F32 activations everywhere
+  ProductObserver* const observer;        // nullptr: nobody looks
+  RoutingObserver* const routing;         // likewise
+  Profile* const profile;                 // likewise
+  Residency* const residency;             // nullptr: all weights are in memory, or mapped
+  std::span<const float> adapter_scales;  // beside their own
   Buffers& buffers;
   const Batch& batch;
   cache::PagedKv& cache;

@@ -11,10 +11,10 @@ namespace issun::model {
 namespace {
 
 // The rooms of a layer, as wide as it needs them.
-struct View {
+struct RecurrentViews {
   Matrix<float> mixed, gate, inner, step, decay, rate;
 
-  View(const Pass& pass, int l) {
+  RecurrentViews(const Pass& pass, int l) {
     const RecurrentConfig& facts = pass.layer(l).recurrent;
     const RecurrentRooms& rooms = pass.buffers.recurrent;
     mixed = view(rooms.mixed, pass.rows(), facts.channels());
@@ -32,7 +32,7 @@ struct Parts {
 };
 
 // Every head of every sequence over its rows: view.inner from view.mixed.
-void recur(const Pass& pass, int l, const View& view, const Parts& parts) {
+void recur(const Pass& pass, int l, const RecurrentViews& view, const Parts& parts) {
   const RecurrentConfig& facts = pass.layer(l).recurrent;
   const bool delta = pass.layer(l).mixer == MixerKind::DeltaRule;
   const Tensor& skip = pass.layer_weights(l).recurrent.skip;
@@ -65,7 +65,7 @@ void recur(const Pass& pass, int l, const View& view, const Parts& parts) {
   });
 }
 
-void steps_and_decays(const Pass& pass, const RecurrentWeights& weights, const View& view,
+void steps_and_decays(const Pass& pass, const RecurrentWeights& weights, const RecurrentViews& view,
                       int64_t t) {
   pass.kernels.step_and_decay(view.step.row(t), weights.step_bias.floats(),
                               weights.decay_rate.floats(), static_cast<int>(view.step.columns),
@@ -107,7 +107,7 @@ void RecurrentRooms::plan(Plan& plan) {
 // out = gate * convolution(before * x)
 void short_convolution(const Pass& pass, int l, const Matrix<float>& in, const Matrix<float>& out) {
   const RecurrentWeights& weights = pass.layer_weights(l).recurrent;
-  const View view(pass, l);
+  const RecurrentViews view(pass, l);
   pass.project(
       in, {{weights.before, view.inner}, {weights.gate, view.gate}, {weights.mixed, view.mixed}});
   const auto multiply = [&](const Matrix<float>& by) {
@@ -124,7 +124,7 @@ void short_convolution(const Pass& pass, int l, const Matrix<float>& in, const M
 void state_space(const Pass& pass, int l, const Matrix<float>& in, const Matrix<float>& out) {
   const RecurrentConfig& facts = pass.layer(l).recurrent;
   const RecurrentWeights& weights = pass.layer_weights(l).recurrent;
-  const View view(pass, l);
+  const RecurrentViews view(pass, l);
   pass.project(in,
                {{weights.gate, view.gate}, {weights.mixed, view.mixed}, {weights.step, view.step}});
   convolve(pass, l, {weights.taps, weights.taps_bias, true}, view.mixed);
@@ -143,7 +143,7 @@ void state_space(const Pass& pass, int l, const Matrix<float>& in, const Matrix<
 void delta_rule(const Pass& pass, int l, const Matrix<float>& in, const Matrix<float>& out) {
   const RecurrentConfig& facts = pass.layer(l).recurrent;
   const RecurrentWeights& weights = pass.layer_weights(l).recurrent;
-  const View view(pass, l);
+  const RecurrentViews view(pass, l);
   pass.project(in, {{weights.mixed, view.mixed},
                     {weights.gate, view.gate},
                     {weights.step, view.step},

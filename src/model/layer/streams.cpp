@@ -12,12 +12,12 @@ namespace issun::model {
 namespace {
 
 // The rooms as wide as the model needs them.
-struct View {
+struct StreamViews {
   int count;
   int64_t width;
   Matrix<float> residual, normed, branch, all, predicted, modes, mixture;
 
-  explicit View(const Pass& pass)
+  explicit StreamViews(const Pass& pass)
       : count(pass.config.streams.count), width(pass.config.embedding_length) {
     const Buffers& b = pass.buffers;
     const auto rows = [&](std::span<float> room, int64_t columns) {
@@ -43,7 +43,7 @@ void stretch(const Pass& pass, float wanted, int64_t n, float* x) {
 }
 
 // How much each stream has to do with the residual: view.modes.
-void route(const Pass& pass, int l, const View& view) {
+void route(const Pass& pass, int l, const StreamViews& view) {
   const StreamWeights& weights = pass.layer_weights(l).streams;
   pass.each_row(pass.rows(), [&](int64_t t) {
     pass.norm_row(weights.router_norm, view.residual.row(t), view.width, view.normed.row(t));
@@ -55,7 +55,7 @@ void route(const Pass& pass, int l, const View& view) {
                 [&](int64_t t) { pass.kernels.soft_cap(view.modes.row(t), view.count, 1); });
 }
 
-void copy_stream(const Pass& pass, const View& view, const Matrix<float>& from) {
+void copy_stream(const Pass& pass, const StreamViews& view, const Matrix<float>& from) {
   pass.each_row(pass.rows(), [&](int64_t t) {
     std::memcpy(view.residual.row(t), from.row(t) + pass.config.streams.active * view.width,
                 static_cast<size_t>(view.width) * sizeof(float));
@@ -79,7 +79,7 @@ void StreamRooms::plan(Plan& plan) {
 
 void open_streams(const Pass& pass) {
   if (pass.config.streams.count == 1) return;
-  const View view(pass);
+  const StreamViews view(pass);
   pass.project(view.residual, {{pass.weights.open_streams,
                                 columns_of(view.all, view.width, (view.count - 1) * view.width)}});
   pass.each_row(pass.rows(), [&](int64_t t) {
@@ -92,7 +92,7 @@ void open_streams(const Pass& pass) {
 
 void predict_streams(const Pass& pass, int l) {
   if (pass.config.streams.count == 1) return;
-  const View view(pass);
+  const StreamViews view(pass);
   copy_stream(pass, view, view.all);
   route(pass, l, view);
   pass.project(view.modes, {{pass.layer_weights(l).streams.predict, view.mixture}});
@@ -123,7 +123,7 @@ void low_way(const Pass& pass, int l, const Matrix<float>& in) {
 
 void add_low_way(const Pass& pass) {
   if (pass.config.streams.count == 1) return;
-  const View view(pass);
+  const StreamViews view(pass);
   pass.each_row(pass.rows(), [&](int64_t t) {
     float* x = view.residual.row(t);
     pass.kernels.add(x, pass.buffers.streams.low_way.data() + t * view.width, view.width, x);
@@ -133,7 +133,7 @@ void add_low_way(const Pass& pass) {
 
 void correct_streams(const Pass& pass, int l) {
   if (pass.config.streams.count == 1) return;
-  const View view(pass);
+  const StreamViews view(pass);
   const StreamWeights& weights = pass.layer_weights(l).streams;
   const int active = pass.config.streams.active;
   route(pass, l, view);
@@ -161,7 +161,7 @@ void correct_streams(const Pass& pass, int l) {
 
 void close_streams(const Pass& pass) {
   if (pass.config.streams.count == 1) return;
-  const View view(pass);
+  const StreamViews view(pass);
   copy_stream(pass, view, view.all);
   for (int s = 1; s < view.count; ++s) {
     const Linear back = rows_of(pass.weights.close_streams, (s - 1) * view.width, view.width);

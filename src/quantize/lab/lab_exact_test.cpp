@@ -10,7 +10,7 @@
 #include "quantize/lab/obs.h"
 #include "quantize/lab/rescale.h"
 
-using namespace issun::quantize::lab;
+namespace issun::quantize::lab {
 
 namespace {
 
@@ -297,3 +297,5 @@ TEST_CASE("More bits of the multiplier come nearer to the float scale") {
   CHECK(errors[4].relative == doctest::Approx(errors[0].relative).epsilon(1e-3));
   CHECK(errors[0].relative < 0.05);
 }
+
+}  // namespace issun::quantize::lab

@@ -11,8 +11,7 @@
 #include "quantize/lab/range.h"
 #include "tensor/half.h"
 
-using namespace issun;
-using namespace issun::quantize::lab;
+namespace issun::quantize::lab {
 
 namespace {
 
@@ -43,7 +42,8 @@ TEST_CASE("Lloyd-Max levels of normal values have the published distortions") {
   const std::pair<int, double> published[] = {{2, 0.3634},  {3, 0.1902},    {4, 0.1175},
                                               {8, 0.03454}, {16, 0.009497}, {32, 0.002499}};
   for (const auto& [levels, distortion] : published) {
-    INFO(levels << " levels");
+    const auto& which = levels;
+    INFO(which << " levels");
     const Codebook book = lloyd_max(sorted, levels, 1);
     CHECK(book.levels.size() == static_cast<size_t>(levels));
     CHECK(std::is_sorted(book.levels.begin(), book.levels.end()));
@@ -201,3 +201,5 @@ TEST_CASE("Moments are those of the distribution") {
   CHECK(histogram(std::vector<float>{-9, 0, 0.3f, 0.9f, 9}, 0, 1, 2) == std::vector<int64_t>{3, 2});
   CHECK(normal_quantile(0.975) == doctest::Approx(1.959964).epsilon(1e-6));
 }
+
+}  // namespace issun::quantize::lab
