@@ -103,7 +103,7 @@ class Bench {
       word = random() & 0x1fff1fff;  // small scales, no NaN
     scratch_ = std::move(*AlignedBuffer::create(kScratchBytes));
     out_ = std::move(*AlignedBuffer::create(int64_t{512} * 8192 * 4));
-    q8_ = std::move(*AlignedBuffer::create(q8_bytes(8192) * 512));
+    prepared_ = std::move(*AlignedBuffer::create(prepared_bytes(table, 8192) * 512));
     x_.resize(size_t{512} * 8192);
     std::normal_distribution<float> normal;
     for (float& x : x_) x = normal(random);
@@ -116,8 +116,16 @@ class Bench {
     const bool few = tokens <= 4;
     const LinearKernel kernel = q8 ? (few ? table_.dot_q8[id] : table_.panel_q8[id])
                                    : (few ? table_.dot_f32[id] : table_.panel_f32[id]);
-    const std::string name =
-        fmt::format("{}_{}_{}", few ? "dot" : "panel", q8 ? "q8" : "f32", issun::name(type));
+    products(fmt::format("{}_{}_{}", few ? "dot" : "panel", q8 ? "q8" : "f32", issun::name(type)),
+             kernel, q8 ? ActivationForm::Q8 : ActivationForm::Floats, type, rows, columns, tokens);
+    if (few || !q8 || table_.tiles == nullptr) return;
+    products(fmt::format("tiles_{}", issun::name(type)), table_.tiles->panel[id],
+             ActivationForm::Brains, type, rows, columns, tokens);
+  }
+
+  void products(const std::string& name, LinearKernel kernel, ActivationForm form, DType type,
+                int rows, int columns, int tokens) {
+    const bool few = tokens <= 4, floats = form == ActivationForm::Floats;
     if (kernel == nullptr || name.find(filter_) == std::string::npos) return;
     LinearTask task{};
     task.row_bytes = row_bytes(type, columns);
@@ -125,11 +133,14 @@ class Bench {
     task.tokens = tokens;
     task.out = out_.as<float>().data();
     task.out_stride = rows;
-    for (int t = 0; q8 && t < tokens; ++t)
-      table_.quantise(x_.data() + int64_t{t} * columns, columns,
-                      q8_.data() + t * q8_bytes(columns));
-    task.activations = q8 ? static_cast<const void*>(q8_.data()) : x_.data();
-    task.activation_stride = q8 ? q8_bytes(columns) : int64_t{4} * columns;
+    task.activations = floats ? static_cast<const void*>(x_.data()) : prepared_.data();
+    task.activation_stride = floats ? int64_t{4} * columns : prepared_bytes(form, columns);
+    const auto prepare = form == ActivationForm::Q8 ? table_.quantise
+                         : floats                   ? nullptr
+                                                    : table_.tiles->round_row;
+    for (int t = 0; !floats && t < tokens; ++t)
+      prepare(x_.data() + int64_t{t} * columns, columns,
+              prepared_.data() + t * task.activation_stride);
     const int64_t bytes = rows * task.row_bytes;
     // Decoding reads another part of the memory each time, as a model does.
     const int64_t places = few ? weights_.bytes() / bytes : 1;
@@ -193,7 +204,7 @@ class Bench {
     const double seconds = fastest([&] {
       for (int t = 0; t < 512; ++t)
         table_.quantise(x_.data() + int64_t{t} * columns, columns,
-                        q8_.data() + t * q8_bytes(columns));
+                        prepared_.data() + t * q8_bytes(columns));
     });
     fmt::print(
         "{{\"case\": \"quantise\", \"isa\": \"{}\", \"columns\": {}, \"tokens\": 512, \"threads\": "
@@ -212,7 +223,7 @@ class Bench {
   static constexpr int64_t kWeightBytes = int64_t{256} << 20;
   const KernelTable& table_;
   std::string filter_;
-  AlignedBuffer weights_, scratch_, out_, q8_;
+  AlignedBuffer weights_, scratch_, out_, prepared_;
   std::vector<float> x_;
   double peak_ = 0, read_ = 0;
 };

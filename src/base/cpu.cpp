@@ -14,6 +14,8 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #elif defined(__aarch64__)
 #include <asm/hwcap.h>
 #include <sys/auxv.h>
@@ -33,6 +35,12 @@ unsigned saved_state() {
   return low;
 }
 
+// Tiles are used by those whom the system gave leave, which holds for all threads of the process.
+bool may_use_tiles() {
+  constexpr long kAskForState = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM of Linux 5.16
+  return ::syscall(SYS_arch_prctl, kAskForState, kTileData) == 0;
+}
+
 void ask_processor(CpuFacts* facts) {
   unsigned a = 0, b = 0, c = 0, d = 0;
   if (!__get_cpuid(1, &a, &b, &c, &d)) return;
@@ -44,8 +52,10 @@ void ask_processor(CpuFacts* facts) {
     facts->avx2 = ymm && fma && f16c && bit(b, 5);
     facts->avx512 = zmm && facts->avx2 && bit(b, 16) && bit(b, 17) && bit(b, 30) && bit(b, 31);
     facts->avx512_vnni = facts->avx512 && bit(c, 11);
-    facts->amx_bf16 = tiles && bit(d, 22) && bit(d, 24);
-    facts->amx_int8 = tiles && bit(d, 24) && bit(d, 25);
+    if (tiles && bit(d, 24) && may_use_tiles()) {
+      facts->amx_bf16 = bit(d, 22);
+      facts->amx_int8 = bit(d, 25);
+    }
     unsigned a1 = 0, b1 = 0, c1 = 0, d1 = 0;
     if (a >= 1 && __get_cpuid_count(7, 1, &a1, &b1, &c1, &d1)) {
       facts->avx_vnni = facts->avx2 && bit(a1, 4);

@@ -41,17 +41,17 @@ double multiply_all(Runtime& runtime, int layer, std::span<const int> units, int
   }
   std::vector<float> in(static_cast<size_t>(columns)), out(static_cast<size_t>(rows));
   for (size_t i = 0; i < in.size(); ++i) in[i] = static_cast<float>(i % 7) - 3;
-  auto q8 = AlignedBuffer::create(kernels::q8_bytes(columns));
+  auto prepared = AlignedBuffer::create(kernels::prepared_bytes(runtime.kernels(), columns));
   auto scratch = kernels::LinearScratch::create(runtime.workers().count());
-  if (!q8 || !scratch) return 0;
+  if (!prepared || !scratch) return 0;
   const double began = seconds_now();
   for (const Tensor& matrix : matrices) {
     kernels::Activations activations;
     activations.rows = {in.data(), 1, matrix.columns(), matrix.columns()};
-    activations.q8 = q8->data();
-    if (kernels::wants_q8(runtime.kernels(), matrix.type, runtime.options().exact)) {
-      kernels::prepare_q8(runtime.kernels(), runtime.workers(), activations);
-    }
+    activations.prepared = prepared->data();
+    const kernels::ActivationForm form = kernels::form_for(
+        runtime.kernels(), matrix.type, runtime.options().exact, kernels::ProductFamily::Dot);
+    kernels::prepare(runtime.kernels(), runtime.workers(), form, activations);
     const kernels::Product product{matrix, {out.data(), 1, matrix.rows()}};
     kernels::linear(runtime.kernels(), runtime.workers(), *scratch, activations, {&product, 1},
                     runtime.options().exact);

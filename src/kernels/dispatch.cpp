@@ -11,6 +11,7 @@ namespace issun::kernels {
 extern const KernelTable kTableScalar;
 #ifdef ISSUN_X86
 extern const KernelTable kTableAvx2, kTableAvx2Vnni, kTableAvx512, kTableAvx512Bf16;
+extern const TileKernels kTilesAmx;
 #endif
 #ifdef ISSUN_ARM64
 extern const KernelTable kTableNeon, kTableNeonDot;
@@ -23,6 +24,13 @@ struct Candidate {
   const char* missing;  // what this processor lacks; nullptr: nothing
 };
 
+#ifdef ISSUN_X86
+const KernelTable& table_amx() {
+  static const KernelTable table = with_tiles(kTableAvx512Bf16, kTilesAmx);
+  return table;
+}
+#endif
+
 // Slowest first.
 std::vector<Candidate> candidates() {
   std::vector<Candidate> all = {{&kTableScalar, nullptr}};
@@ -34,7 +42,9 @@ std::vector<Candidate> candidates() {
   const char* no_avx512 =
       cpu.avx512 && cpu.avx512_vnni ? no_avx2 : "AVX-512 F, BW, DQ, VL and VNNI";
   all.push_back({&kTableAvx512, no_avx512});
-  all.push_back({&kTableAvx512Bf16, cpu.avx512_bf16 ? no_avx512 : "AVX-512 BF16"});
+  const char* no_bf16 = cpu.avx512_bf16 ? no_avx512 : "AVX-512 BF16";
+  all.push_back({&kTableAvx512Bf16, no_bf16});
+  all.push_back({&table_amx(), cpu.amx_bf16 ? no_bf16 : "AMX with BF16"});
 #endif
 #ifdef ISSUN_ARM64
   const CpuFacts& cpu = cpu_facts();
@@ -45,6 +55,14 @@ std::vector<Candidate> candidates() {
 }
 
 }  // namespace
+
+KernelTable with_tiles(const KernelTable& table, const TileKernels& tiles) {
+  KernelTable with = table;
+  with.name = tiles.name;
+  with.tiles = &tiles;
+  with.gemm_tile[static_cast<int>(GemmPrecision::BF16)] = tiles.gemm_tile;
+  return with;
+}
 
 Result<const KernelTable*> choose_kernels() {
   const char* wanted = std::getenv("ISSUN_ISA");

@@ -10,9 +10,12 @@
 namespace issun::kernels {
 
 // The fastest table that this processor can run, or the one that the environment variable ISSUN_ISA
-// names (scalar; avx2, avx2vnni, avx512, avx512bf16 on x86-64; neon, neondot on ARM64). Error: an
-// unknown name, or the processor lacks what it needs.
+// names (scalar; avx2, avx2vnni, avx512, avx512bf16, amx on x86-64; neon, neondot on ARM64). Error:
+// an unknown name, or the processor lacks what it needs.
 Result<const KernelTable*> choose_kernels();
+
+// A table whose many tokens are multiplied on tiles; both are kept by reference.
+KernelTable with_tiles(const KernelTable& table, const TileKernels& tiles);
 
 // Every table this processor can run, slowest first. Never empty: scalar is always there.
 std::vector<const KernelTable*> available_kernels();

@@ -35,14 +35,20 @@ struct alignas(64) Q8Block {
 // What sums of a unit in 32 bits have room for: see dot_integer_scales.
 constexpr int kMostFactor = 63;
 
+// Activations for tiles: a row rounded to bf16, and in a second plane what that took away, also
+// rounded; both filled up with zeros to whole lines of tiles. Between rows lies one cache line
+// more, since rows that are 4 KiB apart would all meet in one set of the first cache.
+constexpr int64_t brain_plane_bytes(int64_t columns) { return (columns + 31) / 32 * 64; }
+constexpr int64_t brain_row_bytes(int64_t columns) { return 2 * brain_plane_bytes(columns) + 64; }
+
 // out[t * out_stride + r] = weights row r . activations row t, for r in [row_begin, row_end), all
-// t. Activations are Q8Blocks for the q8 kernels and floats for the f32 kernels. Weight rows need
-// no alignment, and nothing is read beyond the last one.
+// t. Activations are Q8Blocks for the q8 kernels, floats for the f32 kernels and planes of bf16 for
+// those on tiles. Weight rows need no alignment, and nothing is read beyond the last one.
 struct LinearTask {
   const void* weights;
   int64_t row_bytes;
   int columns;                // a multiple of the format's block
-  const void* activations;    // 64-byte aligned for q8
+  const void* activations;    // 64-byte aligned but for floats
   int64_t activation_stride;  // bytes from token to token
   int tokens;
   float* out;
@@ -183,6 +189,19 @@ struct AdamwStep {
   float grad_scale;                // what gradients are multiplied by first
 };
 
+// What tiles (simd/tiles.h) do better than a table without them.
+struct TileKernels {
+  const char* name;
+  int least_tokens;  // from so many on they are the faster ones
+  // (columns) floats -> brain_row_bytes(columns) bytes.
+  void (*round_row)(const float* x, int columns, void* brains);
+  // By weight type: weights as bf16, sums in F32. Blocks of integers meet the first plane of the
+  // activations; floats both, and F16 as the sum of two bf16, so that nothing but the last of some
+  // 16 bits is lost. nullptr where there is none.
+  LinearKernel panel[kTypes];
+  GemmTileKernel gemm_tile;  // for BF16
+};
+
 struct KernelTable {
   const char* name;  // as ISSUN_ISA spells it
 
@@ -195,6 +214,7 @@ struct KernelTable {
   LinearKernel dot_q8[kTypes], panel_q8[kTypes], dot_f32[kTypes], panel_f32[kTypes];
   int panel_rows;  // rows a panel kernel handles at a time: ranges should be multiples of it
   int dot_tokens;  // up to this many tokens dot is the faster family
+  const TileKernels* tiles;  // nullptr: none
 
   // A row of any type that has kernels, as floats, exactly.
   void (*decode_row[kTypes])(const void* row, int columns, float* out);

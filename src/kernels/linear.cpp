@@ -20,26 +20,40 @@ struct Job {
   int64_t first_chunk;  // its place among the chunks of all jobs
 };
 
+LinearKernel kernel_for(const KernelTable& table, DType weights, ActivationForm form,
+                        ProductFamily family) {
+  const auto type = static_cast<size_t>(weights);
+  const bool few = family == ProductFamily::Dot;
+  switch (form) {
+    case ActivationForm::Brains:
+      return table.tiles->panel[type];
+    case ActivationForm::Q8:
+      return few ? table.dot_q8[type] : table.panel_q8[type];
+    default:
+      return few ? table.dot_f32[type] : table.panel_f32[type];
+  }
+}
+
 Job make_job(const KernelTable& table, const Activations& activations, const Product& product,
              bool exact, ProductFamily family, int workers) {
-  const auto type = static_cast<size_t>(product.weights.type);
-  const bool q8 = wants_q8(table, product.weights.type, exact);
+  const ActivationForm form = form_for(table, product.weights.type, exact, family);
   const bool few = family == ProductFamily::Dot;
   CHECK_THAT(product.weights.columns() == activations.rows.columns);
   CHECK_THAT(product.first + product.out.rows <= activations.rows.rows &&
              product.out.columns == product.weights.rows());
-  CHECK_THAT(!q8 || activations.q8_ready);
+  CHECK_THAT(form == ActivationForm::Floats || form == activations.form);
   Job job;
-  job.kernel = q8 ? (few ? table.dot_q8[type] : table.panel_q8[type])
-                  : (few ? table.dot_f32[type] : table.panel_f32[type]);
+  job.kernel = kernel_for(table, product.weights.type, form, family);
   CHECK_THAT(job.kernel != nullptr);
   job.task.weights = product.weights.data;
   job.task.row_bytes = product.weights.row_bytes();
   job.task.columns = static_cast<int>(product.weights.columns());
-  job.task.activation_stride = q8 ? q8_bytes(activations.rows.columns)
-                                  : activations.rows.stride * static_cast<int64_t>(sizeof(float));
+  const bool floats = form == ActivationForm::Floats;
+  job.task.activation_stride = floats
+                                   ? activations.rows.stride * static_cast<int64_t>(sizeof(float))
+                                   : prepared_bytes(form, activations.rows.columns);
   job.task.activations =
-      (q8 ? activations.q8 : reinterpret_cast<const std::byte*>(activations.rows.data)) +
+      (floats ? reinterpret_cast<const std::byte*>(activations.rows.data) : activations.prepared) +
       product.first * job.task.activation_stride;
   job.task.tokens = static_cast<int>(product.out.rows);
   job.task.out = product.out.data;
@@ -57,18 +71,35 @@ int64_t q8_bytes(int64_t columns) {
   return (columns + kQ8Columns - 1) / kQ8Columns * static_cast<int64_t>(sizeof(Q8Block));
 }
 
-bool wants_q8(const KernelTable& table, DType weights, bool exact) {
-  return !exact && table.dot_q8[static_cast<size_t>(weights)] != nullptr;
+ActivationForm form_for(const KernelTable& table, DType weights, bool exact, ProductFamily family) {
+  const auto type = static_cast<size_t>(weights);
+  if (exact) return ActivationForm::Floats;
+  if (family == ProductFamily::Tiles && table.tiles->panel[type] != nullptr)
+    return ActivationForm::Brains;
+  return table.dot_q8[type] != nullptr ? ActivationForm::Q8 : ActivationForm::Floats;
 }
 
-void prepare_q8(const KernelTable& table, Workers& workers, Activations& activations) {
-  const int64_t stride = q8_bytes(activations.rows.columns);
+int64_t prepared_bytes(ActivationForm form, int64_t columns) {
+  CHECK_THAT(form != ActivationForm::Floats);
+  return form == ActivationForm::Q8 ? q8_bytes(columns) : brain_row_bytes(columns);
+}
+
+int64_t prepared_bytes(const KernelTable& table, int64_t columns) {
+  return std::max(q8_bytes(columns), table.tiles != nullptr ? brain_row_bytes(columns) : 0);
+}
+
+void prepare(const KernelTable& table, Workers& workers, ActivationForm form,
+             Activations& activations) {
+  if (form == ActivationForm::Floats || form == activations.form) return;
+  CHECK_THAT(activations.form == ActivationForm::Floats);  // there is room for one form
+  const int64_t stride = prepared_bytes(form, activations.rows.columns);
+  const auto prepare_row = form == ActivationForm::Q8 ? table.quantise : table.tiles->round_row;
   workers.for_each(activations.tokens(), 4, [&](int64_t begin, int64_t end, int) {
     for (int64_t t = begin; t < end; ++t)
-      table.quantise(activations.rows.row(t), static_cast<int>(activations.rows.columns),
-                     activations.q8 + t * stride);
+      prepare_row(activations.rows.row(t), static_cast<int>(activations.rows.columns),
+                  activations.prepared + t * stride);
   });
-  activations.q8_ready = true;
+  activations.form = form;
 }
 
 Result<LinearScratch> LinearScratch::create(int workers) {
@@ -78,7 +109,9 @@ Result<LinearScratch> LinearScratch::create(int workers) {
 }
 
 ProductFamily family_for(const KernelTable& table, int64_t tokens) {
-  return tokens <= table.dot_tokens ? ProductFamily::Dot : ProductFamily::Panel;
+  if (tokens <= table.dot_tokens) return ProductFamily::Dot;
+  const bool tiles = table.tiles != nullptr && tokens >= table.tiles->least_tokens;
+  return tiles ? ProductFamily::Tiles : ProductFamily::Panel;
 }
 
 void linear(const KernelTable& table, Workers& workers, const LinearScratch& scratch,

@@ -17,21 +17,34 @@ namespace issun::kernels {
 // Bytes of one row of `columns` activations as Q8Blocks.
 int64_t q8_bytes(int64_t columns);
 
-// Whether a product with weights of this type takes activations in 8 bits. False for float weights,
-// and for everything when `exact` asks for F32 throughout.
-bool wants_q8(const KernelTable& table, DType weights, bool exact);
+// The kernels for few tokens, those for many, and those for many on tiles: their sums differ in
+// order, and so in bits.
+enum class ProductFamily { Dot, Panel, Tiles };
+ProductFamily family_for(const KernelTable& table, int64_t tokens);
 
-// The rows (tokens, columns) of activations that a product reads: always as floats, and as Q8Blocks
-// once prepare_q8 has been called. Buffers belong to the caller.
+// How a product reads its activations: floats, Q8Blocks, or planes of bf16 for tiles.
+enum class ActivationForm { Floats, Q8, Brains };
+// Floats for weights that are F32, and for everything when `exact` asks for F32 throughout.
+ActivationForm form_for(const KernelTable& table, DType weights, bool exact, ProductFamily family);
+// Bytes of a prepared row: of a form other than Floats, and of the largest that a table has.
+int64_t prepared_bytes(ActivationForm form, int64_t columns);
+int64_t prepared_bytes(const KernelTable& table, int64_t columns);
+
+// The rows (tokens, columns) of activations that a product reads: always as floats, and in one
+// other form once prepare() has been called. Buffers belong to the caller.
 struct Activations {
   Matrix<const float> rows;  // (tokens, columns)
-  std::byte* q8 = nullptr;  // (tokens, q8_bytes(columns)), 64-byte aligned; room for it, or nullptr
-  bool q8_ready = false;
+  // (tokens, prepared_bytes(table, columns)), 64-byte aligned; room for it, or nullptr. Rows follow
+  // each other by the bytes of their form.
+  std::byte* prepared = nullptr;
+  ActivationForm form = ActivationForm::Floats;  // of what is prepared
   int tokens() const { return static_cast<int>(rows.rows); }
 };
 
-// Fills activations.q8 from activations.rows. Once serves all products that read the same rows.
-void prepare_q8(const KernelTable& table, Workers& workers, Activations& activations);
+// Fills activations.prepared from activations.rows, unless that is done or the form is Floats. Once
+// serves all products that read the same rows.
+void prepare(const KernelTable& table, Workers& workers, ActivationForm form,
+             Activations& activations);
 
 // out(t, r) = weights row r . activations row first + t
 struct Product {
@@ -40,10 +53,6 @@ struct Product {
   int64_t first = 0;
 };
 constexpr size_t kMostProducts = 32;  // of one call
-
-// The kernels for few tokens, or those for many: their sums differ in order, and so in bits.
-enum class ProductFamily { Dot, Panel };
-ProductFamily family_for(const KernelTable& table, int64_t tokens);
 
 // Memory the products need: one piece of scratch per worker.
 class LinearScratch {
@@ -57,8 +66,9 @@ class LinearScratch {
 
 // Several products that read the same activations, in one parallel region (q k v; gate and up).
 // All weights must be of computable types with activations.rows.columns columns (checked at load).
-// Those that want 8-bit activations need activations.q8_ready. The result has the same bits for any
-// number of workers. `family` is that of the whole batch where a product takes some of its rows.
+// Those that want them in another form than floats need them prepared. The result has the same bits
+// for any number of workers. `family` is that of the whole batch where a product takes some of its
+// rows.
 void linear(const KernelTable& table, Workers& workers, const LinearScratch& scratch,
             const Activations& activations, std::span<const Product> products, bool exact,
             ProductFamily family);

@@ -19,11 +19,12 @@ Run multiply(const KernelTable& table, int workers, const Weights& first, const 
   const auto threads = *Workers::create(workers);
   Workers& pool = *threads;
   const LinearScratch scratch = std::move(*LinearScratch::create(workers));
-  const auto q8 = AlignedBuffer::create(q8_bytes(first.columns) * tokens);
+  const auto prepared = AlignedBuffer::create(prepared_bytes(table, first.columns) * tokens);
   Activations activations;
   activations.rows = Matrix<const float>(x.data(), tokens, first.columns);
-  activations.q8 = q8->data();
-  prepare_q8(table, pool, activations);
+  activations.prepared = prepared->data();
+  for (const DType type : {first.type, second.type})
+    prepare(table, pool, form_for(table, type, exact, family_for(table, tokens)), activations);
   Run run;
   run.a.resize(static_cast<size_t>(tokens * first.rows), NAN);
   run.b.resize(static_cast<size_t>(tokens * second.rows), NAN);
@@ -68,17 +69,17 @@ TEST_CASE("A product of some of the rows has the bits of the product of all of t
   const std::vector<float> x = random_floats(int64_t{kTokens} * 256, random);
   const auto pool = *Workers::create(2);
   const LinearScratch scratch = std::move(*LinearScratch::create(2));
-  const auto q8 = AlignedBuffer::create(q8_bytes(256) * kTokens);
   for (const KernelTable* table : available_kernels())
     for (const bool exact : {false, true}) {
+      const auto prepared = AlignedBuffer::create(prepared_bytes(*table, 256) * kTokens);
       Activations activations;
       activations.rows = Matrix<const float>(x.data(), kTokens, 256);
-      activations.q8 = q8->data();
-      prepare_q8(*table, *pool, activations);
+      activations.prepared = prepared->data();
+      const ProductFamily family = family_for(*table, kTokens);
+      prepare(*table, *pool, form_for(*table, weights.type, exact, family), activations);
       std::vector<float> all(kTokens * 70, NAN), some(kCount * 70, NAN);
       const Product whole[] = {{weights.tensor(), {all.data(), kTokens, 70}}};
       const Product part[] = {{weights.tensor(), {some.data(), kCount, 70}, kFirst}};
-      const ProductFamily family = family_for(*table, kTokens);
       linear(*table, *pool, scratch, activations, whole, exact);
       linear(*table, *pool, scratch, activations, part, exact, family);
       CHECK(std::equal(some.begin(), some.end(), all.begin() + kFirst * 70));

@@ -24,8 +24,25 @@ nlohmann::ordered_json share(double rate, double peak) {
 }
 
 double arithmetic_peak(const BenchFigures& figures) {
-  return figures.cost.int8 ? figures.peaks.int8_operations_per_second
-                           : figures.peaks.f32_operations_per_second;
+  switch (figures.cost.arithmetic) {
+    case kernels::ActivationForm::Q8:
+      return figures.peaks.int8_operations_per_second;
+    case kernels::ActivationForm::Brains:
+      return 0;  // not measured
+    default:
+      return figures.peaks.f32_operations_per_second;
+  }
+}
+
+const char* name_of(kernels::ActivationForm arithmetic) {
+  switch (arithmetic) {
+    case kernels::ActivationForm::Q8:
+      return "int8";
+    case kernels::ActivationForm::Brains:
+      return "bf16";
+    default:
+      return "f32";
+  }
 }
 
 nlohmann::ordered_json latencies(const BenchTimes& times) {
@@ -64,7 +81,8 @@ TokenCost token_cost(const BenchCase& bench_case, engine::Runtime& runtime) {
     cost.bytes += positions * static_cast<double>(cache_bytes_per_position(
                                   model.config.kv_shape(options.key_type, options.value_type)));
   cost.operations = 2.0 * static_cast<double>(model.weights.products_per_token(generates));
-  cost.int8 = kernels::wants_q8(runtime.kernels(), model.weights.main_type(), options.exact);
+  cost.arithmetic = kernels::form_for(runtime.kernels(), model.weights.main_type(), options.exact,
+                                      kernels::family_for(runtime.kernels(), tokens_a_pass));
   return cost;
 }
 
@@ -95,7 +113,7 @@ nlohmann::ordered_json to_json(const BenchFigures& figures, const std::string& v
       {"gb_per_second", bytes * 1e-9},
       {"share_of_read_bandwidth", share(bytes, figures.peaks.read_bytes_per_second)},
       {"gops", operations * 1e-9},
-      {"arithmetic", figures.cost.int8 ? "int8" : "f32"},
+      {"arithmetic", name_of(figures.cost.arithmetic)},
       {"share_of_arithmetic", share(operations, arithmetic_peak(figures))},
       {"cpu_seconds", times.usage.cpu_seconds},
       {"cores_busy", times.usage.cpu_seconds / times.usage.wall_seconds},

@@ -19,7 +19,8 @@ struct TokenCost {
       0;  // read from memory: weights, and the keys and values of all tokens before, on average
   double operations = 0;  // in the matrices, a multiplication and an addition counted as two;
                           // attention is not in it
-  bool int8 = false;      // whether they are of 8-bit numbers
+  // Of numbers of 8 bits, bf16 or F32.
+  kernels::ActivationForm arithmetic = kernels::ActivationForm::Floats;
 };
 TokenCost token_cost(const BenchCase& bench_case, engine::Runtime& runtime);
 

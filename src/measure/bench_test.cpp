@@ -83,7 +83,7 @@ TEST_CASE("the cost of a token follows from the shapes of the model") {
   // At position 104 on average, with its own 105 keys and values of 4 heads of 8 numbers in 5
   // layers.
   CHECK(written.bytes == 4 * (kLayers + kOutput + 64) + 105 * 5 * 2 * 4 * 8 * 4);
-  CHECK_FALSE(written.int8);
+  CHECK(written.arithmetic == kernels::ActivationForm::Floats);
   const TokenCost read = token_cost({Phase::Prompt, 64, 0}, **runtime);
   CHECK(read.operations == 2 * kLayers);
   CHECK(read.bytes == 4 * (kLayers + kOutput + 64) / 32);

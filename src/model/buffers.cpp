@@ -34,7 +34,7 @@ Result<std::unique_ptr<Buffers>> Buffers::make(const ModelConfig& config,
   b.streams.plan(plan);
   b.feed_forward.plan(plan);
   b.mixture.plan(plan);
-  layout.add(&b.q8, plan.q8_bytes);
+  layout.add(&b.prepared, plan.prepared_bytes);
   if (!options.hidden) layout.add(&b.logits, int64_t{options.max_outputs} * config.vocabulary_size);
   if (allocate) {
     TRY(b.arena.allocate());

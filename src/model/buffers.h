@@ -22,7 +22,7 @@ struct Buffers {
   // (max_rows, embedding) each: what flows from layer to layer, what a half of a layer reads, and
   // what it gives
   std::span<float> residual, normed, branch;
-  std::span<std::byte> q8;  // any rows in 8 bits, for the products that read them next
+  std::span<std::byte> prepared;  // any rows as the products that come next read them
   // (rows, rank) and (rows, outputs): a token's way through an adapter
   std::span<float> adapter_inner, adapter_outer;
   std::span<int32_t> positions, pages;  // (max_rows): where each row stands, and in which page

@@ -283,18 +283,32 @@ inline I32x16 dot4(I32x16 c, I8x64 w, I8x64 a) {
   const __m512i signed_a = _mm512_mask_sub_epi8(a.v, negative, _mm512_setzero_si512(), a.v);
   return {_mm512_dpbusd_epi32(c.v, _mm512_abs_epi8(w.v), signed_a)};
 }
+template <int byte, bool is_signed>
+inline F32x16 byte_of_words(U8x64 w) {
+  if constexpr (is_signed)
+    return {_mm512_cvtepi32_ps(_mm512_srai_epi32(_mm512_slli_epi32(w.v, 24 - 8 * byte), 24))};
+  if constexpr (byte == 3) return {_mm512_cvtepi32_ps(_mm512_srli_epi32(w.v, 24))};
+  const __m512i low = byte == 0 ? w.v : _mm512_srli_epi32(w.v, 8 * byte);
+  return {_mm512_cvtepi32_ps(_mm512_and_si512(low, _mm512_set1_epi32(255)))};
+}
 #ifdef __AVX512BF16__
 #define ISSUN_PAIR_DOT
 struct Bf16x32 {
   __m512i v;
 };
+struct Alternating {
+  int16_t lane[32];
+};
+constexpr Alternating alternating_lanes() {
+  Alternating r{};
+  for (int i = 0; i < 32; ++i) r.lane[i] = static_cast<int16_t>(i / 2 + 16 * (i % 2));
+  return r;
+}
+// Subnormal numbers become zeros.
 inline Bf16x32 pairs(F32x16 even, F32x16 odd) {
-  uint16_t halves[2][16];
-  store_bf16(halves[0], even);
-  store_bf16(halves[1], odd);
-  const __m512i low = _mm512_cvtepu16_epi32(load32(halves[0]));
-  const __m512i high = _mm512_cvtepu16_epi32(load32(halves[1]));
-  return {_mm512_or_si512(low, _mm512_slli_epi32(high, 16))};
+  alignas(64) static constexpr Alternating index = alternating_lanes();
+  const auto both = reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(odd.v, even.v));
+  return {_mm512_permutexvar_epi16(_mm512_load_si512(&index), both)};
 }
 inline Bf16x32 load_pairs(const void* p) { return {_mm512_loadu_si512(p)}; }
 inline void store_pairs(void* p, Bf16x32 a) { _mm512_storeu_si512(p, a.v); }

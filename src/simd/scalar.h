@@ -409,6 +409,14 @@ inline I32x16 dot4(I32x16 c, I8x64 w, I8x64 a) {
   EACH(64, c.v[i / 4] += w.v[i] * a.v[i])
   return c;
 }
+// Byte `byte` of each word.
+template <int byte, bool is_signed>
+inline F32x16 byte_of_words(U8x64 w) {
+  F32x16 r;
+  EACH(16, r.v[i] = is_signed ? static_cast<int8_t>(w.v[4 * i + byte]) : w.v[4 * i + byte])
+  return r;
+}
+
 // Pairs of bf16, as words: `pairs` rounds to the nearest, ties to even; NaN stays NaN. Only where
 // ISSUN_PAIR_DOT is defined: others do better with floats that were rounded to bf16.
 #define ISSUN_PAIR_DOT

@@ -131,18 +131,17 @@ void multiply(const Pass& pass, const MixtureWeights& weights, std::span<const i
   };
   for (const int e : experts) {
     for (const ExpertProduct& product : products) {
-      if (activations.q8_ready ||
-          !kernels::wants_q8(pass.kernels, matrix_of(e, product).type, pass.exact)) {
-        continue;
-      }
+      const kernels::ActivationForm form =
+          kernels::form_for(pass.kernels, matrix_of(e, product).type, pass.exact, family);
+      if (form == kernels::ActivationForm::Floats || form == activations.form) continue;
       each_run(experts, ends, [&](int64_t first, int64_t end) {
         kernels::Activations run;
         run.rows = {in.row(first), end - first, in.columns, in.stride};
-        run.q8 = activations.q8 + first * kernels::q8_bytes(in.columns);
+        run.prepared = activations.prepared + first * kernels::prepared_bytes(form, in.columns);
         const Timed timed(pass.profile, Step::Rounding);
-        kernels::prepare_q8(pass.kernels, pass.workers, run);
+        kernels::prepare(pass.kernels, pass.workers, form, run);
       });
-      activations.q8_ready = true;
+      activations.form = form;
     }
   }
   for (const int e : experts) {

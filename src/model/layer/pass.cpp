@@ -23,28 +23,30 @@ void Pass::norm(const Norm& norm, const Matrix<float>& in, const Matrix<float>& 
 kernels::Activations Pass::activations(const Matrix<float>& rows) const {
   kernels::Activations activations;
   activations.rows = {rows.data, rows.rows, rows.columns, rows.stride};
-  activations.q8 = buffers.q8.data();
+  activations.prepared = buffers.prepared.data();
   return activations;
 }
 
-void Pass::prepare(DType type, kernels::Activations& activations) const {
-  if (activations.q8_ready || !kernels::wants_q8(kernels, type, exact)) return;
+void Pass::prepare(DType type, kernels::ProductFamily family,
+                   kernels::Activations& activations) const {
   const Timed timed(profile, Step::Rounding);
-  kernels::prepare_q8(kernels, workers, activations);
+  kernels::prepare(kernels, workers, kernels::form_for(kernels, type, exact, family), activations);
 }
 
 void Pass::project(const Matrix<float>& rows, std::initializer_list<Projection> projections) const {
   CHECK_THAT(projections.size() <= kernels::kMostProducts);
   kernels::Product products[kernels::kMostProducts];
   kernels::Activations prepared = activations(rows);
+  const kernels::ProductFamily family = kernels::family_for(kernels, rows.rows);
   size_t count = 0;
   for (const Projection& p : projections) {
     products[count++] = {p.linear.weight, p.out};
     if (observer != nullptr) observer->see(p.linear.weight, -1, prepared.rows);
-    prepare(p.linear.weight.type, prepared);
+    prepare(p.linear.weight.type, family, prepared);
   }
   const Timed timed = Timed::product(profile);
-  kernels::linear(kernels, workers, scratch, prepared, std::span(products).first(count), exact);
+  kernels::linear(kernels, workers, scratch, prepared, std::span(products).first(count), exact,
+                  family);
   for (const Projection& p : projections) {
     adapt(rows, p);
     if (!p.linear.bias) continue;

@@ -67,10 +67,9 @@ struct Pass {
   void norm_row(const Norm& norm, const float* in, int64_t columns, float* out) const;
   // Each row of `in` by itself; `out` may be `in`.
   void norm(const Norm& norm, const Matrix<float>& in, const Matrix<float>& out) const;
-  // Rows as products read them; prepare() rounds them to 8 bits, once, if weights of this type want
-  // that.
+  // Rows as products read them; prepare() rounds them, once, if weights of this type want that.
   kernels::Activations activations(const Matrix<float>& rows) const;
-  void prepare(DType type, kernels::Activations& activations) const;
+  void prepare(DType type, kernels::ProductFamily family, kernels::Activations& activations) const;
   // outs[i] = linears[i] of the rows, biases added, all in one parallel region.
   struct Projection {
     const Linear& linear;

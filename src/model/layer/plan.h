@@ -17,11 +17,11 @@ struct Plan {
   const ForwardOptions& options;
   int workers;
   Layout& layout;
-  int64_t q8_bytes = 0;  // of the largest input of any product
+  int64_t prepared_bytes = 0;  // of the largest input of any product
 
   // A product will read `rows` rows of `columns`.
   void widest_input(int64_t rows, int64_t columns) {
-    q8_bytes = std::max(q8_bytes, rows * kernels::q8_bytes(columns));
+    prepared_bytes = std::max(prepared_bytes, rows * kernels::prepared_bytes(kernels, columns));
   }
 };
 

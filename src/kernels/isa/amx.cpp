@@ -1,0 +1,11 @@
+#include "simd/avx512.h"
+#include "simd/tiles.h"
+
+#include "kernels/panel_tiles.inl"
+
+namespace issun::kernels {
+
+extern const TileKernels kTilesAmx;
+constinit const TileKernels kTilesAmx = make_tile_kernels("amx", 16);
+
+}  // namespace issun::kernels

@@ -1,0 +1,149 @@
+// Products on tiles, with tiles in plain C++ and, where the processor has them, its own.
+#include <doctest/doctest.h>
+
+#include <array>
+
+#include "kernels/testing.h"
+#include "simd/scalar.h"
+#include "simd/tiles_plain.h"
+
+#include "kernels/panel_tiles.inl"
+
+using namespace issun;
+using namespace issun::kernels;
+using namespace issun::kernels::testing;
+
+namespace {
+
+constinit const TileKernels kPlainTiles = make_tile_kernels("plain tiles", 1);
+
+std::vector<const KernelTable*> tables_with_tiles() {
+  static const KernelTable plain = [] {
+    const KernelTable* scalar = available_kernels().front();
+    REQUIRE(std::string(scalar->name) == "scalar");
+    return with_tiles(*scalar, kPlainTiles);
+  }();
+  std::vector<const KernelTable*> tables = {&plain};
+  for (const KernelTable* table : available_kernels())
+    if (table->tiles != nullptr) tables.push_back(table);
+  return tables;
+}
+
+struct Rows {
+  AlignedBuffer prepared;
+  std::vector<float> x;
+  int tokens, columns;
+  Rows(const KernelTable& table, int token_count, int column_count, std::mt19937& random)
+      : x(random_floats(int64_t{token_count} * column_count, random)),
+        tokens(token_count),
+        columns(column_count) {
+    prepared = std::move(*AlignedBuffer::create(brain_row_bytes(columns) * tokens));
+    for (int t = 0; t < tokens; ++t)
+      table.tiles->round_row(row(t), columns, prepared.data() + brain_row_bytes(columns) * t);
+  }
+  const float* row(int t) const { return x.data() + int64_t{t} * columns; }
+};
+
+// Rows [begin, end) of weights times tokens [first, last) into out (last - first, weights.rows).
+void multiply_rows(const KernelTable& table, const Weights& weights, const Rows& rows, int begin,
+                   int end, int first, int last, float* out) {
+  const auto scratch = AlignedBuffer::create(kScratchBytes);
+  LinearTask task{};
+  task.weights = weights.data();
+  task.row_bytes = row_bytes(weights.type, weights.columns);
+  task.columns = weights.columns;
+  task.activation_stride = brain_row_bytes(weights.columns);
+  task.activations = rows.prepared.data() + first * task.activation_stride;
+  task.tokens = last - first;
+  task.out = out;
+  task.out_stride = weights.rows;
+  table.tiles->panel[static_cast<size_t>(weights.type)](&task, begin, end, scratch->data());
+}
+
+// Both sides of a product of blocks are rounded to bf16, by at most a 256th; of floats nothing is
+// lost but 16 bits further down. Sums in F32 add their own.
+double tolerance(DType type, const Exact& exact, int columns) {
+  const double rounding = is_float(type) ? 3.0 / 65536 : 2.0 / 256;
+  return exact.size * (rounding + 1.2e-7 * columns) + 1e-30;
+}
+
+}  // namespace
+
+TEST_CASE("Products on tiles are right for all types, sizes and numbers of tokens") {
+  std::mt19937 random(71);
+  for (const KernelTable* table : tables_with_tiles())
+    for (const DType type : kAllTypes) {
+      if (type == DType::F32) {
+        const bool none = table->tiles->panel[static_cast<size_t>(type)] == nullptr;
+        CHECK(none);
+        continue;
+      }
+      const int block = facts(type).block;
+      for (const auto [rows, columns, tokens] :
+           {std::array{70, 768, 45}, std::array{7, 256, 1}, std::array{33, 1280, 17}}) {
+        const int width = block == 1 ? columns - 13 : block == 32 ? columns - 32 : columns;
+        const Weights weights = random_weights(type, rows, width, random);
+        const Rows x(*table, tokens, width, random);
+        std::vector<float> out(static_cast<size_t>(rows * tokens), NAN);
+        multiply_rows(*table, weights, x, 0, rows, 0, tokens, out.data());
+        for (int t = 0; t < tokens; ++t)
+          for (int r = 0; r < rows; ++r) {
+            const Exact exact = dot_exactly(weights.row(r), x.row(t), width);
+            const double found = out[static_cast<size_t>(t * rows + r)];
+            INFO(table->name << " " << name(type) << " " << rows << " " << width << " " << t);
+            REQUIRE(std::fabs(found - exact.value) <= tolerance(type, exact, width));
+          }
+      }
+    }
+}
+
+TEST_CASE("The bits of a product on tiles do not depend on the rows and tokens beside it") {
+  std::mt19937 random(72);
+  constexpr int kRows = 150, kColumns = 1056, kTokens = 75;
+  for (const KernelTable* table : tables_with_tiles())
+    for (const DType type : {DType::Q8_0, DType::F16}) {
+      const Weights weights = random_weights(type, kRows, kColumns, random);
+      const Rows x(*table, kTokens, kColumns, random);
+      std::vector<float> all(kRows * kTokens, NAN), some(kRows * kTokens, NAN);
+      multiply_rows(*table, weights, x, 0, kRows, 0, kTokens, all.data());
+      multiply_rows(*table, weights, x, 32, 149, 9, 30, some.data());
+      for (int t = 0; t < 21; ++t)
+        for (int r = 0; r < kRows; ++r) {
+          const float found = some[static_cast<size_t>(t * kRows + r)];
+          if (r < 32 || r >= 149)
+            REQUIRE(std::isnan(found));
+          else
+            REQUIRE(found == all[static_cast<size_t>((t + 9) * kRows + r)]);
+        }
+    }
+}
+
+TEST_CASE("Not a number stays one on tiles, and in its row of activations alone") {
+  std::mt19937 random(73);
+  for (const KernelTable* table : tables_with_tiles()) {
+    const Weights weights = random_weights(DType::Q4_0, 20, 64, random);
+    Rows x(*table, 3, 64, random);
+    x.x[64 + 5] = NAN;
+    for (int t = 0; t < 3; ++t)
+      table->tiles->round_row(x.row(t), 64, x.prepared.data() + brain_row_bytes(64) * t);
+    std::vector<float> out(60, 0.0f);
+    multiply_rows(*table, weights, x, 0, 20, 0, 3, out.data());
+    for (int i = 0; i < 60; ++i) CHECK(std::isnan(out[static_cast<size_t>(i)]) == (i / 20 == 1));
+  }
+}
+
+TEST_CASE("A prompt takes the family of tiles where there are some, unless exact") {
+  for (const KernelTable* table : tables_with_tiles()) {
+    const int least = table->tiles->least_tokens;
+    CHECK(family_for(*table, 1) == ProductFamily::Dot);
+    CHECK(family_for(*table, 1000) == ProductFamily::Tiles);
+    CHECK(family_for(*table, std::max(least, table->dot_tokens + 1)) == ProductFamily::Tiles);
+    const auto form = [&](DType type, bool exact) {
+      return form_for(*table, type, exact, ProductFamily::Tiles);
+    };
+    CHECK(form(DType::Q4_K, false) == ActivationForm::Brains);
+    CHECK(form(DType::F16, false) == ActivationForm::Brains);
+    CHECK(form(DType::F32, false) == ActivationForm::Floats);
+    CHECK(form(DType::Q4_K, true) == ActivationForm::Floats);
+  }
+}
