@@ -95,18 +95,34 @@ inline Slope slope_of(const AttentionTask& task, int row, int tile) {
 
 inline int clamp(int x, int low, int high) { return x < low ? low : x > high ? high : x; }
 
+// What rows see together, of which nothing is summed up yet.
+struct Seen {
+  int begin, end;
+};
+inline Seen start_rows(const AttentionTask& task, int row, int rows, const AttentionScratch& s) {
+  Seen seen{task.visible_begin[row], task.visible_end[row]};
+  for (int r = 0; r < rows; ++r) {
+    if (task.visible_begin[row + r] < seen.begin) seen.begin = task.visible_begin[row + r];
+    if (task.visible_end[row + r] > seen.end) seen.end = task.visible_end[row + r];
+    s.top[r] = task.sinks != nullptr ? task.sinks[row + r] : -__builtin_inff();
+    s.total[r] = task.sinks != nullptr ? 1 : 0;
+  }
+  const auto floats = static_cast<size_t>(rows * padded(task.value_width));
+  __builtin_memset(s.sums, 0, sizeof(float) * floats);
+  return seen;
+}
+
+inline void finish_rows(const AttentionTask& task, int row, int rows, const AttentionScratch& s) {
+  for (int r = 0; r < rows; ++r)
+    scale(s.sums + r * padded(task.value_width), 1 / s.total[r], task.value_width,
+          task.out + (row + r) * task.out_stride);
+}
+
 // Query rows [row, row + rows).
 inline void attend_rows(const AttentionTask& task, int row, int rows, const AttentionScratch& s) {
   const CacheRows &keys = kCacheRows.of[task.key_type], &values = kCacheRows.of[task.value_type];
   const int value_stride = padded(task.value_width);
-  int begin = task.visible_begin[row], end = task.visible_end[row];
-  for (int r = 0; r < rows; ++r) {
-    if (task.visible_begin[row + r] < begin) begin = task.visible_begin[row + r];
-    if (task.visible_end[row + r] > end) end = task.visible_end[row + r];
-    s.top[r] = task.sinks != nullptr ? task.sinks[row + r] : -__builtin_inff();
-    s.total[r] = task.sinks != nullptr ? 1 : 0;
-  }
-  __builtin_memset(s.sums, 0, sizeof(float) * static_cast<size_t>(rows * value_stride));
+  const auto [begin, end] = start_rows(task, row, rows, s);
   for (int tile = begin / kPositions * kPositions; tile < end; tile += kPositions) {
     // Rows are in order of their tokens as a rule: those before `first` see nothing of this tile.
     int first = 0, last = rows;
@@ -127,9 +143,7 @@ inline void attend_rows(const AttentionTask& task, int row, int rows, const Atte
                     s.scores + r * kPositions, s.sums + r * value_stride, s.top + r, s.total + r);
     values.add_values(task, tile, tile_end, scores, used, s.sums + first * value_stride, s);
   }
-  for (int r = 0; r < rows; ++r)
-    scale(s.sums + r * value_stride, 1 / s.total[r], task.value_width,
-          task.out + (row + r) * task.out_stride);
+  finish_rows(task, row, rows, s);
 }
 
 void attention(const AttentionTask* task, void* scratch) {

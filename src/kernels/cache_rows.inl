@@ -107,24 +107,31 @@ void gather_float_keys(const AttentionTask& task, int begin, int end, const Atte
   }
 }
 
+// Values of [begin, end) as floats.
+template <class Format>
+void decode_float_values(const AttentionTask& task, int begin, int end, const AttentionScratch& s) {
+  const int64_t row_bytes = cache_row_bytes<Format>(task.value_width);
+  for (int i = 0; begin + i < end; ++i)
+    decode_some<Format>(page_row(task.value_pages, task.page_tokens, begin + i, row_bytes),
+                        task.value_width, s.values + i * padded(task.value_width));
+}
+
 template <class Format>
 void add_float_values(const AttentionTask& task, int begin, int end, const float* weights, int rows,
                       float* sums, const AttentionScratch& s) {
   const int stride = padded(task.value_width);
-  const int64_t row_bytes = cache_row_bytes<Format>(task.value_width);
   RowProducts products{
       weights,          kPositions, rows,  bytes_of(s.values), stride * int64_t{4}, end - begin,
       task.value_width, sums,       stride};
   // Few rows meet values where they lie, if they lie in one page; many meet them converted once.
   if (rows <= kQueryTile && task.page_tokens % kPositions == 0 && task.value_width == stride) {
+    const int64_t row_bytes = cache_row_bytes<Format>(task.value_width);
     products.panel = page_row(task.value_pages, task.page_tokens, begin, row_bytes);
     products.panel_row_bytes = row_bytes;
     multiply_rows<Format, true>(products);
     return;
   }
-  for (int i = 0; begin + i < end; ++i)
-    decode_some<Format>(page_row(task.value_pages, task.page_tokens, begin + i, row_bytes),
-                        task.value_width, s.values + i * stride);
+  decode_float_values<Format>(task, begin, end, s);
   multiply_rows<F32, true>(products);
 }
 
@@ -201,28 +208,37 @@ inline void decode_cache_row(const uint8_t* row, int blocks, float* out) {
 }
 
 template <class Format>
-void add_block_values(const AttentionTask& task, int begin, int end, const float* weights, int rows,
-                      float* sums, const AttentionScratch& s) {
+void decode_block_values(const AttentionTask& task, int begin, int end, const AttentionScratch& s) {
   const int stride = padded(task.value_width);
   const int64_t row_bytes = cache_row_bytes<Format>(task.value_width);
   for (int i = 0; begin + i < end; ++i)
     decode_cache_row<Format>(page_row(task.value_pages, task.page_tokens, begin + i, row_bytes),
                              stride / 32, s.values + i * stride);
+}
+
+template <class Format>
+void add_block_values(const AttentionTask& task, int begin, int end, const float* weights, int rows,
+                      float* sums, const AttentionScratch& s) {
+  const int stride = padded(task.value_width);
+  decode_block_values<Format>(task, begin, end, s);
   multiply_rows<F32, true>({weights, kPositions, rows, bytes_of(s.values), stride * int64_t{4},
                             end - begin, task.value_width, sums, stride});
 }
 
 // How attention reads rows of a type: keys of the positions [begin, end) of a tile into the scratch
-// as columns; sums += weights times their values.
+// as columns; sums += weights times their values; these values as floats.
 struct CacheRows {
   void (*gather_keys)(const AttentionTask& task, int begin, int end, const AttentionScratch& s);
   void (*add_values)(const AttentionTask& task, int begin, int end, const float* weights, int rows,
                      float* sums, const AttentionScratch& s);
+  void (*decode_values)(const AttentionTask& task, int begin, int end, const AttentionScratch& s);
 };
 template <class Format>
-constexpr CacheRows kFloatRows = {gather_float_keys<Format>, add_float_values<Format>};
+constexpr CacheRows kFloatRows = {gather_float_keys<Format>, add_float_values<Format>,
+                                  decode_float_values<Format>};
 template <class Format>
-constexpr CacheRows kBlockRows = {gather_block_keys<Format>, add_block_values<Format>};
+constexpr CacheRows kBlockRows = {gather_block_keys<Format>, add_block_values<Format>,
+                                  decode_block_values<Format>};
 
 struct CacheRowsOfTypes {
   CacheRows of[kTypes];

@@ -200,6 +200,9 @@ struct TileKernels {
   // 16 bits is lost. nullptr where there is none.
   LinearKernel panel[kTypes];
   GemmTileKernel gemm_tile;  // for BF16
+  // Exponentials and values are rounded to bf16, scores are right to some 16 bits.
+  AttentionKernel attention;
+  int64_t (*attention_scratch_bytes)(int key_width, int value_width);
 };
 
 struct KernelTable {

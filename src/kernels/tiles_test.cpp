@@ -3,11 +3,11 @@
 
 #include <array>
 
-#include "kernels/testing.h"
+#include "kernels/attention_testing.h"
 #include "simd/scalar.h"
 #include "simd/tiles_plain.h"
 
-#include "kernels/panel_tiles.inl"
+#include "kernels/tiles_table.inl"
 
 using namespace issun;
 using namespace issun::kernels;
@@ -129,6 +129,42 @@ TEST_CASE("Not a number stays one on tiles, and in its row of activations alone"
     std::vector<float> out(60, 0.0f);
     multiply_rows(*table, weights, x, 0, 20, 0, 3, out.data());
     for (int i = 0; i < 60; ++i) CHECK(std::isnan(out[static_cast<size_t>(i)]) == (i / 20 == 1));
+  }
+}
+
+TEST_CASE("Attention on tiles is right, and a row's bits are those of the row alone") {
+  std::mt19937 random(74);
+  std::vector<Setup> setups = {
+      {DType::F32, DType::F32, 64, 64, 16, 200, 70},
+      {DType::BF16, DType::BF16, 128, 128, 64, 64, 4},
+      {DType::F16, DType::F16, 80, 80, 16, 65, 5},
+      {DType::F32, DType::F32, 5, 7, 3, 70, 9},
+      {DType::F16, DType::F32, 192, 128, 16, 90, 6},
+      {DType::F16, DType::F16, 64, 64, 16, 1, 1},
+      {DType::F16, DType::F16, 64, 64, 16, 300, 20, 5.0f},
+      {DType::F32, DType::F32, 64, 64, 16, 300, 20, 0, true},
+      {DType::F16, DType::F16, 64, 64, 16, 400, 210, 0, false, 70},
+      {DType::Q8_0, DType::Q4_0, 576, 512, 64, 70, 9},
+  };
+  for (const DType type : kCacheTypes) setups.push_back({type, type, 96, 40, 64, 131, 30});
+  for (const Setup& s : setups) {
+    const Problem problem(s, random);
+    for (const KernelTable* table : tables_with_tiles()) {
+      INFO(std::string(table->name) << " " << std::string(name(s.key_type)) << " width "
+                                    << s.key_width << " positions " << s.positions);
+      const Attention attention{table->tiles->attention, table->tiles->attention_scratch_bytes};
+      const std::vector<float> whole = problem.run(attention, 0, s.rows);
+      // Values of up to 0.25, each rounded to bf16 as is its share: by a 512th.
+      CHECK(problem.worst_error(whole) <= 0.25 / 256);
+      const auto width = static_cast<size_t>(s.value_width);
+      for (int step : {1, 7})
+        for (int r = 0; r < s.rows; r += step) {
+          const int count = std::min(step, s.rows - r);
+          const std::vector<float> part = problem.run(attention, r, count);
+          CHECK(std::memcmp(part.data(), whole.data() + static_cast<size_t>(r) * width,
+                            part.size() * sizeof(float)) == 0);
+        }
+    }
   }
 }
 

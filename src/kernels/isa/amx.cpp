@@ -1,7 +1,7 @@
 #include "simd/avx512.h"
 #include "simd/tiles.h"
 
-#include "kernels/panel_tiles.inl"
+#include "kernels/tiles_table.inl"
 
 namespace issun::kernels {
 

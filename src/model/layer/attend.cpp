@@ -43,8 +43,9 @@ Tile tile_of(const Pass& pass, int64_t tile) {
   int64_t first = 0;
   for (; first_tile[s + 1] <= tile; ++s) first += pass.batch.sequences[s].rows;
   const SequenceRows& sequence = pass.batch.sequences[s];
-  const int begin = static_cast<int>(tile - first_tile[s]) * kTileTokens;
-  return {sequence.table, first + begin, std::min(kTileTokens, sequence.rows - begin)};
+  const int most = tile_tokens(pass.kernels);
+  const int begin = static_cast<int>(tile - first_tile[s]) * most;
+  return {sequence.table, first + begin, std::min(most, sequence.rows - begin)};
 }
 
 // Rows of `width` numbers, `stride` apart, times a matrix.
@@ -128,7 +129,9 @@ void attend_tile(const Pass& pass, int l, const Tile& tile, int head, int worker
   task.positions = room.positions.data();
   task.out = room.out.data();
   task.out_stride = layer.value_width;
-  pass.kernels.attention(&task, room.scratch.data());
+  const bool on_tiles = !pass.exact && kernels::family_for(pass.kernels, pass.rows()) ==
+                                           kernels::ProductFamily::Tiles;
+  (on_tiles ? pass.kernels.tiles->attention : pass.kernels.attention)(&task, room.scratch.data());
   const float* out = room.out.data();
   if (value_matrix != nullptr) {
     turn(pass, value_matrix, out, layer.value_width, static_cast<int64_t>(rows), layer.value_width,
@@ -149,7 +152,8 @@ void divide_into_tiles(const Pass& pass) {
   int64_t tiles = 0;
   for (size_t s = 0; s < pass.batch.sequences.size(); ++s) {
     first_tile[s] = tiles;
-    tiles += (pass.batch.sequences[s].rows + kTileTokens - 1) / kTileTokens;
+    const int most = tile_tokens(pass.kernels);
+    tiles += (pass.batch.sequences[s].rows + most - 1) / most;
   }
   first_tile[pass.batch.sequences.size()] = tiles;
 }

@@ -132,10 +132,13 @@ void AttentionRooms::plan(Plan& plan) {
   plan.layout.add(&query_and_gate, 2 * rows * widths.gate);
   plan.layout.add(&first_tile, plan.options.max_sequences + 1);
   plan.widest_input(rows, widths.attended);
-  const int64_t tile = kTileTokens * widths.group;
+  const int64_t tile = tile_tokens(plan.kernels) * widths.group;
   const int64_t pages = (plan.options.context + cache::kPageTokens - 1) / cache::kPageTokens;
-  const int64_t scratch = plan.kernels.attention_scratch_bytes(static_cast<int>(widths.key_head),
-                                                               static_cast<int>(widths.value_head));
+  const int key_head = static_cast<int>(widths.key_head);
+  const int value_head = static_cast<int>(widths.value_head);
+  int64_t scratch = plan.kernels.attention_scratch_bytes(key_head, value_head);
+  if (plan.kernels.tiles != nullptr)
+    scratch = std::max(scratch, plan.kernels.tiles->attention_scratch_bytes(key_head, value_head));
   const int64_t turned =
       std::max({tile * std::max(widths.key_head, widths.value_head), widths.key, widths.value});
   tiles.resize(static_cast<size_t>(plan.workers));

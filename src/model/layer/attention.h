@@ -12,8 +12,11 @@ namespace issun::model {
 
 struct Pass;
 
-// How many tokens one piece of attention work takes: keys and values are converted once for them.
-constexpr int kTileTokens = 16;
+// How many tokens one piece of attention work takes: keys and values are converted once for them,
+// which counts for more where the products are faster.
+inline int tile_tokens(const kernels::KernelTable& kernels) {
+  return kernels.tiles != nullptr ? 48 : 16;
+}
 
 // The rotation of each row by one kind of rope: (max_rows, pairs) each.
 struct RotationRoom {
