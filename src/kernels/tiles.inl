@@ -10,14 +10,15 @@ namespace {
 constexpr int kTileLines = 16;
 constexpr int kTileDepth = 32;                  // numbers of bf16 in a line
 constexpr int kTileBlock = 2 * kTileLines;      // rows and columns of a block
-constexpr int kTilePairBytes = 4 * kTileBlock;  // from pair to pair of depths of a panel of b
+constexpr int kTilePairBytes = 4 * kTileBlock;  // of a pair of depths of a block's columns
 
 // out (rows, columns) = or += a (rows, 2 * pairs * steps) . b
 struct TileBlock {
   const void* a;
-  int64_t a_stride;   // bytes from row to row
-  const void* b;      // pairs of depths (pairs * steps, kTileBlock, 2)
-  int rows, columns;  // 1 to kTileBlock
+  int64_t a_stride;                   // bytes from row to row
+  const void* b;                      // pairs of depths (pairs * steps, columns, 2)
+  int64_t b_stride = kTilePairBytes;  // bytes from pair to pair
+  int rows, columns;                  // 1 to kTileBlock
   int steps;
   int pairs;  // of depths in a step: all 16, or 8
   bool add;
@@ -77,9 +78,9 @@ inline void multiply_block(const TileBlock& block) {
         zero_tile<2 * i + j>();
     });
   });
-  for (int step = 0; step < block.steps; ++step, a += 64, b += kTileLines * kTilePairBytes) {
+  for (int step = 0; step < block.steps; ++step, a += 64, b += kTileLines * block.b_stride) {
     unrolled<kColumnTiles>([&]<int j>() __attribute__((always_inline)) {
-      load_tile<6 + j>(b + 64 * j, kTilePairBytes);
+      load_tile<6 + j>(b + 64 * j, block.b_stride);
     });
     unrolled<kRowTiles>([&]<int i>() __attribute__((always_inline)) {
       load_tile<4 + i>(a + i * second, block.a_stride);
@@ -116,20 +117,22 @@ inline void multiply(TileUse& use, const TileBlock& block) {
 inline void multiply_rest(TileUse& use, TileBlock block, int depth) {
   if (depth == 0) return;
   block.a = static_cast<const char*>(block.a) + block.steps * 64;
-  block.b = static_cast<const char*>(block.b) + block.steps * kTileLines * kTilePairBytes;
+  block.b = static_cast<const char*>(block.b) + block.steps * kTileLines * block.b_stride;
   block.steps = 1, block.pairs = depth > 16 ? 16 : 8;
   multiply(use, block);
 }
 
-// The panels of gemm.inl, where b's are as wide as a block.
+// The panels of gemm.inl.
 void gemm_tile_on_tiles(const GemmTile* task) {
   TileUse use;
+  static_assert(kGemmColumns <= kTileBlock);
   TileBlock block{};
   block.a_stride = kGemmStride * int64_t{4};
+  block.b_stride = kGemmColumns * int64_t{4};
   block.out_stride = task->out_stride;
-  for (int j = 0; j < task->columns; j += kTileBlock) {
+  for (int j = 0; j < task->columns; j += kGemmColumns) {
     block.b = static_cast<const float*>(task->b) + int64_t{j} * kGemmDepth;
-    block.columns = task->columns - j < kTileBlock ? task->columns - j : kTileBlock;
+    block.columns = task->columns - j < kGemmColumns ? task->columns - j : kGemmColumns;
     for (int i = 0; i < task->rows; i += kTileBlock) {
       block.a = static_cast<const float*>(task->a) + int64_t{i} * kGemmStride;
       block.rows = task->rows - i < kTileBlock ? task->rows - i : kTileBlock;

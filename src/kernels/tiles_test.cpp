@@ -4,6 +4,7 @@
 #include <array>
 
 #include "kernels/attention_testing.h"
+#include "kernels/gemm.h"
 #include "simd/scalar.h"
 #include "simd/tiles_plain.h"
 
@@ -166,6 +167,31 @@ TEST_CASE("Attention on tiles is right, and a row's bits are those of the row al
         }
     }
   }
+}
+
+TEST_CASE("Products of matrices in bf16 on tiles are right for any size") {
+  std::mt19937 random(75);
+  const auto pool = *Workers::create(2);
+  const GemmScratch scratch = std::move(*GemmScratch::create(2));
+  for (const KernelTable* table : tables_with_tiles())
+    for (const auto [m, n, k] : {std::array{1, 1, 1}, std::array{13, 33, 257},
+                                 std::array{97, 65, 19}, std::array{64, 70, 1041}}) {
+      const std::vector<float> a = random_floats(int64_t{m} * k, random);
+      const std::vector<float> b = random_floats(int64_t{n} * k, random);  // (n, k)
+      std::vector<float> out(static_cast<size_t>(m * n), 0.5f);
+      const Gemm product{operand(Matrix<const float>(a.data(), m, k)),
+                         operand(Matrix<const float>(b.data(), n, k), true),
+                         {out.data(), m, n, n},
+                         true,
+                         GemmPrecision::BF16};
+      gemm(*table, *pool, scratch, {&product, 1});
+      for (int i = 0; i < m; ++i)
+        for (int j = 0; j < n; ++j) {
+          const Exact exact = dot_exactly(a.data() + i * k, b.data() + j * k, k);
+          const double found = out[static_cast<size_t>(i * n + j)] - 0.5;
+          REQUIRE(std::fabs(found - exact.value) <= exact.size * 2 / 256 + 1e-6);
+        }
+    }
 }
 
 TEST_CASE("A prompt takes the family of tiles where there are some, unless exact") {
