@@ -54,7 +54,8 @@ TEST_CASE("Each kind of program gets its own flags") {
                                    {Phase::Prompt, 512, 4096},
                                    {Phase::Generation, 128, 4096}},
                          .threads = 2,
-                         .key_type = "Q8_0"};
+                         .key_type = "Q8_0",
+                         .more = {}};
   CHECK(full_command(options) ==
         "exec /opt/llama-bench -fa 1 -m 'it'\\''s.gguf' -p 512 -n 128 -t 2 -r 1 -o json -d 0,4096 "
         "-ctk q8_0");

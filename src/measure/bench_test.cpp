@@ -94,7 +94,7 @@ TEST_CASE("a report names what could not be measured instead of inventing it") {
   figures.times.bench_case = {Phase::Prompt, 8, 0};
   figures.times.seconds = {2, 4, 8};
   figures.times.usage.wall_seconds = 14;
-  figures.cost = {100, 1000, true};
+  figures.cost = {100, 1000, kernels::ActivationForm::Q8};
   figures.peaks.read_bytes_per_second = 400;
   const auto json = to_json(figures, "1.2.3");
   CHECK(json["tokens_per_second"]["min"] == 1.0);
