@@ -5,6 +5,7 @@
 
 #include "kernels/attention_testing.h"
 #include "kernels/gemm.h"
+#include "make_workers.h"
 #include "simd/scalar.h"
 #include "simd/tiles_plain.h"
 
@@ -171,7 +172,7 @@ TEST_CASE("Attention on tiles is right, and a row's bits are those of the row al
 
 TEST_CASE("Products of matrices in bf16 on tiles are right for any size") {
   std::mt19937 random(75);
-  const auto pool = *Workers::create(2);
+  const auto pool = make_workers(2);
   const GemmScratch scratch = std::move(*GemmScratch::create(2));
   for (const KernelTable* table : tables_with_tiles())
     for (const auto [m, n, k] : {std::array{1, 1, 1}, std::array{13, 33, 257},
