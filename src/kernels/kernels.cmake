@@ -8,6 +8,14 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
 elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64|ARM64)$")
   set(isa_machine ISSUN_ARM64)
   list(APPEND isa_names neon neondot)
+elseif(ISSUN_WASM)
+  # An engine takes a module as a whole: one with instructions that it does not know it refuses, used or not.
+  set(isa_machine ISSUN_WASM)
+  list(APPEND isa_names wasm)
+  if(ISSUN_RELAXED_SIMD)
+    list(APPEND isa_machine ISSUN_RELAXED_SIMD)
+    list(APPEND isa_names wasmrelaxed)
+  endif()
 endif()
 set(isa_flags_avx2 -mavx2 -mfma -mf16c)
 set(isa_flags_avx2vnni -mavx2 -mfma -mf16c -mavxvnni)
@@ -17,6 +25,8 @@ set(isa_flags_avx512bf16 ${isa_flags_avx512} -mavx512bf16)
 set(isa_flags_amx ${isa_flags_avx512bf16} -Wno-unused-function)
 set(isa_flags_neon -march=armv8-a)
 set(isa_flags_neondot -march=armv8.2-a+dotprod)
+set(isa_flags_wasm -msimd128)
+set(isa_flags_wasmrelaxed -msimd128 -mrelaxed-simd)
 if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
   # GCC brings loads forward until registers run out, on ARM before it gives them out: a panel times three tokens, 64
   # columns, is 733 instructions with it and 460 without.
@@ -49,7 +59,7 @@ foreach(source ${isa_sources})
   # debugging information would double the time to compile them.
   # GCC 12's AVX-512 headers raise false alarms about uninitialised values.
   set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS
-    "${isa_flags_${isa}};${isa_optimisation};-g1;-fno-exceptions;-fno-rtti;-fno-math-errno;-fno-trapping-math;-Wno-uninitialized;-Wno-maybe-uninitialized;-Wno-shadow")
+    "${isa_flags_${isa}};${isa_optimisation};-g1;-fno-exceptions;-fno-rtti;-fno-math-errno;-fno-trapping-math;-Wno-uninitialized;-Wno-shadow;$<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>")
   list(APPEND isa_objects ${source})
 endforeach()
 
