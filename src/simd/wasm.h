@@ -31,8 +31,12 @@ struct U8x64 {
 constexpr bool kWideDot = false;
 constexpr bool kSignedDot = false;
 // Of the 16 registers of x86-64, which is what most engines have below them.
+#ifdef __wasm_relaxed_simd__
+constexpr int kTileVectors = 1, kTileTokens = 3;
+#else
 constexpr int kTileVectors = 1, kTileTokens = 2;
-constexpr int kDotTokens = 2, kDotStreams = 2;
+#endif
+constexpr int kDotTokens = 2, kDotStreams = 4;
 constexpr int kGemmRows = 3, kGemmVectors = 1;
 
 // Floats
@@ -201,15 +205,21 @@ inline F32x16 bytes_to_f32(const int8_t* p) {
 }
 
 // Sixteen-bit floats
-// Halves in the low parts of four words. Their exponents are 112 below those of floats, which a
-// multiplication mends for subnormal ones as well; that of infinity and NaN stays the largest.
+// Halves in the low parts of four words. Their exponents are 112 below those of floats, and that of
+// infinity and NaN is the largest. Subnormal ones are made of integers: as floats they would be
+// subnormal as well, for which x86-64 needs a hundred cycles. Which they are is asked of floats,
+// since comparisons of integers would be made on 16 bits, unsigned, which x86-64 has not.
 inline v128_t widen_halves(v128_t h) {
   const v128_t magnitude = wasm_v128_and(h, wasm_i32x4_splat(0x7fff));
   const v128_t sign = wasm_i32x4_shl(wasm_v128_xor(h, magnitude), 16);
-  const v128_t number = wasm_f32x4_mul(wasm_i32x4_shl(magnitude, 13), wasm_f32x4_splat(0x1p112f));
-  const v128_t infinite = wasm_v128_and(wasm_i32x4_gt(magnitude, wasm_i32x4_splat(0x7bff)),
-                                        wasm_i32x4_splat(0x7f800000));
-  return wasm_v128_or(wasm_v128_or(number, infinite), sign);
+  const v128_t up = wasm_i32x4_splat(112 << 23);
+  const v128_t normal = wasm_i32x4_add(wasm_i32x4_shl(magnitude, 13), up);
+  const v128_t infinite = wasm_v128_and(wasm_f32x4_ge(normal, wasm_f32x4_splat(0x1p16f)), up);
+  const v128_t subnormal =
+      wasm_f32x4_mul(wasm_f32x4_convert_i32x4(magnitude), wasm_f32x4_splat(0x1p-24f));
+  const v128_t number = wasm_v128_bitselect(subnormal, wasm_i32x4_add(normal, infinite),
+                                            wasm_f32x4_lt(normal, wasm_f32x4_splat(0x1p-14f)));
+  return wasm_v128_or(number, sign);
 }
 inline float half_to_float(uint16_t h) {
   return wasm_f32x4_extract_lane(widen_halves(wasm_i32x4_splat(h)), 0);

@@ -155,19 +155,26 @@ inline v128_t add_fours(v128_t c, v128_t low, v128_t high) {
                                           wasm_i32x4_shuffle(l, h, 1, 3, 5, 7)));
 }
 #ifdef __wasm_relaxed_simd__
-// The operand of 0..127 is the weights where they are unsigned.
-inline v128_t add_unsigned(v128_t c, v128_t w, v128_t a) {
-  return wasm_i32x4_relaxed_dot_i8x16_i7x16_add(a, w, c);
+// Products of neighbours in pairs of 16 bits: on x86-64 one instruction, while the one that adds up
+// fours is five there where the processor has no AVX-VNNI.
+inline v128_t unsigned_pairs(v128_t w, v128_t a) {
+  return wasm_i16x8_relaxed_dot_i8x16_i7x16(a, w);
 }
-// Where they are signed it is the size of the activations. With every bit of a weight turned where
-// its activation is negative, w becomes -w - 1: -w would not be a byte for -128. What is one too
-// little each time are products of the size as well, which further rows share.
+// The operand of 0..127 is the size of the activations where weights are signed. With every bit of
+// a weight turned where its activation is negative, w becomes -w - 1: -w would be no byte for -128.
+// What that is too little are products of the size as well, which further rows share.
+inline v128_t signed_pairs(v128_t w, v128_t a) {
+  int zero = 0;
+  asm("" : "+r"(zero));  // or a shift by 7 is made of it, six instructions on x86-64
+  const v128_t negative = wasm_i8x16_lt(a, wasm_i32x4_splat(zero)), size = wasm_i8x16_abs(a);
+  return wasm_i16x8_sub(wasm_i16x8_relaxed_dot_i8x16_i7x16(wasm_v128_xor(w, negative), size),
+                        wasm_i16x8_relaxed_dot_i8x16_i7x16(negative, size));
+}
+inline v128_t add_unsigned(v128_t c, v128_t w, v128_t a) {
+  return wasm_i32x4_add(c, wasm_i32x4_extadd_pairwise_i16x8(unsigned_pairs(w, a)));
+}
 inline v128_t add_signed(v128_t c, v128_t w, v128_t a) {
-  const v128_t negative = wasm_i8x16_lt(a, wasm_i8x16_splat(0)), size = wasm_i8x16_abs(a);
-  const v128_t missing =
-      wasm_i32x4_relaxed_dot_i8x16_i7x16_add(negative, size, wasm_i32x4_splat(0));
-  return wasm_i32x4_relaxed_dot_i8x16_i7x16_add(wasm_v128_xor(w, negative), size,
-                                                wasm_i32x4_sub(c, missing));
+  return wasm_i32x4_add(c, wasm_i32x4_extadd_pairwise_i16x8(signed_pairs(w, a)));
 }
 inline I32x16 dot4(I32x16 c, U8x64 w, I8x64 a) { return FOUR3(add_unsigned, c, w, a); }
 inline I32x16 dot4(I32x16 c, I8x64 w, I8x64 a) { return FOUR3(add_signed, c, w, a); }
@@ -192,11 +199,17 @@ inline v128_t add_dot2(v128_t c, v128_t a, v128_t b) {
 inline I32x16 dot2(I32x16 c, I16x32 a, I16x32 b) { return FOUR3(add_dot2, c, a, b); }
 
 #ifdef __wasm_relaxed_simd__
-// All four at once.
-using PairSums = I32x16;
-inline PairSums pair_sums(U8x64 w, I8x64 a) { return dot4(zero_i32(), w, a); }
-inline void add_pairs(PairSums& s, U8x64 w, I8x64 a) { s = dot4(s, w, a); }
-inline I32x16 add_sums(I32x16 c, const PairSums& s) { return add(c, s); }
+using PairSums = I16x32;
+inline PairSums pair_sums(U8x64 w, I8x64 a) { return FOUR2(unsigned_pairs, w, a); }
+inline void add_pairs(PairSums& s, U8x64 w, I8x64 a) {
+  const PairSums more = pair_sums(w, a);
+  s = FOUR2(wasm_i16x8_add, s, more);
+}
+inline I32x16 add_sums(I32x16 c, const PairSums& s) {
+#define ADDED(i) wasm_i32x4_add(c.v[i], wasm_i32x4_extadd_pairwise_i16x8(s.v[i]))
+  return EACH(ADDED);
+#undef ADDED
+}
 #else
 // Products of the lower and of the upper eight bytes of each register, which become pairs when they
 // are added to the rest.
@@ -295,7 +308,7 @@ inline float sum(F32x8 a) { return sum_four(wasm_f32x4_add(a.v[0], a.v[1])); }
 // Products of one register, and of two: four of 63 and 127 fit into 16 bits.
 inline v128_t small_products(v128_t w, v128_t a) {
 #ifdef __wasm_relaxed_simd__
-  return wasm_i16x8_relaxed_dot_i8x16_i7x16(a, w);
+  return unsigned_pairs(w, a);
 #else
   return pair_products(w, a);
 #endif
@@ -366,11 +379,11 @@ inline F32x16 add_scaled(F32x16 sums, U8x64 w, I8x64 a, F32x16 scale) {
 #ifdef __wasm_relaxed_simd__
   v128_t d[4];
   for (int i = 0; i < 4; ++i) {
-    d[i] = wasm_i32x4_splat(0);
+    v128_t pairs = unsigned_pairs(w.v[i], a.v[i]);
     // Further rows share what stands for zero.
     if constexpr (zero != 0)
-      d[i] = wasm_i32x4_sub(d[i], add_unsigned(d[i], wasm_i8x16_splat(zero), a.v[i]));
-    d[i] = add_unsigned(d[i], w.v[i], a.v[i]);
+      pairs = wasm_i16x8_sub(pairs, unsigned_pairs(wasm_i8x16_splat(zero), a.v[i]));
+    d[i] = wasm_i32x4_extadd_pairwise_i16x8(pairs);
   }
   return add_scaled<run, first>(sums, d, scale);
 #else
