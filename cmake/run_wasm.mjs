@@ -9,11 +9,10 @@ if (module === undefined) {
   process.exit(2);
 }
 
-// Where relaxed SIMD is an experiment still, and the baseline compiler multiplies wrongly. Later engines have it without
-// asking, and refuse the flag.
-const flags = ['--experimental-wasm-relaxed-simd', '--no-liftoff'];
-if (Number(process.versions.v8.split('.')[0]) < 12 && !process.execArgv.includes(flags[0])) {
-  const run = spawnSync(process.execPath, [...flags, ...process.argv.slice(1)], { stdio: 'inherit' });
+// Where relaxed SIMD is an experiment still. Later engines have it without asking, and refuse the flag.
+const flag = '--experimental-wasm-relaxed-simd';
+if (Number(process.versions.v8.split('.')[0]) < 12 && !process.execArgv.includes(flag)) {
+  const run = spawnSync(process.execPath, [flag, ...process.argv.slice(1)], { stdio: 'inherit' });
   process.exit(run.status ?? 1);
 }
 
