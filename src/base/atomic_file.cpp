@@ -22,7 +22,7 @@ bool is_no_regular_file(const std::string& path) {
 // The file that `path` leads to, through symbolic links; `path` itself when there is none yet.
 // Links among its folders stay as they are: renaming goes through them.
 std::string target_of(std::string path) {
-  constexpr int kMostLinks = 40;  // as Linux has it; a ring is refused when it is opened
+  constexpr int kMostLinks = 40;  // as Linux has it; of a ring one link is replaced
   for (int link = 0; link < kMostLinks; ++link) {
     char room[4096];
     const ssize_t length = ::readlink(path.c_str(), room, sizeof room);
