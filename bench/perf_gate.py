@@ -52,7 +52,7 @@ def program(commit, builds):
         builds.mkdir(parents=True, exist_ok=True)
         if not tree.exists():
             run("git", "clone", "--quiet", "--shared", "--no-checkout", ROOT, tree)
-            run("git", "checkout", "--quiet", "--detach", commit, cwd=tree)
+        run("git", "checkout", "--quiet", "--detach", commit, cwd=tree)
         run("cmake", "--preset", "release", cwd=tree, stdout=subprocess.DEVNULL)
         run("cmake", "--build", "--preset", "release", "--target", "issun", cwd=tree)
     return binary
@@ -67,9 +67,11 @@ def main():
     for kind in args.types.split(","):
         model = args.builds / f"{args.shape}.{kind}.gguf"
         if not model.exists():
-            run(new, "synth", args.shape, kind, model, stdout=subprocess.DEVNULL)
+            unfinished = model.with_suffix(".part")
+            run(new, "synth", args.shape, kind, unfinished, stdout=subprocess.DEVNULL)
+            unfinished.rename(model)
         found = run(new, "bench", model, "-p", args.prompt, "-n", args.generate, "-t", args.threads,
-                    "-r", args.rounds, "--against", old, "--json", capture_output=True, text=True)
+                    "-r", args.rounds, "--against", old, "--json", stdout=subprocess.PIPE, text=True)
         for line in found.stdout.splitlines():
             test = json.loads(line)
             passed = test["ratio_of_medians"] >= args.least

@@ -208,10 +208,12 @@ struct TileKernels {
   // Exponentials and values are rounded to bf16, scores are right to some 16 bits.
   AttentionKernel attention;
   int64_t (*attention_scratch_bytes)(int key_width, int value_width);
+  int attention_rows;  // of queries that share one conversion of keys and values
 };
 
 struct KernelTable {
-  const char* name;  // as ISSUN_ISA spells it
+  const char* name;     // as ISSUN_ISA spells it
+  const char* vectors;  // of the table whose vectors these are: its own, unless tiles were added
 
   // (columns) floats -> Q8Blocks, ceil(columns / 256) of them.
   void (*quantise)(const float* x, int columns, void* q8);

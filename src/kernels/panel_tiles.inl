@@ -65,11 +65,12 @@ ISSUN_SHARED void widen(const Panel<Shape>& panel, uint8_t* to) {
   }
 }
 
-// x less what is left of it in bf16.
+// x less what is left of it in bf16; nothing where that is infinite.
 inline F32x16 lost_in_bf16(F32x16 x) {
   uint16_t brain[16];
   store_bf16(brain, x);
-  return sub(x, load_bf16(brain));
+  const F32x16 rounded = load_bf16(brain);
+  return zero_where_below(splat(__FLT_MAX__), abs(rounded), sub(x, rounded));
 }
 
 // A format to the loops that all share. fill: 16 rows, of which `rows` are there, of `columns`

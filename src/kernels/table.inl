@@ -56,7 +56,7 @@ constexpr void enter_gemm(KernelTable& table, GemmPrecision precision) {
 
 constexpr KernelTable make_table(const char* name) {
   KernelTable table{};
-  table.name = name;
+  table.name = table.vectors = name;
   table.quantise = quantise;
   enter_floats<F32>(table);
   enter_floats<F16>(table);

@@ -5,10 +5,7 @@
 
 #include "kernels/attention_testing.h"
 #include "kernels/gemm.h"
-#include "simd/scalar.h"
-#include "simd/tiles_plain.h"
-
-#include "kernels/tiles_table.inl"
+#include "kernels/tiles_testing.h"
 
 using namespace issun;
 using namespace issun::kernels;
@@ -16,16 +13,9 @@ using namespace issun::kernels::testing;
 
 namespace {
 
-constinit const TileKernels kPlainTiles = make_tile_kernels("plain tiles", 1);
-
 std::vector<const KernelTable*> tables_with_tiles() {
-  static const KernelTable plain = [] {
-    const KernelTable* scalar = available_kernels().front();
-    REQUIRE(std::string(scalar->name) == "scalar");
-    return with_tiles(*scalar, kPlainTiles);
-  }();
-  std::vector<const KernelTable*> tables = {&plain};
-  for (const KernelTable* table : available_kernels())
+  std::vector<const KernelTable*> tables;
+  for (const KernelTable* table : kernels_and_plain_tiles())
     if (table->tiles != nullptr) tables.push_back(table);
   return tables;
 }
