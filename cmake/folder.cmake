@@ -1,10 +1,13 @@
-# issun_folder(NAME LINK targets... [EXCEPTIONS]): src/NAME/*.cpp becomes the static library issun_NAME
-# and src/NAME/*_test.cpp the test program test_NAME. Layers 0-5 are built without exceptions, since
+# issun_folder(NAME LINK targets... [EXCEPTIONS] [WITHOUT pattern]): src/NAME/*.cpp, less what the pattern matches, becomes the
+# static library issun_NAME and src/NAME/*_test.cpp the test program test_NAME. Layers 0-5 are built without exceptions, since
 # they also have to build for WebAssembly; the tests and the layers above keep them. The files of a target are
 # compiled several at a time (ISSUN_UNITY), so names in their anonymous namespaces are the target's.
 function(issun_folder name)
-  cmake_parse_arguments(FOLDER "EXCEPTIONS" "" "LINK" ${ARGN})
+  cmake_parse_arguments(FOLDER "EXCEPTIONS" "WITHOUT" "LINK" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.cpp)
+  if(FOLDER_WITHOUT)
+    list(FILTER sources EXCLUDE REGEX ${FOLDER_WITHOUT})
+  endif()
   set(tests ${sources})
   set(fuzzers ${sources})
   list(FILTER sources EXCLUDE REGEX "_(test|fuzz)\\.cpp$")

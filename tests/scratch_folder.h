@@ -2,34 +2,41 @@
 #pragma once
 
 #include <doctest/doctest.h>
-#include <stdlib.h>
+#include <unistd.h>
 
 #include <cstdint>
-#include <filesystem>
-#include <iterator>
 #include <string>
+
+#include "base/folder.h"
+#include "base/temporary.h"
 
 class ScratchFolder {
  public:
   ScratchFolder() {
-    folder_ = (std::filesystem::temp_directory_path() / "issun-test-XXXXXX").string();
-    REQUIRE(mkdtemp(folder_.data()) != nullptr);
+    const auto made = issun::make_temporary_folder();
+    REQUIRE(made.has_value());
+    folder_ = *made;
   }
-  ~ScratchFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(folder_, ignored);
-  }
+  ~ScratchFolder() { remove(folder_); }
   ScratchFolder(const ScratchFolder&) = delete;
   ScratchFolder& operator=(const ScratchFolder&) = delete;
 
   std::string path(const std::string& name) const { return folder_ + "/" + name; }
-  bool empty() const { return std::filesystem::is_empty(folder_); }
+  bool empty() const { return count() == 0; }
   // How many files are in it.
   int64_t count() const {
-    return std::distance(std::filesystem::directory_iterator(folder_),
-                         std::filesystem::directory_iterator());
+    const auto names = issun::list_folder(folder_);
+    REQUIRE(names.has_value());
+    return static_cast<int64_t>(names->size());
   }
 
  private:
+  // What is no folder goes by unlink, links to folders too.
+  static void remove(const std::string& path) {
+    if (::unlink(path.c_str()) == 0) return;
+    if (const auto names = issun::list_folder(path))
+      for (const std::string& name : *names) remove(path + "/" + name);
+    ::rmdir(path.c_str());
+  }
   std::string folder_;
 };

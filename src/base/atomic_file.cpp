@@ -1,12 +1,11 @@
 // AtomicFile: written beside its name, put there when it is whole.
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <memory>
+#include <utility>
 
 #include "base/file.h"
 
@@ -21,9 +20,18 @@ bool is_no_regular_file(const std::string& path) {
 }
 
 // The file that `path` leads to, through symbolic links; `path` itself when there is none yet.
-std::string target_of(const std::string& path) {
-  const std::unique_ptr<char, decltype(&::free)> target(::realpath(path.c_str(), nullptr), ::free);
-  return target == nullptr ? path : target.get();
+// Links among its folders stay as they are: renaming goes through them.
+std::string target_of(std::string path) {
+  constexpr int kMostLinks = 40;  // as Linux has it; a ring is refused when it is opened
+  for (int link = 0; link < kMostLinks; ++link) {
+    char room[4096];
+    const ssize_t length = ::readlink(path.c_str(), room, sizeof room);
+    if (length <= 0 || length == sizeof room) break;
+    const std::string next(room, static_cast<size_t>(length));
+    const size_t folder = next.front() == '/' ? std::string::npos : path.rfind('/');
+    path = folder == std::string::npos ? next : path.substr(0, folder + 1) + next;
+  }
+  return path;
 }
 
 }  // namespace

@@ -1,11 +1,8 @@
 #include "base/clock.h"
 
-#include <sys/resource.h>
 #include <time.h>
-#include <unistd.h>
 
 #include <cmath>
-#include <fstream>
 
 #include "base/terminal.h"
 
@@ -33,17 +30,5 @@ void wait_seconds(double seconds) {
 }
 
 double cpu_seconds() { return read_clock(CLOCK_PROCESS_CPUTIME_ID); }
-
-long long peak_memory_bytes() {
-  rusage usage{};
-  if (::getrusage(RUSAGE_SELF, &usage) != 0) return 0;
-  return static_cast<long long>(usage.ru_maxrss) * 1024;  // Linux counts in KiB
-}
-
-long long resident_memory_bytes() {
-  long long pages = 0, resident = 0;
-  std::ifstream("/proc/self/statm") >> pages >> resident;
-  return resident * ::sysconf(_SC_PAGESIZE);
-}
 
 }  // namespace issun

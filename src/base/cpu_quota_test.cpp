@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <filesystem>
+
 #include "base/file.h"
 #include "base/threads.h"
 #include "scratch_folder.h"

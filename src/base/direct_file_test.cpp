@@ -3,7 +3,6 @@
 #include <doctest/doctest.h>
 
 #include <cstring>
-#include <filesystem>
 
 #include "base/memory.h"
 #include "scratch_folder.h"
@@ -45,7 +44,7 @@ TEST_CASE("A file that is cut short or written to while it is in use is refused 
     REQUIRE(write_atomically(path, bytes));
     const DirectFile file = *DirectFile::open(path);
     REQUIRE(file.read_at(kBlock, block));
-    std::filesystem::resize_file(path, static_cast<uintmax_t>(cut));
+    REQUIRE(File::open_for_updating(path)->resize(cut));
     const auto read = file.read_at(kBlock, block);
     REQUIRE(!read);
     CHECK(read.error().message.find("changed while it was in use") != std::string::npos);

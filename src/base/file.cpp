@@ -39,6 +39,10 @@ Result<File> File::open_for_reading(const std::string& path) {
 }
 
 Result<File> File::create(const std::string& path, Readers readers) {
+#ifdef __wasm__
+  if (readers == Readers::Owner)
+    return fail("{}: cannot create: WebAssembly cannot keep a file from other people", path);
+#endif
   const mode_t mode = readers == Readers::Owner ? 0600 : 0644;
   const int descriptor = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
   if (descriptor < 0) return system_failure("cannot create", path);
@@ -135,9 +139,28 @@ Result<void> File::finish() {
   return {};
 }
 
+MappedFile::MappedFile(MappedFile&& other) noexcept
+    : file_(std::move(other.file_)),
+      data_(std::exchange(other.data_, nullptr)),
+      size_(std::exchange(other.size_, 0)),
+      slot_(std::exchange(other.slot_, -1)) {}
+
+MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
+  MappedFile taken(std::move(other));
+  std::swap(file_, taken.file_);
+  std::swap(data_, taken.data_);
+  std::swap(size_, taken.size_);
+  std::swap(slot_, taken.slot_);
+  return *this;
+}
+
 Result<File> File::standard_input() {
+#ifdef F_DUPFD_CLOEXEC
   const int descriptor = ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
   if (descriptor < 0) return system_failure("cannot read", "standard input");
+#else
+  const int descriptor = STDIN_FILENO;  // WASI has no second hold: closing it closes the stream
+#endif
   return File("standard input", descriptor);
 }
 

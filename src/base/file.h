@@ -57,7 +57,8 @@ class File {
   int descriptor_ = -1;
 };
 
-// A whole file as read-only memory. Pages come from the page cache when touched.
+// A whole file as read-only memory. Pages come from the page cache when touched; in WebAssembly,
+// which maps nothing, all of it is read when it is opened.
 // A mapped file that another process cuts short would raise SIGBUS on the missing pages:
 // guard_mappings() turns that into a page of zeros and a flag, so that it ends as an error instead
 // of a death.

@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <atomic>
 #include <mutex>
-#include <utility>
 #include <vector>
 
 #include "base/file.h"
@@ -83,21 +82,6 @@ Result<MappedFile> MappedFile::open(const std::string& path) {
     return mapped;
   }
   return fail("{}: expected at most {} files mapped at once", path, kMappings);
-}
-
-MappedFile::MappedFile(MappedFile&& other) noexcept
-    : file_(std::move(other.file_)),
-      data_(std::exchange(other.data_, nullptr)),
-      size_(std::exchange(other.size_, 0)),
-      slot_(std::exchange(other.slot_, -1)) {}
-
-MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
-  MappedFile taken(std::move(other));
-  std::swap(file_, taken.file_);
-  std::swap(data_, taken.data_);
-  std::swap(size_, taken.size_);
-  std::swap(slot_, taken.slot_);
-  return *this;
 }
 
 MappedFile::~MappedFile() {

@@ -2,7 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
+#include <cstdlib>
+#include <string_view>
 
 namespace issun {
 
@@ -18,11 +19,12 @@ constexpr Unit kUnits[] = {{"", 1},          {"B", 1},         {"kB", 1e3},    {
 }  // namespace
 
 std::optional<int64_t> parse_size(const std::string& text) {
-  double number = 0;
-  const char* const end = text.data() + text.size();
-  const auto [next, error] = std::from_chars(text.data(), end, number);
-  const std::string unit(next, end);
-  if (error != std::errc() || !(number > 0)) return std::nullopt;
+  // What strtod would take beyond decimal digits: blanks, signs, words and hexadecimal digits.
+  if (text.find_first_of("0123456789.") != 0 || text.find_first_of("xX") == 1) return std::nullopt;
+  char* behind = nullptr;
+  const double number = std::strtod(text.c_str(), &behind);
+  if (behind == text.c_str() || !(number > 0)) return std::nullopt;
+  const std::string_view unit(behind, text.c_str() + text.size());
   for (const Unit& known : kUnits) {
     if (unit == known.name && number * known.bytes < 1e18 && number * known.bytes >= 1)
       return static_cast<int64_t>(number * known.bytes);

@@ -8,10 +8,13 @@
 
 namespace issun {
 
+// A new folder that the user alone may enter, in $TMPDIR or /tmp; the caller removes it.
+Result<std::string> make_temporary_folder();
+
 class TemporaryFile {
  public:
-  // Chooses a name that ends in `name`, in $TMPDIR or /tmp; the caller writes the file. What is
-  // open when this object goes stays readable to those who hold it.
+  // Chooses a name that ends in `name`; the caller writes the file. What is open when this object
+  // goes stays readable to those who hold it.
   static Result<TemporaryFile> create(std::string_view name);
   TemporaryFile(TemporaryFile&& other) noexcept;
   TemporaryFile& operator=(TemporaryFile&&) = delete;

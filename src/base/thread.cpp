@@ -1,23 +1,31 @@
 #include "base/thread.h"
 
+#include <pthread.h>
 #include <string.h>
+
+#include <utility>
 
 namespace issun {
 
+struct Thread::Running {
+  std::function<void()> body;
+  pthread_t thread = {};
+};
+
+// Not std::thread: it throws where the system has no thread to give, and nothing here may throw.
 Result<std::unique_ptr<Thread>> Thread::start(std::function<void()> body) {
-  std::unique_ptr<Thread> thread(new Thread(std::move(body)));
+  auto running = std::make_unique<Running>(Running{std::move(body)});
   const auto run = [](void* started) -> void* {
-    static_cast<Thread*>(started)->body_();
+    static_cast<Running*>(started)->body();
     return nullptr;
   };
-  const int failure = ::pthread_create(&thread->thread_, nullptr, run, thread.get());
+  const int failure = ::pthread_create(&running->thread, nullptr, run, running.get());
   if (failure != 0) return fail("thread: cannot start one more: {}", ::strerror(failure));
-  thread->started_ = true;
-  return thread;
+  return std::unique_ptr<Thread>(new Thread(std::move(running)));
 }
 
-Thread::~Thread() {
-  if (started_) ::pthread_join(thread_, nullptr);
-}
+Thread::Thread(std::unique_ptr<Running> running) : running_(std::move(running)) {}
+
+Thread::~Thread() { ::pthread_join(running_->thread, nullptr); }
 
 }  // namespace issun

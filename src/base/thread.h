@@ -1,11 +1,8 @@
-// One thread with one job, beside the pools of base/threads.h.
+// One thread with one job, beside the pools of base/threads.h, which are made of these.
 #pragma once
-
-#include <pthread.h>
 
 #include <functional>
 #include <memory>
-#include <utility>
 
 #include "base/result.h"
 
@@ -21,10 +18,9 @@ class Thread {
   Thread& operator=(const Thread&) = delete;
 
  private:
-  explicit Thread(std::function<void()> body) : body_(std::move(body)) {}
-  std::function<void()> body_;
-  pthread_t thread_ = {};
-  bool started_ = false;
+  struct Running;  // as the system knows it
+  explicit Thread(std::unique_ptr<Running> running);
+  const std::unique_ptr<Running> running_;
 };
 
 }  // namespace issun

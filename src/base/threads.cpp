@@ -1,8 +1,7 @@
 #include "base/threads.h"
 
-#include <string.h>
-
 #include <algorithm>
+#include <utility>
 
 #include "base/check.h"
 #include "base/cpu.h"
@@ -32,35 +31,25 @@ void pause() {
 
 }  // namespace
 
-// Not std::thread: it throws where the system has no thread to give, and nothing here may throw.
 Result<std::unique_ptr<Workers>> Workers::create(int count) {
   std::unique_ptr<Workers> workers(new Workers(std::max(1, count)));
-  workers->starts_.reserve(static_cast<size_t>(workers->count_));
   for (int worker = 1; worker < workers->count_; ++worker) {
-    workers->starts_.push_back({workers.get(), worker});
-    pthread_t thread;
-    const int failure =
-        ::pthread_create(&thread, nullptr, &Workers::start_loop, &workers->starts_.back());
-    if (failure != 0) {
+    Result<std::unique_ptr<Thread>> thread =
+        Thread::start([raw = workers.get(), worker] { raw->loop(worker); });
+    if (!thread) {
       return fail("threads: cannot start number {} of {}: {}", worker + 1, workers->count_,
-                  ::strerror(failure));
+                  thread.error().message);
     }
-    workers->threads_.push_back(thread);
+    workers->threads_.push_back(std::move(*thread));
   }
   return workers;
-}
-
-void* Workers::start_loop(void* start) {
-  const Start& own = *static_cast<const Start*>(start);
-  own.workers->loop(own.worker);
-  return nullptr;
 }
 
 Workers::~Workers() {
   stop_.store(true);
   epoch_.fetch_add(1);
   epoch_.notify_all();
-  for (const pthread_t thread : threads_) ::pthread_join(thread, nullptr);
+  threads_.clear();  // waits for each
 }
 
 void Workers::run(int64_t total, int64_t chunk, Call call, void* body) {

@@ -1,7 +1,5 @@
-// Threads are born here only: a fork-join pool for computing, made for many short regions.
+// A fork-join pool of threads for computing, made for many short regions.
 #pragma once
-
-#include <pthread.h>
 
 #include <atomic>
 #include <cstdint>
@@ -10,6 +8,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/thread.h"
 
 namespace issun {
 
@@ -47,15 +46,9 @@ class Workers {
   void work(int worker);
   void join_in(int worker);
   void loop(int worker);
-  static void* start_loop(void* start);
 
   const int count_;
-  struct Start {
-    Workers* workers;
-    int worker;
-  };
-  std::vector<Start> starts_;
-  std::vector<pthread_t> threads_;
+  std::vector<std::unique_ptr<Thread>> threads_;
   // The region being run; written by the owner while it is closed and empty, read by workers
   // inside.
   int64_t total_ = 0, chunk_ = 1;

@@ -1,8 +1,6 @@
 // What the templates of real models write for an answer is read back: the calls, the reasoning.
 #include <doctest/doctest.h>
 
-#include <filesystem>
-
 #include "chat/answer.h"
 #include "chat/answer_samples.h"
 #include "chat/call_form.h"
@@ -47,9 +45,7 @@ TEST_CASE("Calls are read as the templates of real models write them") {
   if (!have_shared("conformance/chat")) return;
   int read = 0, able = 0;
   std::string missed;
-  for (const auto& file :
-       std::filesystem::directory_iterator(shared_path("conformance/chat/templates"))) {
-    const std::string name = file.path().filename();
+  for (const std::string& name : shared_names("conformance/chat/templates", "")) {
     const auto bytes = read_shared("conformance/chat/templates/" + name);
     const auto chat =
         ChatTemplate::parse(std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()));

@@ -3,8 +3,6 @@
 
 #include <doctest/doctest.h>
 
-#include <filesystem>
-
 #include "chat/answer.h"
 #include "chat/answer_samples.h"
 #include "chat/call_grammar.h"
@@ -56,9 +54,8 @@ TEST_CASE("Many templates show a form of calls, and it is read back") {
   if (!have_shared("conformance/chat")) return;
   int known = 0, able = 0;
   std::string unknown;
-  for (const auto& file :
-       std::filesystem::directory_iterator(shared_path("conformance/chat/templates"))) {
-    const auto bytes = read_shared("conformance/chat/templates/" + file.path().filename().string());
+  for (const std::string& name : shared_names("conformance/chat/templates", "")) {
+    const auto bytes = read_shared("conformance/chat/templates/" + name);
     const auto chat =
         ChatTemplate::parse(std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
     REQUIRE(chat.has_value());
@@ -67,7 +64,7 @@ TEST_CASE("Many templates show a form of calls, and it is read back") {
     if (form_of(*chat)) {
       ++known;
     } else {
-      unknown += " " + file.path().stem().string();
+      unknown += " " + name;
     }
   }
   MESSAGE(known, " of ", able, "; unknown:", unknown);

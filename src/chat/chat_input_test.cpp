@@ -1,8 +1,6 @@
 // What a person, a tool or a definition says, told from what the template of a real model writes.
 #include <doctest/doctest.h>
 
-#include <filesystem>
-
 #include "chat/chat_template.h"
 #include "chat/jinja/json.h"
 #include "shared_data.h"
@@ -15,9 +13,7 @@ namespace {
 
 std::vector<std::pair<std::string, ChatTemplate>> shared_templates() {
   std::vector<std::pair<std::string, ChatTemplate>> all;
-  for (const auto& file :
-       std::filesystem::directory_iterator(shared_path("conformance/chat/templates"))) {
-    const std::string name = file.path().filename();
+  for (const std::string& name : shared_names("conformance/chat/templates", "")) {
     const auto bytes = read_shared("conformance/chat/templates/" + name);
     auto chat =
         ChatTemplate::parse(std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()));

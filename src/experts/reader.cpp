@@ -19,7 +19,7 @@ Result<std::unique_ptr<Reader>> Reader::create(Source& source, const ReaderOptio
 
 Reader::~Reader() {
   {
-    const std::lock_guard lock(mutex_);
+    const Lock lock(mutex_);
     stop_ = true;
   }
   work_.notify_all();
@@ -28,7 +28,7 @@ Reader::~Reader() {
 
 void Reader::submit(Load& load, Urgency urgency) {
   {
-    const std::lock_guard lock(mutex_);
+    const Lock lock(mutex_);
     CHECK_THAT(load.state != Load::State::Waiting && load.running == 0);
     CHECK_THAT(!load.extents.empty());
     load.state = Load::State::Waiting;
@@ -42,7 +42,7 @@ void Reader::submit(Load& load, Urgency urgency) {
 }
 
 void Reader::raise(Load& load) {
-  const std::lock_guard lock(mutex_);
+  const Lock lock(mutex_);
   if (load.state != Load::State::Waiting || load.urgency == Urgency::Needed) return;
   std::erase(expected_, &load);
   load.urgency = Urgency::Needed;
@@ -50,7 +50,7 @@ void Reader::raise(Load& load) {
 }
 
 bool Reader::cancel(Load& load) {
-  const std::lock_guard lock(mutex_);
+  const Lock lock(mutex_);
   if (load.state != Load::State::Waiting || load.running > 0 || load.extent != 0 ||
       load.offset != 0) {
     return false;
@@ -61,12 +61,12 @@ bool Reader::cancel(Load& load) {
 }
 
 bool Reader::done(const Load& load) const {
-  const std::lock_guard lock(mutex_);
+  const Lock lock(mutex_);
   return load.state == Load::State::Done;
 }
 
 void Reader::wait_for_one(std::span<Load* const> loads) const {
-  std::unique_lock lock(mutex_);
+  Lock lock(mutex_);
   finished_.wait(lock, [&] {
     return std::any_of(loads.begin(), loads.end(),
                        [](const Load* load) { return load->state == Load::State::Done; });
@@ -74,14 +74,14 @@ void Reader::wait_for_one(std::span<Load* const> loads) const {
 }
 
 Result<void> Reader::result(const Load& load) const {
-  const std::lock_guard lock(mutex_);
+  const Lock lock(mutex_);
   CHECK_THAT(load.state == Load::State::Done);
   if (load.failed) return tl::unexpected<Error>(load.error);
   return {};
 }
 
 ReaderStatistics Reader::statistics() const {
-  const std::lock_guard lock(mutex_);
+  const Lock lock(mutex_);
   ReaderStatistics now = statistics_;
   if (running_ > 0) now.busy_seconds += seconds_now() - busy_since_;
   return now;
@@ -128,7 +128,7 @@ void Reader::finish(Load& load, Result<void> read, int64_t bytes) {
 }
 
 void Reader::run() {
-  std::unique_lock lock(mutex_);
+  Lock lock(mutex_);
   for (;;) {
     work_.wait(lock, [&] { return stop_ || !needed_.empty() || !expected_.empty(); });
     if (stop_) return;

@@ -2,12 +2,11 @@
 // before what is only expected.
 #pragma once
 
-#include <condition_variable>
 #include <memory>
-#include <mutex>
 #include <span>
 #include <vector>
 
+#include "base/lock.h"
 #include "base/thread.h"
 #include "experts/source.h"
 
@@ -71,8 +70,8 @@ class Reader {
 
   Source& source_;
   const ReaderOptions options_;
-  mutable std::mutex mutex_;  // guards all below, and the private half of every load
-  mutable std::condition_variable work_, finished_;
+  mutable Mutex mutex_;  // guards all below, and the private half of every load
+  mutable Condition work_, finished_;
   std::vector<Load*> needed_, expected_;  // that have something to hand out
   bool stop_ = false;
   int running_ = 0;

@@ -3,7 +3,6 @@
 
 #include <atomic>
 #include <cstdlib>
-#include <new>
 #include <string>
 
 #include "gguf/file_bytes.h"
@@ -18,7 +17,7 @@ std::atomic<int64_t> allocated{
 void* operator new(size_t bytes) {
   allocated += static_cast<int64_t>(bytes);
   void* memory = std::malloc(bytes == 0 ? 1 : bytes);
-  if (memory == nullptr) throw std::bad_alloc();
+  if (memory == nullptr) std::abort();
   return memory;
 }
 void operator delete(void* memory) noexcept { std::free(memory); }

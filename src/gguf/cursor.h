@@ -35,7 +35,8 @@ class Cursor {
     if (remaining() < sizeof length) return false;
     std::memcpy(&length, bytes_.data() + at_, sizeof length);
     if (length > remaining() - sizeof length) return false;
-    *text = {reinterpret_cast<const char*>(bytes_.data()) + at_ + sizeof length, length};
+    *text = {reinterpret_cast<const char*>(bytes_.data()) + at_ + sizeof length,
+             static_cast<size_t>(length)};
     at_ += sizeof length + length;
     return true;
   }

@@ -3,11 +3,10 @@
 #include <doctest/doctest.h>
 #include <unistd.h>
 
-#include <filesystem>
-#include <fstream>
 #include <string>
 #include <vector>
 
+#include "base/file.h"
 #include "contains.h"
 #include "gguf/file_bytes.h"
 #include "gguf/touch.h"
@@ -21,7 +20,7 @@ using namespace issun::gguf;
 namespace {
 
 void put(const std::string& path, const std::string& bytes) {
-  std::ofstream(path, std::ios::binary) << bytes;
+  REQUIRE(write_atomically(path, bytes).has_value());
 }
 
 std::string refusal(const std::string& path) {
@@ -93,12 +92,13 @@ TEST_CASE("parts that do not belong together are refused") {
 TEST_CASE("what is no file, or no GGUF file, is refused by its path") {
   const ScratchFolder folder;
   CHECK(contains(refusal(folder.path("absent.gguf")), "absent.gguf"));
-  CHECK(contains(refusal(folder.path("")), "issun-test"));
+  CHECK(contains(refusal(folder.path("")), "found a directory"));
   put(folder.path("empty.gguf"), "");
   CHECK(contains(refusal(folder.path("empty.gguf")), "empty.gguf: expected the magic bytes GGUF"));
   CHECK(contains(refusal("/dev/zero"), "/dev/zero"));
 }
 
+#ifndef __wasm__  // where a file is read when it is opened
 TEST_CASE("a file cut short while it is open is an error, not a death") {
   const ScratchFolder folder;
   const std::string path = folder.path("shrinking.gguf");
@@ -120,3 +120,4 @@ TEST_CASE("a file cut short while it is open is an error, not a death") {
   REQUIRE(!state.has_value());
   CHECK(contains(state.error().message, "shrinking.gguf: "));
 }
+#endif

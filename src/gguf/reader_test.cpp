@@ -2,10 +2,11 @@
 
 #include <doctest/doctest.h>
 
-#include <filesystem>
 #include <string>
 #include <vector>
 
+#include "base/file.h"
+#include "base/folder.h"
 #include "gguf/touch.h"
 #include "shared_data.h"
 
@@ -15,10 +16,8 @@ using namespace issun::gguf;
 namespace {
 
 std::vector<std::string> shared_files(const std::string& folder) {
-  std::vector<std::string> paths;
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(shared_path(folder))) {
-    if (entry.path().extension() == ".gguf") paths.push_back(entry.path().string());
-  }
+  std::vector<std::string> paths = *files_below(shared_path(folder));
+  std::erase_if(paths, [](const std::string& path) { return !path.ends_with(".gguf"); });
   return paths;
 }
 
@@ -32,7 +31,7 @@ TEST_CASE("every model of the conformance data opens") {
     REQUIRE_MESSAGE(file.has_value(), file.error().message);
     CHECK(file->metadata().require<std::string_view>("general.architecture").has_value());
     CHECK(file->tensors().size() > 0);
-    CHECK(file->file_bytes() == static_cast<int64_t>(std::filesystem::file_size(path)));
+    CHECK(file->file_bytes() == File::open_for_reading(path)->size());
     CHECK(file->data_bytes() < file->file_bytes());
     CHECK(touch(*file) > 0);
     CHECK(file->still_whole().has_value());

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "base/cpu.h"
+#include "kernels/same_products.h"
 
 namespace issun::kernels {
 
@@ -15,6 +16,12 @@ extern const TileKernels kTilesAmx;
 #endif
 #ifdef ISSUN_ARM64
 extern const KernelTable kTableNeon, kTableNeonDot;
+#endif
+#ifdef ISSUN_WASM
+extern const KernelTable kTableWasm;
+#endif
+#ifdef ISSUN_RELAXED_SIMD
+extern const KernelTable kTableWasmRelaxed;
 #endif
 
 namespace {
@@ -50,6 +57,13 @@ std::vector<Candidate> candidates() {
   const CpuFacts& cpu = cpu_facts();
   all.push_back({&kTableNeon, cpu.neon ? nullptr : "NEON"});
   all.push_back({&kTableNeonDot, cpu.neon_dot ? nullptr : "the dot products of ARMv8.2"});
+#endif
+#ifdef ISSUN_WASM
+  all.push_back({&kTableWasm, nullptr});  // or the engine had refused the module
+#endif
+#ifdef ISSUN_RELAXED_SIMD
+  static const bool right = same_products(kTableWasmRelaxed, kTableWasm);
+  all.push_back({&kTableWasmRelaxed, right ? nullptr : "relaxed SIMD that computes as it should"});
 #endif
   return all;
 }

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "kernels/testing.h"
+#include "make_workers.h"
 #include "tensor/half.h"
 
 using namespace issun;
@@ -35,7 +36,7 @@ struct Pool {
   std::unique_ptr<Workers> threads;
   GemmScratch scratch;
   explicit Pool(int workers)
-      : threads(*Workers::create(workers)), scratch(std::move(*GemmScratch::create(workers))) {}
+      : threads(make_workers(workers)), scratch(std::move(*GemmScratch::create(workers))) {}
 };
 
 struct GemmCase {

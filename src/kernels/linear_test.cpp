@@ -3,6 +3,7 @@
 #include <cstdlib>
 
 #include "kernels/testing.h"
+#include "make_workers.h"
 
 using namespace issun;
 using namespace issun::kernels;
@@ -16,7 +17,7 @@ struct Run {
 
 Run multiply(const KernelTable& table, int workers, const Weights& first, const Weights& second,
              const std::vector<float>& x, int tokens, bool exact) {
-  const auto threads = *Workers::create(workers);
+  const auto threads = make_workers(workers);
   Workers& pool = *threads;
   const LinearScratch scratch = std::move(*LinearScratch::create(workers));
   const auto prepared = AlignedBuffer::create(prepared_bytes(table, first.columns) * tokens);
@@ -67,7 +68,7 @@ TEST_CASE("A product of some of the rows has the bits of the product of all of t
   const Weights weights = random_weights(DType::Q4_K, 70, 256, random);
   constexpr int kTokens = 30, kFirst = 11, kCount = 2;
   const std::vector<float> x = random_floats(int64_t{kTokens} * 256, random);
-  const auto pool = *Workers::create(2);
+  const auto pool = make_workers(2);
   const LinearScratch scratch = std::move(*LinearScratch::create(2));
   for (const KernelTable* table : available_kernels())
     for (const bool exact : {false, true}) {

@@ -15,6 +15,9 @@ extern const SearchTable kSearchesAvx2, kSearchesAvx512;
 #ifdef ISSUN_ARM64
 extern const SearchTable kSearchesNeon;
 #endif
+#ifdef ISSUN_WASM
+extern const SearchTable kSearchesWasm;
+#endif
 
 namespace {
 
@@ -27,6 +30,9 @@ const SearchTable* searches_for(const KernelTable& kernels) {
 #endif
 #ifdef ISSUN_ARM64
   if (name.starts_with("neon")) return &kSearchesNeon;
+#endif
+#ifdef ISSUN_WASM
+  if (name.starts_with("wasm")) return &kSearchesWasm;
 #endif
   return &kSearchesScalar;
 }

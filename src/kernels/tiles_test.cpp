@@ -6,6 +6,7 @@
 #include "kernels/attention_testing.h"
 #include "kernels/gemm.h"
 #include "kernels/tiles_testing.h"
+#include "make_workers.h"
 
 using namespace issun;
 using namespace issun::kernels;
@@ -118,7 +119,7 @@ TEST_CASE("Products of some rows of the activations, prepared in pieces, are tho
   constexpr int kTokens = 40, kColumns = 544, kRows = 70, kFirst = 11, kCount = 18;
   const Weights weights = random_weights(DType::Q8_0, kRows, kColumns, random);
   const std::vector<float> x = random_floats(int64_t{kTokens} * kColumns, random);
-  const auto pool = *Workers::create(2);
+  const auto pool = make_workers(2);
   const LinearScratch scratch = std::move(*LinearScratch::create(2));
   for (const KernelTable* table : tables_with_tiles()) {
     const auto prepared = AlignedBuffer::create(prepared_bytes(*table, kColumns) * kTokens);
@@ -195,7 +196,7 @@ TEST_CASE("Attention on tiles is right, and a row's bits are those of the row al
 
 TEST_CASE("Products of matrices in bf16 on tiles are right for any size") {
   std::mt19937 random(75);
-  const auto pool = *Workers::create(2);
+  const auto pool = make_workers(2);
   const GemmScratch scratch = std::move(*GemmScratch::create(2));
   for (const KernelTable* table : tables_with_tiles())
     for (const auto [m, n, k] : {std::array{1, 1, 1}, std::array{13, 33, 257},

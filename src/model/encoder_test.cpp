@@ -6,6 +6,7 @@
 
 #include "kernels/dispatch.h"
 #include "kernels/tiles_testing.h"
+#include "make_workers.h"
 #include "model/forward.h"
 #include "model/head.h"
 #include "model/model.h"
@@ -45,7 +46,7 @@ struct Golden {
 // The hidden rows of the sequences of a batch, (rows, embedding).
 std::vector<float> hidden(const Golden& golden, const kernels::KernelTable& table,
                           std::vector<std::span<const int32_t>> texts, bool exact) {
-  const auto workers = *Workers::create(2);
+  const auto workers = make_workers(2);
   const int count = static_cast<int>(texts.size());
   std::vector<int32_t> tokens, outputs;
   for (const auto& text : texts) tokens.insert(tokens.end(), text.begin(), text.end());
@@ -75,7 +76,7 @@ std::vector<float> hidden(const Golden& golden, const kernels::KernelTable& tabl
 // What the head makes of each row.
 std::vector<float> through_head(const Golden& golden, const kernels::KernelTable& table,
                                 std::span<const float> rows, bool classifies) {
-  const auto workers = *Workers::create(1);
+  const auto workers = make_workers(1);
   const Model& model = *golden.model;
   Head head = *Head::create(model.config, model.weights, table, *workers, classifies);
   const size_t width = static_cast<size_t>(model.config.embedding_length);

@@ -7,6 +7,7 @@
 #include "gguf/pack.h"
 #include "kernels/dispatch.h"
 #include "kernels/tiles_testing.h"
+#include "make_workers.h"
 #include "model/forward.h"
 #include "model/made_up.h"
 #include "model/reference.h"
@@ -29,7 +30,7 @@ std::vector<int32_t> tokens(int vocabulary) {
 // The logits of the real forward pass with these facts and weights, `rows` tokens at a time.
 std::vector<float> forward(const ModelConfig& config, const Weights& weights,
                            const kernels::KernelTable& kernels, int rows = 64) {
-  const auto pool = *Workers::create(2);
+  const auto pool = make_workers(2);
   ForwardOptions options;
   options.max_rows = options.max_outputs = rows;
   options.context = kTokens;
@@ -389,7 +390,7 @@ TEST_CASE("A context beyond the learned positions is refused") {
   ModelConfig config = small_facts();
   config.learned_positions = kTokens - 1;
   const MadeUpModel model(config);
-  const auto pool = *Workers::create(1);
+  const auto pool = make_workers(1);
   ForwardOptions options;
   options.context = kTokens;
   const auto made = Forward::create(model.config, model.weights,

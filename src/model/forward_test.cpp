@@ -12,6 +12,7 @@
 
 #include "kernels/dispatch.h"
 #include "kernels/tiles_testing.h"
+#include "make_workers.h"
 #include "model/model.h"
 #include "model/testing.h"
 #include "shared_data.h"
@@ -64,7 +65,7 @@ struct How {
 
 // The logits of every position, (tokens, vocabulary).
 std::vector<float> logits(const Model& model, std::span<const int32_t> tokens, const How& how) {
-  const auto pool = *Workers::create(how.threads);
+  const auto pool = make_workers(how.threads);
   Workers& workers = *pool;
   ForwardOptions options;
   options.max_rows = options.max_outputs = how.rows;
@@ -150,7 +151,7 @@ TEST_CASE("Two sequences in one batch get what each gets alone") {
   const kernels::KernelTable& table = *kernels::available_kernels().back();
   const auto first = some_tokens(7, 500);
   std::vector<int32_t> second = {1, 300, 200, 100};
-  const auto pool = *Workers::create(2);
+  const auto pool = make_workers(2);
   Workers& workers = *pool;
   ForwardOptions options{.max_rows = 32, .max_sequences = 2, .max_outputs = 2, .context = 64};
   const auto forward = *Forward::create(model->config, model->weights, table, workers, options);
@@ -179,7 +180,7 @@ TEST_CASE("Generating a token allocates nothing") {
   for (const std::string& path : paths) {
     const auto model = *Model::open(path);
     const kernels::KernelTable& table = *kernels::available_kernels().back();
-    const auto pool = *Workers::create(2);
+    const auto pool = make_workers(2);
     Workers& workers = *pool;
     ForwardOptions options{.max_rows = 64, .context = 300};
     const auto forward = *Forward::create(model->config, model->weights, table, workers, options);

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include "kernels/dispatch.h"
+#include "make_workers.h"
 #include "model/forward.h"
 #include "model/model.h"
 #include "model/sequence.h"
@@ -25,7 +26,7 @@ std::vector<int32_t> some_tokens(int seed) {
 struct Setting {
   explicit Setting(const std::string& path)
       : model(*Model::open(path)),
-        workers(*Workers::create(2)),
+        workers(make_workers(2)),
         forward(*Forward::create(
             model->config, model->weights, *kernels::available_kernels().back(), *workers,
             {.max_rows = 64, .max_sequences = 2, .max_outputs = 2, .context = 64})),

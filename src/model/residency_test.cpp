@@ -5,6 +5,7 @@
 #include <random>
 
 #include "kernels/dispatch.h"
+#include "make_workers.h"
 #include "model/forward.h"
 #include "model/made_up.h"
 #include "model/sequence.h"
@@ -52,7 +53,7 @@ std::vector<int32_t> made_up_tokens(int n, int vocabulary) {
 // A prompt of 12 in one batch, then 20 one by one: the logits of each, or the error.
 Result<std::vector<float>> logits(const MadeUpModel& model, const HowResident& how) {
   const auto tokens = made_up_tokens(32, model.config.vocabulary_size);
-  const auto workers = *Workers::create(how.threads);
+  const auto workers = make_workers(how.threads);
   ForwardOptions options;
   options.max_rows = options.max_outputs = 12;
   options.context = 32;

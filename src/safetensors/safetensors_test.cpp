@@ -1,7 +1,6 @@
 #include <doctest/doctest.h>
 
-#include <fstream>
-
+#include "base/file.h"
 #include "safetensors/made_up.h"
 #include "safetensors/set.h"
 #include "scratch_folder.h"
@@ -22,8 +21,7 @@ std::string error_of(std::string_view table, size_t data_bytes) {
 
 void write(const std::string& path, std::string_view table, std::string_view data) {
   const auto bytes = made_up_file(table, data);
-  std::ofstream(path, std::ios::binary)
-      .write(reinterpret_cast<const char*>(bytes.data()), static_cast<long>(bytes.size()));
+  REQUIRE(write_atomically(path, {reinterpret_cast<const char*>(bytes.data()), bytes.size()}));
 }
 
 }  // namespace
@@ -119,8 +117,9 @@ TEST_CASE("an index brings the files of a directory together, and only those") {
   write(folder.path("two.safetensors"), R"({"b":{"dtype":"I8","shape":[1],"data_offsets":[0,1]}})",
         "2");
   const auto opened_with = [&](const char* map) {
-    std::ofstream(folder.path("model.safetensors.index.json"))
-        << "{\"metadata\":{\"total_size\":2},\"weight_map\":" << map << "}";
+    REQUIRE(write_atomically(
+        folder.path("model.safetensors.index.json"),
+        fmt::format("{{\"metadata\":{{\"total_size\":2}},\"weight_map\":{}}}", map)));
     return SafetensorsSet::open(folder.path(""));
   };
   const auto set = opened_with(R"({"a":"one.safetensors","b":"two.safetensors"})");
@@ -134,7 +133,8 @@ TEST_CASE("an index brings the files of a directory together, and only those") {
         std::string::npos);
   CHECK(error(R"({"a":"no.safetensors"})").find("no.safetensors") != std::string::npos);
   CHECK(error("{}").find("expected a weight_map") != std::string::npos);
-  std::filesystem::copy(folder.path("one.safetensors"), folder.path("three.safetensors"));
+  REQUIRE(write_atomically(folder.path("three.safetensors"),
+                           *read_text(folder.path("one.safetensors"))));
   CHECK(error(R"({"a":"one.safetensors","b":"three.safetensors"})").find("found it in two") !=
         std::string::npos);
 }

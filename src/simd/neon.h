@@ -5,6 +5,8 @@
 #include <arm_neon.h>
 #include <stdint.h>
 
+#include "simd/four.h"
+
 namespace issun::simd {
 namespace {
 
@@ -34,32 +36,6 @@ constexpr int kTileVectors = 1, kTileTokens = 2;  // 16 registers of pairs, 8 of
 #endif
 constexpr int kDotTokens = 2, kDotStreams = 1;  // sums of two rows or more would leave registers
 constexpr int kGemmRows = 6, kGemmVectors = 1;
-
-// The same on each of the four registers.
-#define FOUR1(f, a)                                        \
-  {                                                        \
-    { f((a).v[0]), f((a).v[1]), f((a).v[2]), f((a).v[3]) } \
-  }
-#define FOUR2(f, a, b)                                                                             \
-  {                                                                                                \
-    { f((a).v[0], (b).v[0]), f((a).v[1], (b).v[1]), f((a).v[2], (b).v[2]), f((a).v[3], (b).v[3]) } \
-  }
-#define FOUR3(f, a, b, c)                                                  \
-  {                                                                        \
-    {                                                                      \
-      f((a).v[0], (b).v[0], (c).v[0]), f((a).v[1], (b).v[1], (c).v[1]),    \
-          f((a).v[2], (b).v[2], (c).v[2]), f((a).v[3], (b).v[3], (c).v[3]) \
-    }                                                                      \
-  }
-// The same register four times, and with each of four numbers.
-#define SAME(x)    \
-  {                \
-    { x, x, x, x } \
-  }
-#define EACH(f)                \
-  {                            \
-    { f(0), f(1), f(2), f(3) } \
-  }
 
 // Floats
 inline F32x16 splat(float x) { return SAME(vdupq_n_f32(x)); }

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "tensor/extreme.h"
 #include "tensor/half.h"
 
 namespace issun {
@@ -104,10 +105,7 @@ Affine search_affine(const float* x, const float* w, const AffineSearch& search,
 // codes: that rounding, plus 32.
 float search_symmetric(const float* x, uint8_t* codes) {
   constexpr int n = 16, largest = 32;
-  float extreme = 0;
-  for (int i = 0; i < n; ++i) {
-    if (std::fabs(x[i]) > std::fabs(extreme)) extreme = x[i];
-  }
+  const float extreme = extreme_of(x, n);
   std::memset(codes, 0, n);
   if (!(std::fabs(extreme) >= kNothing)) return 0;
 
@@ -197,11 +195,9 @@ void encode(const float* values, BlockQ5_K* block) {
 void encode(const float* values, BlockQ6_K* block) {
   std::memset(block, 0, sizeof *block);
   uint8_t q[256];
-  float scales[16], extreme = 0;
-  for (int g = 0; g < 16; ++g) {
-    scales[g] = search_symmetric(values + g * 16, q + g * 16);
-    if (std::fabs(scales[g]) > std::fabs(extreme)) extreme = scales[g];
-  }
+  float scales[16];
+  for (int g = 0; g < 16; ++g) scales[g] = search_symmetric(values + g * 16, q + g * 16);
+  const float extreme = extreme_of(scales, 16);
   if (!(std::fabs(extreme) >= kNothing)) return;
 
   const float inverse = -128 / extreme;

@@ -4,24 +4,16 @@
 #include <cmath>
 
 #include "tensor/codebooks.h"
+#include "tensor/extreme.h"
 #include "tensor/half.h"
 
 namespace issun {
 
 namespace {
 
-// The value of largest magnitude, the first of them.
-float extreme_of(const float* values) {
-  float extreme = 0;
-  for (int i = 0; i < 32; ++i) {
-    if (std::fabs(values[i]) > std::fabs(extreme)) extreme = values[i];
-  }
-  return extreme;
-}
-
 // The extreme M maps to -zero exactly, which is why d is M / -zero with its sign. Gives d.
 float encode_around(const float* values, int zero, int8_t* codes) {
-  const float d = extreme_of(values) / static_cast<float>(-zero);
+  const float d = extreme_of(values, 32) / static_cast<float>(-zero);
   const float inverse = d != 0 ? 1 / d : 0;
   // x * inverse lies in [-zero, zero], so that the cast truncates a number from 0.5 to 2 zero +
   // 0.5; NaN counts as zero.
@@ -89,7 +81,7 @@ void encode(const float* values, BlockQ5_1* block) {
 }
 
 void encode(const float* values, BlockIQ4_NL* block) {
-  const float first = extreme_of(values) / static_cast<float>(kCodesIq4[0]);
+  const float first = extreme_of(values, 32) / static_cast<float>(kCodesIq4[0]);
   const float inverse = first != 0 ? 1 / first : 0;
   int8_t codes[32];
   float xq = 0, qq = 0;

@@ -1,7 +1,6 @@
 // Against the token lists of the reference engine: vocabularies of real models, the same with every
 // known word splitter, and the small vocabularies of the model files.
 
-#include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -183,9 +182,7 @@ TEST_CASE("the vocabularies of the model files give the reference's tokens and t
   if (!have_shared("conformance/arch")) return;
   int models = 0;
   std::set<std::string> kinds;
-  for (const auto& item : std::filesystem::directory_iterator(shared_path("conformance/arch"))) {
-    if (item.path().extension() != ".json") continue;
-    const std::string name = item.path().stem().string();
+  for (const std::string& name : shared_names("conformance/arch", ".json")) {
     CAPTURE(name);
     const json golden = parse_json("conformance/arch/" + name + ".json").at("tokenizer");
     const auto file = open_file("conformance/arch/" + name + ".gguf");

@@ -2,11 +2,12 @@
 
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <cmath>
 #include <ctime>
 #include <random>
-#include <thread>
 
+#include "make_workers.h"
 #include "tokenizer/made_up_vocabulary.h"
 #include "tokenizer/testing.h"
 
@@ -253,15 +254,10 @@ TEST_CASE("many threads may encode with one tokenizer") {
   const auto metadata = made_up.metadata();
   const Tokenizer tokenizer = create(metadata);
   const auto expected = tokenizer.encode("hello world, hello hello").value();
-  std::vector<std::thread> threads;
-  std::vector<int> equal(4);
-  for (size_t i = 0; i < equal.size(); ++i) {
-    threads.emplace_back([&, i] {
-      for (int round = 0; round < 200; ++round) {
-        equal[i] += tokenizer.encode("hello world, hello hello").value() == expected;
-      }
-    });
-  }
-  for (auto& thread : threads) thread.join();
-  for (const int count : equal) CHECK(count == 200);
+  std::atomic<int> equal{0};
+  make_workers(4)->for_each(800, 10, [&](int64_t begin, int64_t end, int) {
+    for (int64_t i = begin; i < end; ++i)
+      equal += tokenizer.encode("hello world, hello hello").value() == expected ? 1 : 0;
+  });
+  CHECK(equal == 800);
 }

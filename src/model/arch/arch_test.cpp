@@ -5,10 +5,10 @@
 #include <doctest/doctest.h>
 
 #include <cstring>
-#include <fstream>
-#include <iterator>
 
+#include "base/file.h"
 #include "kernels/dispatch.h"
+#include "make_workers.h"
 #include "model/forward.h"
 #include "model/sequence.h"
 #include "source_tree.h"
@@ -21,11 +21,10 @@ namespace {
 std::string corpus(const std::string& name) { return source_path("tests/corpus/model/" + name); }
 
 std::vector<float> floats(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  REQUIRE_MESSAGE(file.good(), path);
-  const std::string bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  std::vector<float> values(bytes.size() / sizeof(float));
-  std::memcpy(values.data(), bytes.data(), values.size() * sizeof(float));
+  const auto bytes = read_text(path);
+  REQUIRE_MESSAGE(bytes.has_value(), path);
+  std::vector<float> values(bytes->size() / sizeof(float));
+  std::memcpy(values.data(), bytes->data(), values.size() * sizeof(float));
   return values;
 }
 
@@ -47,7 +46,7 @@ TEST_CASE("Architectures without conformance data meet the logits of the numpy r
     std::vector<int32_t> tokens;
     for (int i = 0; i < 20; ++i) tokens.push_back((i * 7 + i * i) % config->vocabulary_size);
     REQUIRE(expected.size() == tokens.size() * static_cast<size_t>(columns));
-    const auto pool = *Workers::create(1);
+    const auto pool = make_workers(1);
     for (const kernels::KernelTable* kernels : kernels::available_kernels()) {
       ForwardOptions options{.max_rows = 20, .max_outputs = 20, .context = 20, .exact = true};
       options.hidden = reads;

@@ -1,0 +1,7 @@
+#include "base/pages.h"
+
+namespace issun {
+
+void forget_pages(std::span<const std::byte>) {}
+
+}  // namespace issun
