@@ -11,8 +11,9 @@ get_filename_component(CMAKE_SYSROOT ${CMAKE_CURRENT_LIST_DIR}/../build/wasm-roo
 list(APPEND CMAKE_FIND_ROOT_PATH ${CMAKE_SYSROOT})
 set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)
 set(CMAKE_CXX_FLAGS_INIT "-stdlib=libc++ -fno-exceptions -D_WASI_EMULATED_GETPID")
-# The stack is that of a thread on Linux. Not optimised again at link: Debian's wasm-opt, which is then called where it is
+# The stack is that of a thread on Linux. Memory that is not touched costs nothing; from little that grows by hundreds of
+# megabytes Node 20 dies when the module ends. Not optimised again at link: Debian's wasm-opt, which is then called where it is
 # installed, spoils relaxed products.
-set(CMAKE_EXE_LINKER_FLAGS_INIT "-Wl,-z,stack-size=8388608 -lwasi-emulated-getpid")
+set(CMAKE_EXE_LINKER_FLAGS_INIT "-Wl,-z,stack-size=8388608,--initial-memory=536870912 -lwasi-emulated-getpid")
 set(ISSUN_NODE node CACHE STRING "the Node that runs what is built")
 set(CMAKE_CROSSCOMPILING_EMULATOR ${ISSUN_NODE} ${CMAKE_CURRENT_LIST_DIR}/run_wasm.mjs)
