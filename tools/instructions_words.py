@@ -145,7 +145,7 @@ def explanation(m):
     kind = m.tables.kind(thing.kind)[0]
     if m.ja:
         what = what or kind
-        full = f"{thing.name}は、{what}です。" if what != kind else f"{thing.name}は{kind}です。"
+        full = f"{thing.name}は、{what}です。" if what != kind else f"{thing.name}は{kind}の一つです。"
         x = thing.name
     else:
         what = what or ("an " if kind[0] in "aeiou" else "a ") + kind
@@ -159,6 +159,6 @@ def explanation(m):
 
 
 TASKS = {"arithmetic": (arithmetic, 2.5), "comparing": (comparing, 1.2), "calendar": (calendar, 1),
-         "pairs": (pairs, 1.5), "translation": (translation, 2.5), "capital": (capital, 2),
+         "pairs": (pairs, 1.5), "translation": (translation, 2.5), "capital": (capital, 3),
          "scale": (scale, 1), "use": (use_of, 0.6), "knowledge": (knowledge, 4.5),
          "explanation": (explanation, 3)}
