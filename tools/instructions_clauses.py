@@ -4,7 +4,7 @@ import re
 
 from instructions_passages import read
 
-NOT_NAMES = set("""The Then There This That These Those And But For Not Nor Yet What When Where Who Why How Here
+NOT_NAMES = set("""Thus So The Then There This That These Those And But For Not Nor Yet What When Where Who Why How Here
 Now Never Ever After Before Some Such She They You His Her Our Its All Any Each Every Both One Two Three Many Much
 More Most Other Another Nothing Nobody Everybody Somebody Having Being With Without From Upon Into Only Even Just
 Still Once Perhaps Well Yes Oh Lord God Heaven English French German Italian Latin Greek Sunday Monday Tuesday
@@ -18,8 +18,8 @@ DID = re.compile(rf"(?<![\w.] )\b({TITLE}[A-Z][a-z]{{2,11}}) ([a-z]{{2,9}}ed|too
                  r"into|for|of|as|by|upon|over|when|while|behind|before|after|through|under)\b)")
 BARE_NUMBER = re.compile(r"\b(two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|twenty|thirty|forty"
                          r"|fifty|[2-9]|[1-9]\d{1,2}) ([a-z]{3,}s)\b(?! (?:of|and))")
-DID_JA = re.compile(r"(?:^|。|、)([^、。「」はがをにでとも\s]{1,7})[はが]、?((?:[^「」。]{0,13}[はにでとのもへ、て])?)"
-                    r"([一-龥々]{1,4}|[ァ-ヴー]{2,8})を([一-龥々](?![ぁ-ん]*(?:か|まし))[ぁ-ん]{0,4}[ただ])。")
+DID_JA = re.compile(r"(?:^|。|、|」)([^、。「」はがをにでとも\s]{1,7})[はが]、?((?:[^「」。]{0,24}[はにでとのもへ、てりらく])?)"
+                    r"([一-龥々]{1,4}|[ァ-ヴー]{2,8})を([一-龥々](?![ぁ-ん]*(?:か|まし))[ぁ-ん]{0,4}[ただ])(?=[。、」]|が|ので)")
 PERSON_JA = re.compile(r"さん$|君$|先生$|夫人$|^[父母兄姉弟妹]$|^(?:祖父|祖母|叔父|叔母|伯父|伯母|主人|老人|老婆|青年|少年|少女|女中"
                        r"|医者|巡査|妻|夫|娘|息子|男|女|子供|坊さん|お婆さん|お爺さん|番頭|船長|王様|王子|武士|客)$")
 
@@ -36,20 +36,19 @@ def clauses(m, text):
 
 
 def drawn(m, find):
-    """(text, one of what `find` finds in it)."""
-    if not hasattr(m, "known_names"):
+    """(text, one of what `find` finds in it): one to four sentences around one that has something."""
+    places = m.clause_places.setdefault(find, [])
+    if not places:
         m.known_names = set(m.corpus.names)
-    for _ in range(3000):
-        p = m.rng.choice(m.corpus.paragraphs)
-        at = m.rng.randrange(len(p))
-        part = p[at:at + m.rng.randint(1, 4)]
-        text = m.corpus.join(part)
-        if not 15 <= len(text) <= (240 if m.ja else 450):
-            continue
-        found = find(m, text)
+        places += [(p, i) for p in m.corpus.paragraphs for i, s in enumerate(p) if find(m, s)]
+    for _ in range(1000):
+        p, i = m.rng.choice(places)
+        first = max(0, i - m.rng.randint(0, 2))
+        text = m.corpus.join(p[first:i + 1 + m.rng.choice([0, 0, 1, 2])])
+        found = find(m, text) if 15 <= len(text) <= (240 if m.ja else 450) else []
         if found:
             return text, m.rng.choice(found)
-    raise ValueError("corpus: no passage with a clause to ask about")
+    raise ValueError(f"corpus: {len(places)} sentences to ask about, and no passage of a length")
 
 
 def who_did(m):
@@ -70,10 +69,13 @@ def who_did(m):
     return read(m, "answer_from_text", text, question, who if short else f"{who} {verb} {thing}.")
 
 
+def numbers(m, text):
+    """(how many, of what) of an English text."""
+    return [(n, noun) for n, noun in BARE_NUMBER.findall(text) if text.count(noun) == 1]
+
+
 def how_many(m):
     """English: how many of something a passage tells of."""
-    def numbers(m, text):
-        return [(n, noun) for n, noun in BARE_NUMBER.findall(text) if text.count(noun) == 1]
     text, (n, noun) = drawn(m, numbers)
     question = m.rng.choice([f"How many {noun} are there", f"How many {noun} does the text mention", f"How many {noun} are mentioned",
                              f"How many {noun} are named in the text"]) + "?"

@@ -11,11 +11,11 @@ talks-N are rows of N tokens, of whole talks each; --talks says how many of the 
 What there is of the model is written every --save-every seconds, lest a cut leaves nothing.
 """
 import argparse
+import concurrent.futures
 import csv
 import json
 import lzma
 import math
-import multiprocessing
 import pathlib
 import threading
 import time
@@ -74,18 +74,14 @@ def shape_of(path, vocabulary):
                     epsilon=model.get("norm_epsilon", 1e-5)), model
 
 
-def unpacked(path):
-    return lzma.decompress(path.read_bytes())
-
-
 def read_streams(folders, device):
     """name -> (tokens, learnt or None) on the device. Files: NAME.N.tokens.xz (u16) and, where not
     every token counts, NAME.N.learnt.xz (bytes 0 and 1); `held-NAME` are for looking only."""
     paths = sorted(p for folder in folders for p in pathlib.Path(folder).glob("*.tokens.xz"))
     marks = [pathlib.Path(str(path).replace(".tokens.xz", ".learnt.xz")) for path in paths]
     there = [path for path in paths + marks if path.exists()]
-    with multiprocessing.get_context("spawn").Pool() as pool:
-        content = dict(zip(there, pool.map(unpacked, there, chunksize=1)))
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        content = dict(zip(there, pool.map(lambda path: lzma.decompress(path.read_bytes()), there)))
     parts = {}
     for path, learnt in zip(paths, marks):
         parts.setdefault(path.name.split(".")[0], []).append(
@@ -303,6 +299,8 @@ def wait_for_turn(args):
 
 def made_ready(args, shape, weights, matrices, lengths, device):
     """(parts, quantise), compiled, or as they are where compiling fails."""
+    if not args.no_compile:
+        torch._dynamo.config.automatic_dynamic_shapes = False  # a kernel for each length of rows
     for compiled in ([] if args.no_compile else [torch.compile]) + [lambda f: f]:
         parts = compiled(lm.layer), compiled(lm.cross_entropy)
         quantise = compiled(lm.as_q4_0) if args.q4_0 else None
