@@ -14,7 +14,7 @@ TITLE = r"(?:(?:Mr\.|Mrs\.|Miss|Dr\.|Lady|Sir|Captain|Uncle|Aunt) )?"
 DID = re.compile(rf"(?<![\w.] )\b({TITLE}[A-Z][a-z]{{2,11}}) ([a-z]{{2,9}}ed|took|gave|made|saw|found|held|left|told"
                  r"|brought|kept|heard|drew|threw|shut|wrote|read|knew|lost|met|sent|bought|sold|caught|led|put"
                  r"|laid|raised|broke|felt|ate|drank) "
-                 r"((?:the|a|an|his|her|their|my|your|this|that) (?:[a-z]+ )?[a-z]{3,})(?=[,.;!?]| (?:and|in|on|at|with|to|from|"
+                 r"((?:the|a|an|his|her|their|my|your|this|that) (?:[a-z]+ )?[a-z]{3,})(?!, [a-z]+ [a-z]+\.)(?=[,.;!?]| (?:and|in|on|at|with|to|from|"
                  r"into|for|of|as|by|upon|over|when|while|behind|before|after|through|under)\b)")
 BARE_NUMBER = re.compile(r"\b(two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|twenty|thirty|forty"
                          r"|fifty|[2-9]|[1-9]\d{1,2}) ([a-z]{3,}s)\b(?! (?:of|and))")

@@ -260,6 +260,8 @@ def list_from_text(m):
     question = m.phrases.expand(template, things=m.tables.kind(kind)[1], form=wish)
     question = m.phrases.ended(question, True, False)
     prompt = m.phrases.reading(text, question)
+    if question[-1] in ".。" and m.chance(0.2):
+        prompt = question[:-1] + ("：" if m.ja else ": ") + text
     return m.one("list_from_text", prompt, written(m, several, form or "commas"), text)
 
 
