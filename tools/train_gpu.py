@@ -13,6 +13,7 @@ What there is of the model is written every --save-every seconds, lest a cut lea
 import argparse
 import concurrent.futures
 import csv
+import importlib
 import json
 import lzma
 import math
@@ -258,18 +259,29 @@ def warm_up(args, shape, weights, matrices, quantise, parts, lengths, device):
         torch.cuda.empty_cache()
 
 
-def choose_attention(shape, args):
-    """Of the kernels for attention takes the quickest that agrees with the usual one."""
+def wait_for_turn(args):
+    while args.turns and not (pathlib.Path(args.turns) / str(args.turn)).exists():
+        time.sleep(0.05)
+
+
+KERNELS = ("flash", "cudnn")    # for attention
+
+
+def use_attention(name):
+    torch.backends.cuda.enable_flash_sdp(name != "cudnn")
+    torch.backends.cuda.enable_cudnn_sdp(name != "flash")
+
+
+def quickest_attention(shape, args):
+    """Of the kernels for attention the quickest that agrees with the usual one."""
     sizes = (args.micro // args.length, shape.heads, args.length, shape.head_width)
     q, k, v, up = (torch.randn(sizes, device="cuda", dtype=torch.bfloat16).requires_grad_(i < 3) for i in range(4))
     def run():
         out = torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True)
         return out, *torch.autograd.grad(out, (q, k, v), up)
-    switches = {"flash": torch.backends.cuda.enable_flash_sdp, "cudnn": torch.backends.cuda.enable_cudnn_sdp}
     results, times = {}, {}
-    for name in switches:
-        for other, switch in switches.items():
-            switch(other == name)
+    for name in KERNELS:
+        use_attention(name)
         try:
             for _ in range(3):
                 results[name] = run()
@@ -281,37 +293,41 @@ def choose_attention(shape, args):
             times[name] = time.monotonic() - begin
         except RuntimeError as error:
             print(f"attention by {name}: {str(error)[:200]}", flush=True)
-    def differs(name):
-        return max(((a - b).float().norm() / b.float().norm()).item()
-                   for a, b in zip(results[name], results["flash"]))
-    able = [n for n in times if "flash" not in times or n == "flash" or differs(n) < 0.01]
-    best = min(able, key=times.get) if able else "flash"
-    for name, switch in switches.items():
-        switch(name == best or not able)
-    print(f"attention: {best}, ms for ten: { {n: round(1000 * t, 1) for n, t in times.items()} }", flush=True)
-    return best
-
-
-def wait_for_turn(args):
-    while args.turns and not (pathlib.Path(args.turns) / str(args.turn)).exists():
-        time.sleep(0.05)
+    def agrees(name):
+        return all((a - b).float().norm() < 0.01 * b.float().norm() for a, b in zip(results[name], results["flash"]))
+    able = [n for n in times if n == "flash" or "flash" in times and agrees(n)]
+    print("attention, seconds for ten:", {n: round(t, 4) for n, t in times.items()}, "agree:", able, flush=True)
+    return min(able, key=times.get, default="any")
 
 
 def made_ready(args, shape, weights, matrices, lengths, device):
-    """(parts, quantise), compiled, or as they are where compiling fails."""
-    if not args.no_compile:
-        torch._dynamo.config.automatic_dynamic_shapes = False  # a kernel for each length of rows
-    for compiled in ([] if args.no_compile else [torch.compile]) + [lambda f: f]:
+    """(parts, quantise, kernel for attention), compiled, or as they are where compiling fails."""
+    attempts = [("any", False)]
+    if device == "cuda":
+        attempts = [("flash", True), ("any", True), ("any", False)]
+        if (best := quickest_attention(shape, args)) != "flash":
+            attempts.insert(0, (best, True))
+    if args.no_compile:
+        attempts = [(attention, False) for attention, _ in attempts]
+    for attention, compiles in attempts:
+        compiled = lambda f: f
+        if device == "cuda":
+            use_attention(attention)
+        if compiles:
+            dynamo = importlib.import_module("torch._dynamo")
+            dynamo.reset()
+            dynamo.config.automatic_dynamic_shapes = False  # a kernel for each length of rows
+            compiled = torch.compile
         parts = compiled(lm.layer), compiled(lm.cross_entropy)
         quantise = compiled(lm.as_q4_0) if args.q4_0 else None
         try:
             warm_up(args, shape, weights, matrices, quantise, parts, lengths, device)
-            return parts, quantise
+            print(f"attention by {attention}, {'compiled' if compiles else 'not compiled'}", flush=True)
+            return parts, quantise, attention
         except Exception as error:  # whatever a compiler may raise
-            if compiled is not getattr(torch, "compile", None):
+            if (attention, compiles) == attempts[-1]:
                 raise
-            print(f"compiling failed, going on without: {str(error)[:500]}", flush=True)
-            torch._dynamo.reset()
+            print(f"with attention by {attention}: {type(error).__name__}: {str(error)[:500]}", flush=True)
 
 
 class Saver:
@@ -342,8 +358,7 @@ def train(args, shape, streams, write, device):
     matrices = {n: (rows // experts if n.startswith("ffn") else rows, columns)
                 for n, (_, rows, columns) in shape.matrices().items()}
     optimiser, mixture = Optimiser(weights, matrices), Mixture(args, streams)
-    attention = choose_attention(shape, args) if device == "cuda" else ""
-    parts, quantise = made_ready(args, shape, weights, matrices, mixture.lengths(), device)
+    parts, quantise, attention = made_ready(args, shape, weights, matrices, mixture.lengths(), device)
     if args.start:
         print("held out, before:", held_out(shape, effective(weights, None), streams, parts, args), flush=True)
     micro_batches = max(1, args.batch // args.micro)
