@@ -52,6 +52,19 @@ class Optimiser:
                 w.mul_(1 - matrix_rate * self.decay)
                 w.view(-1, *self.matrices[name]).add_(step, alpha=-matrix_rate * 0.2 * size[1] ** 0.5)
 
+    def _tensors(self):
+        return [*self.weights.values(), *self.first.values(), *self.second.values()]
+
+    def state(self):
+        """A copy of weights and moments, to go back to."""
+        return self.steps, [t.detach().clone() for t in self._tensors()]
+
+    @torch.no_grad()
+    def go_back(self, state):
+        self.steps = state[0]
+        for tensor, kept in zip(self._tensors(), state[1]):
+            tensor.copy_(kept)
+
     def _moving(self, name, g):
         """Nesterov's momentum."""
         first = self.first[name]

@@ -8,7 +8,8 @@ trained as what Q4_0 will make of them, so that the small file loses next to not
 Data: a folder made by `pack_tokens.py`. Time, not steps, says how long: the rate is constant until
 --late of the time has gone and then falls linearly; long rows come in the late part. Streams named
 talks-N are rows of N tokens, of whole talks each; --talks says how many of the tokens are theirs.
-What there is of the model is written every --save-every seconds, lest a cut leaves nothing.
+What there is of the model is written every --save-every seconds, lest a cut leaves nothing. When the
+loss of text rises far above the least so far, training goes back to there at half the rate.
 """
 import argparse
 import concurrent.futures
@@ -274,10 +275,11 @@ def use_attention(name):
 
 def quickest_attention(shape, args):
     """Of the kernels for attention the quickest that agrees with the usual one."""
-    sizes = (args.micro // args.length, shape.heads, args.length, shape.head_width)
+    sizes = (args.micro // args.length, args.length, shape.heads, shape.head_width)
     q, k, v, up = (torch.randn(sizes, device="cuda", dtype=torch.bfloat16).requires_grad_(i < 3) for i in range(4))
-    def run():
-        out = torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+    def run():  # laid out in memory as in the network
+        heads = (x.transpose(1, 2) for x in (q, k, v))
+        out = torch.nn.functional.scaled_dot_product_attention(*heads, is_causal=True).transpose(1, 2)
         return out, *torch.autograd.grad(out, (q, k, v), up)
     results, times = {}, {}
     for name in KERNELS:
@@ -349,6 +351,26 @@ class Saver:
             self.thread.join()
 
 
+class Guard:
+    """Goes back to the weights of the least loss so far, at half the rate, once the loss has risen far
+    above it: a run whose rate is too high does not recover by itself, not even when the rate falls."""
+    RISE = 0.5      # nats a token; rounding to Q4_0, talks and long rows raise the loss of text by less
+
+    def __init__(self, optimiser):
+        self.optimiser, self.least, self.kept, self.rate = optimiser, math.inf, None, 1.0
+
+    def look(self, loss):
+        """loss: mean of the steps since the last look."""
+        if loss < self.least:
+            self.least, self.kept = loss, self.optimiser.state()
+        elif not loss <= self.least + self.RISE:    # or no number
+            if self.kept is None:
+                raise SystemExit("the loss is no number")
+            self.optimiser.go_back(self.kept)
+            self.rate /= 2
+            print(f"the loss of text rose from {self.least:.3f} to {loss:.3f}: back to there, at {self.rate:g} of the rates", flush=True)
+
+
 RESERVE = 25  # seconds kept of --by for looking at held-out text and for writing
 
 
@@ -366,8 +388,9 @@ def train(args, shape, streams, write, device):
     if args.by:
         args.seconds = min(args.seconds, args.by - time.time() - RESERVE)
     print(f"ready; {args.seconds:.0f} s of training", flush=True)
-    saver = Saver(args, write)
+    saver, guard = Saver(args, write), Guard(optimiser)
     begin, curve, step, seen, behind = time.monotonic(), [], 0, 0, None
+    total, number = {}, {}  # since the curve's last row
     while True:
         part = (time.monotonic() - begin) / args.seconds
         if args.steps:
@@ -375,9 +398,8 @@ def train(args, shape, streams, write, device):
         if part >= 1:
             break
         late = part > args.late
-        rate = min(1, (step + 1) / 100, (1.01 - part) / (1.01 - args.late))
+        rate = guard.rate * min(1, (step + 1) / 100, (1.01 - part) / (1.01 - args.late))
         used = effective(weights, quantise if late else None)
-        total, number = {}, {}
         for _ in range(micro_batches):
             kind, tokens, targets = mixture.take(part)
             weight = args.answers if kind == "talks" else 1
@@ -398,8 +420,8 @@ def train(args, shape, streams, write, device):
             curve.append((step, seen, time.monotonic() - begin, values.get("text", ""), values.get("talks", "")))
             print(f"step {step} tokens {seen/1e6:.1f}M {time.monotonic()-begin:.0f}s loss "
                   f"{ {k: round(v, 4) for k, v in values.items()} }", flush=True)
-            if not all(map(math.isfinite, values.values())):
-                raise SystemExit("the loss is no number")
+            total, number = {}, {}
+            guard.look(values.get("text", guard.least))
         saver.look(weights)
     seconds = time.monotonic() - begin
     saver.close()
@@ -411,6 +433,7 @@ def train(args, shape, streams, write, device):
     report = {"steps": step, "tokens": seen, "seconds": seconds, "tokens_per_second": seen / seconds,
               "streams": mixture.counts(), "stream_tokens": {n: len(s[0]) for n, s in streams.items()},
               "held_out_nats_per_token": held, "held_out_unquantised": plain, "arguments": vars(args),
+              "share_of_the_rates_at_the_end": guard.rate,
               "attention": attention, "device": torch.cuda.get_device_name() if device == "cuda" else "CPU"}
     return weights, curve, report
 
