@@ -134,13 +134,18 @@ class Bench {
     task.out = out_.as<float>().data();
     task.out_stride = rows;
     task.activations = floats ? static_cast<const void*>(x_.data()) : prepared_.data();
-    task.activation_stride = floats ? int64_t{4} * columns : prepared_bytes(form, columns);
-    const auto prepare = form == ActivationForm::Q8 ? table_.quantise
-                         : floats                   ? nullptr
-                                                    : table_.tiles->round_row;
-    for (int t = 0; !floats && t < tokens; ++t)
-      prepare(x_.data() + int64_t{t} * columns, columns,
-              prepared_.data() + t * task.activation_stride);
+    task.activation_stride = floats                       ? int64_t{4} * columns
+                             : form == ActivationForm::Q8 ? q8_bytes(columns)
+                                                          : kBrainStride;
+    task.plane_stride = tokens * kBrainStride;
+    for (int t = 0; !floats && t < tokens; ++t) {
+      const float* x = x_.data() + int64_t{t} * columns;
+      std::byte* to = prepared_.data() + t * task.activation_stride;
+      if (form == ActivationForm::Q8)
+        table_.quantise(x, columns, to);
+      else
+        table_.tiles->round_row(x, columns, to, task.plane_stride);
+    }
     const int64_t bytes = rows * task.row_bytes;
     // Decoding reads another part of the memory each time, as a model does.
     const int64_t places = few ? weights_.bytes() / bytes : 1;

@@ -12,6 +12,7 @@ import re
 import sys
 import zlib
 
+import instructions_clauses
 import instructions_copy
 import instructions_drill
 import instructions_events
@@ -28,7 +29,7 @@ from instructions_phrases import Phrases, read_language, seeded
 from instructions_tables import Tables
 
 MODULES = [instructions_copy, instructions_lists, instructions_reading, instructions_events, instructions_scenes,
-           instructions_passages, instructions_words, instructions_writing, instructions_talk]
+           instructions_passages, instructions_clauses, instructions_words, instructions_writing, instructions_talk]
 READING = {"answer_from_text", "not_in_text", "choice", "yes_no", "several_questions"}
 CHECKS = pathlib.Path(__file__).resolve().parent.parent / "models" / "checks"
 

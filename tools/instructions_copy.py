@@ -83,7 +83,8 @@ def first_or_last(m):
         c = m.rng.randint(2, 5)
         bare = s.rstrip("。！？")
         answer = bare[:c] if where == "first" else bare[-c:]
-        prompt = m.phrases.compose(where + "_word", bare, "sentence", c=c)
+        shown = s if where == "first" and m.chance(0.5) else bare
+        prompt = m.phrases.compose(where + "_word", shown, "sentence", c=c)
     else:
         words = s.rstrip(".!?").split()
         answer = (words[0] if where == "first" else words[-1]).strip(",;:\"”“'’‘")

@@ -1,13 +1,16 @@
 """Long talks of many short questions: of the tokens of a talk a third are answers, not a tenth, so
 that looking something up in a text is learnt sooner. The kinds of questions are those of the other
 modules."""
+from instructions_clauses import how_many, who_did
 from instructions_copy import TASKS as COPY
 from instructions_copy import change_case, copy, first_or_last, nth_sentence, repeat, short_material
 from instructions_events import drawn_events
-from instructions_lists import converted, list_from_text, list_n, rearranged
-from instructions_passages import which_sentence
+from instructions_lists import converted, kinds, list_from_text, list_n, rearranged
+from instructions_passages import fill_gap, which_sentence
 from instructions_reading import choice, drawn_facts, extract, yes_or_no
 from instructions_scenes import scene, scene_drill
+from instructions_talk import small_talk
+from instructions_words import TASKS as WORDS
 
 
 def followed(m, task, text, questions):
@@ -104,8 +107,31 @@ def scenes(m):
     return run_on(m, [scene], m.rng.randint(4, 7))
 
 
+def searches(m):
+    """Short passages of the corpus, each with one question."""
+    return run_on(m, [who_did, who_did, fill_gap] if m.ja else [who_did, who_did, how_many, fill_gap], m.rng.randint(2, 5))
+
+
+def quiz(m):
+    """Small knowledge, one question behind the other."""
+    functions, weights = zip(*WORDS.values())
+    drawn = m.rng.choices(functions, weights, k=m.rng.randint(5, 12))
+    return run_on_all(m, drawn + m.rng.sample([small_talk, small_talk, kinds], m.rng.randint(0, 2)))
+
+
+def run_on_all(m, functions):
+    """One talk of each of the functions, in any order, as one."""
+    m.rng.shuffle(functions)
+    talk = functions[0](m)
+    for function in functions[1:]:
+        talk.turns += function(m).turns
+    talk.material = str(talk.turns)
+    return talk
+
+
 DRILLS = ((facts, 1), (events, 2), (lists, 4.5), (copies, 0.7), (short_copies, 3), (parts, 1.2), (rearrangements, 2),
-          (conversions, 2), (scene_drill, 5), (scenes, 1.5))
+          (conversions, 2), (scene_drill, 5), (scenes, 1.5),
+          (searches, 2), (quiz, 4))
 
 
 def drill(m):

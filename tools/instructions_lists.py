@@ -1,7 +1,7 @@
 """Tasks of lists: n items of a kind, items of a text, order, number, form."""
 import re
 
-from instructions_tables import ORDINALS, plural
+from instructions_tables import ORDINALS, plural, with_article
 
 MASS_KINDS = ("colour", "drink", "sport", "subject", "season", "country", "planet", "material",
               "weather", "feeling", "hobby", "metal", "food", "dish")
@@ -235,8 +235,14 @@ def list_from_text(m):
     strangers = [s for s in mixed(m, 2, other) if s not in {t.name for t in m.tables.things[kind]}]
     several = plural_names(m, kind, chosen_names)
 
+    counted = not m.ja and several is not chosen_names and m.chance(0.5)
+
     def sentence(items):
-        return m.phrases.pick("text_lists", list=m.and_joined(items), day=m.tables.day(),
+        if counted and items is several:
+            items[:], shown = zip(*(with_quantity(m, name) for name in chosen_names))
+        else:
+            shown = items
+        return m.phrases.pick("text_lists", list=m.and_joined(shown), day=m.tables.day(),
                               name=m.tables.person()[0], name2=m.tables.person()[0],
                               town=m.tables.town(), place=m.tables.thing("place").name)
     parts = [sentence(several)]
@@ -254,7 +260,17 @@ def list_from_text(m):
     question = m.phrases.expand(template, things=m.tables.kind(kind)[1], form=wish)
     question = m.phrases.ended(question, True, False)
     prompt = m.phrases.reading(text, question)
+    if question[-1] in ".。" and m.chance(0.2):
+        prompt = question[:-1] + ("：" if m.ja else ": ") + text
     return m.one("list_from_text", prompt, written(m, several, form or "commas"), text)
+
+
+def with_quantity(m, name):
+    """(the name as it stands in the text, the same with an article or a number)."""
+    if m.chance(0.45):
+        return name, with_article(name)
+    n = m.rng.choice(["two", "three", "four", "five", "six", "some", "a few", "several", "many", str(m.rng.randint(2, 20))])
+    return plural(name), f"{n} {plural(name)}"
 
 
 def plural_names(m, kind, names):

@@ -28,6 +28,7 @@ class Maker:
         self.lang, self.rng = lang, rng
         self.phrases, self.tables, self.corpus = phrases, tables, corpus
         self.ja = lang == "ja"
+        self.clause_places = {}     # what instructions_clauses.py has found in the corpus
 
     def one(self, task, prompt, answer, material="", may_repeat=False):
         """A talk of one question and one answer."""

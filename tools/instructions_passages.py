@@ -62,7 +62,9 @@ def next_word(m):
     for _ in range(100):
         parts = m.corpus.passage(1, 3, 300)
         words = parts[0].rstrip(".!?").split()
-        at = m.rng.randrange(len(words) - 1) if len(words) > 2 else 0
+        if len(words) < 3:
+            continue
+        at = m.rng.randrange(len(words) - 1)
         text = m.corpus.join(parts)
         two = " ".join(words[max(0, at - 1):at + 1])
         if words[at].isalpha() and text.count(two) == 1 and words[at + 1].strip(",;:").isalpha():

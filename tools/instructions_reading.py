@@ -291,7 +291,8 @@ def extract(m):
         return extract(m)
     text = m.corpus.join(parts)
     section = "extract_" + EXTRACTED[head]
-    return m.one("extract", m.phrases.compose(section, text, "text"), core, text)
+    unit = "sentence" if len(parts) == 1 else "text"
+    return m.one("extract", m.phrases.compose(section, text, unit), core, text)
 
 
 TASKS = {"fact_question": (fact_question, 15), "fact_talk": (fact_talk, 2.5), "extract": (extract, 2.5)}

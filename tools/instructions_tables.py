@@ -7,20 +7,29 @@ PETS = {"dog", "cat", "rabbit", "mouse", "turtle", "goldfish", "parrot", "horse"
 LANDSCAPE = {"mountain", "river", "lake", "forest", "desert", "valley", "volcano", "waterfall"}
 OBJECT_KINDS = ("tool", "stationery", "clothing", "kitchen", "toy", "instrument")
 CARRIED = {"stationery", "clothing", "toy"}
-NO_ARTICLE = {"vegetable": (), "weather": ("rain", "snow", "wind", "fog", "thunder", "sunshine", "hail"),
+NO_ARTICLE = {"vegetable": ("celery", "broccoli", "cauliflower", "asparagus", "ginger"),
+              "weather": ("rain", "snow", "wind", "fog", "thunder", "sunshine", "hail", "drizzle", "frost", "lightning"),
               "material": None, "metal": None, "sport": None, "subject": None, "season": None,
               "hobby": None, "colour": None, "country": None, "planet": None, "drink": None,
-              "feeling": None, "dish": ("curry", "sushi", "spaghetti", "tempura", "ramen", "stew"),
+              "feeling": None, "dish": ("curry", "sushi", "spaghetti", "tempura", "ramen", "stew", "soba", "udon", "gratin",
+                                        "fried rice", "lasagne", "risotto", "dumplings", "sukiyaki", "fish and chips"),
               "food": ("bread", "rice", "cheese", "butter", "soup", "meat", "tofu", "honey", "salt",
-                       "sugar", "noodles"), "sweet": ("chocolate", "ice cream", "candy"),
-              "tree": ("bamboo",), "clothing": ("trousers",), "tool": ("pliers",),
-              "stationery": ("scissors", "glue"), "kitchen": ("chopsticks",)}
-PLURALS = {"mouse": "mice", "sheep": "sheep", "fish": "fish", "foot": "feet", "tooth": "teeth",
-           "knife": "knives", "shelf": "shelves", "trousers": "trousers", "scissors": "scissors",
-           "pliers": "pliers", "chopsticks": "chopsticks", "blocks": "blocks", "glue": "glue",
-           "potato": "potatoes", "tomato": "tomatoes", "calf": "calves", "leaf": "leaves",
-           "goldfish": "goldfish", "deer": "deer", "wolf": "wolves", "scarf": "scarves",
-           "bookcase": "bookcases", "salmon": "salmon", "teddy bear": "teddy bears"}
+                       "sugar", "noodles", "porridge", "ham", "bacon", "yoghurt", "jam", "flour", "oil", "vinegar",
+                       "soy sauce", "miso", "seaweed", "pickles"),
+              "sweet": ("chocolate", "ice cream", "candy", "jelly", "caramel", "sweet bean jelly"),
+              "tree": ("bamboo",), "clothing": ("trousers", "boots", "sandals", "pyjamas", "slippers"),
+              "tool": ("pliers", "tongs"), "stationery": ("scissors", "glue", "ink", "chalk", "tape", "paint"),
+              "kitchen": ("chopsticks",), "nature": ("sand", "sky"), "room": ("stairs",), "toy": ("cards", "dice", "blocks"),
+              "family": ("parents",), "body": ("hair", "skin")}
+PLURALS = {"mouse": "mice", "sheep": "sheep", "fish": "fish", "foot": "feet", "tooth": "teeth", "goose": "geese",
+           "knife": "knives", "shelf": "shelves", "potato": "potatoes", "tomato": "tomatoes", "calf": "calves",
+           "leaf": "leaves", "goldfish": "goldfish", "deer": "deer", "reindeer": "reindeer", "wolf": "wolves",
+           "scarf": "scarves", "salmon": "salmon", "ox": "oxen", "wife": "wives", "sweetfish": "sweetfish",
+           "pufferfish": "pufferfish", "catfish": "catfish", "louse": "lice", "policeman": "policemen",
+           "postman": "postmen", **{word: word for word in (
+               "trousers", "scissors", "pliers", "chopsticks", "blocks", "glue", "boots", "sandals", "pyjamas", "slippers",
+               "pickles", "dumplings", "cards", "dice", "parents", "stairs", "tongs", "noodles", "fish and chips",
+               "broccoli", "celery", "cauliflower", "asparagus", "ginger", "ink", "chalk", "hair")}}
 WEEK = {"en": ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"],
         "ja": ["月曜日", "火曜日", "水曜日", "木曜日", "金曜日", "土曜日", "日曜日"]}
 MONTHS = {"en": ["January", "February", "March", "April", "May", "June", "July", "August",

@@ -71,6 +71,12 @@ def capital(m):
     """Capitals and parts of the world."""
     country, city, part = [c.strip() for c in m.rng.choice(m.tables.knowledge["capitals"]).split("|")]
     draw = m.rng.random()
+    if draw < 0.08:
+        other = m.rng.choice(m.tables.knowledge["capitals"]).split("|")[1].strip() if m.chance(0.5) else city
+        word = ("はい、" if m.ja else "Yes, ") if other == city else "いいえ、" if m.ja else "No, "
+        said = m.phrases.pick("capital_answer", x=country, v=city)
+        said = said if said.startswith(city) else said[0].lower() + said[1:]
+        return m.ask("capital", "is_capital", word + said, True, x=country, v=other)
     if draw < 0.65:
         answer = city if m.chance(0.4) else m.phrases.pick("capital_answer", x=country, v=city)
         return m.ask("capital", "capital", answer, True, x=country)
@@ -145,7 +151,7 @@ def explanation(m):
     kind = m.tables.kind(thing.kind)[0]
     if m.ja:
         what = what or kind
-        full = f"{thing.name}は、{what}です。" if what != kind else f"{thing.name}は{kind}です。"
+        full = f"{thing.name}は、{what}です。" if what != kind else f"{thing.name}は{kind}の一つです。"
         x = thing.name
     else:
         what = what or ("an " if kind[0] in "aeiou" else "a ") + kind
@@ -159,6 +165,6 @@ def explanation(m):
 
 
 TASKS = {"arithmetic": (arithmetic, 2.5), "comparing": (comparing, 1.2), "calendar": (calendar, 1),
-         "pairs": (pairs, 1.5), "translation": (translation, 2.5), "capital": (capital, 2),
+         "pairs": (pairs, 1.5), "translation": (translation, 2.5), "capital": (capital, 4),
          "scale": (scale, 1), "use": (use_of, 0.6), "knowledge": (knowledge, 4.5),
          "explanation": (explanation, 3)}

@@ -3,6 +3,7 @@
 Weights of all layers stand in one array each, the layer first, so that an optimiser steps all
 matrices of a kind at once. Rotation is by neighbouring pairs, as `llama` has it in GGUF.
 """
+import functools
 from dataclasses import dataclass
 
 import torch
@@ -67,12 +68,16 @@ def as_q4_0(w):
     return (codes * scale.half().float()).flatten(-2)
 
 
-def rotation(shape, length, device):
-    """Cosines and sines, (length, head_width / 2)."""
-    pairs = torch.arange(0, shape.head_width, 2, device=device, dtype=torch.float32)
-    angles = torch.outer(torch.arange(length, device=device, dtype=torch.float32),
-                         shape.rope_base ** (-pairs / shape.head_width))
+@functools.cache
+def _rotation(head_width, base, length, device):
+    pairs = torch.arange(0, head_width, 2, device=device, dtype=torch.float32)
+    angles = torch.outer(torch.arange(length, device=device, dtype=torch.float32), base ** (-pairs / head_width))
     return angles.cos(), angles.sin()
+
+
+def rotation(shape, length, device):
+    """Cosines and sines, (length, head_width / 2); made once."""
+    return _rotation(shape.head_width, shape.rope_base, length, device)
 
 
 def rotate(x, cos, sin):
@@ -131,9 +136,10 @@ def layer(shape, x, w, cos, sin):
 
 
 def cross_entropy(shape, x, gain, embedding, targets):
-    """Summed loss in nats over the targets that are not negative, and their number."""
+    """Summed loss in nats over the targets that are not negative, and their number. x (tokens, width),
+    targets (tokens,): one shape, however long the rows, so that it is compiled once."""
     logits = F.linear(rms_norm(x, gain, shape.epsilon), embedding)
-    loss = F.cross_entropy(logits.flatten(0, -2).float(), targets.flatten(), ignore_index=-100,
+    loss = F.cross_entropy(logits.float(), targets, ignore_index=-100,
                            reduction="sum")
     return loss, (targets >= 0).sum()
 
@@ -149,7 +155,7 @@ def losses(shape, weights, tokens, targets, parts):
     for l in range(shape.layers):
         x, more = run_layer(shape, x, {n: w[l] for n, w in piles.items()}, cos, sin)
         balance = balance + more / shape.layers
-    return (*end(shape, x, weights["output_norm"], weights["token_embd"], targets), balance)
+    return (*end(shape, x.flatten(0, 1), weights["output_norm"], weights["token_embd"], targets.flatten()), balance)
 
 
 @torch.no_grad()

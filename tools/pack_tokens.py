@@ -3,6 +3,8 @@
 
 Documents are taken in an order drawn from --seed until --tokens is reached, and written as
 NAME.N.tokens.xz (u16, compressed), with NAME.N.learnt.xz where not every token is learnt.
+With --row N the stream is NAME-N: rows of N tokens, each of whole documents and filled up with
+zeros that are not learnt; longer documents are left out.
 """
 import argparse
 import lzma
@@ -46,6 +48,37 @@ def spans(begins, limit, seed):
     return result
 
 
+def rows_of(found, size):
+    """(begin, end) of documents dealt to rows of at most `size` tokens: each goes to the fullest of
+    the open rows that has room for it."""
+    rows, open_rows = [], {}    # room left -> numbers of rows with just that
+    for begin, end in found:
+        length = end - begin
+        if not 0 < length <= size:
+            continue
+        room = next((r for r in range(length, size + 1) if open_rows.get(r)), None)
+        if room is None:
+            rows.append([])
+            at, room = len(rows) - 1, size
+        else:
+            at = open_rows[room].pop()
+        rows[at].append((begin, end))
+        if room - length > 8:
+            open_rows.setdefault(room - length, []).append(at)
+    return rows
+
+
+def filled(rows, size, tokens, learnt):
+    """(tokens, marks) of all rows, one behind the other."""
+    some, marks = np.zeros((len(rows), size), tokens.dtype), np.zeros((len(rows), size), learnt.dtype)
+    for r, row in enumerate(rows):
+        at = 0
+        for begin, end in row:
+            some[r, at:at + end - begin], marks[r, at:at + end - begin] = tokens[begin:end], learnt[begin:end]
+            at += end - begin
+    return some.ravel(), marks.ravel()
+
+
 def compress(path, array):
     path.write_bytes(lzma.compress(array.tobytes(), format=lzma.FORMAT_XZ, filters=FILTERS))
 
@@ -57,12 +90,19 @@ def main():
     p.add_argument("--out", required=True, nargs="+", help="folders; parts are dealt to them in turn")
     p.add_argument("--tokens", type=int, default=0, help="at most so many (0: all)")
     p.add_argument("--part-tokens", type=int, default=8_000_000, help="tokens of a part")
+    p.add_argument("--row", type=int, default=0, help="rows of so many tokens, of whole documents")
+    p.add_argument("--shortest", type=int, default=0, help="leave out documents of fewer tokens")
     p.add_argument("--seed", type=int, default=1)
     args = p.parse_args()
     tokens, learnt, begins = read_store(args.store)
     found = spans(begins, args.tokens, args.seed)
-    taken = np.concatenate([tokens[begin:end] for begin, end in found])
-    marks = np.concatenate([learnt[begin:end] for begin, end in found])
+    found = [(begin, end) for begin, end in found if end - begin >= args.shortest]
+    if args.row:
+        args.name += f"-{args.row}"
+        taken, marks = filled(rows_of(found, args.row), args.row, tokens, learnt)
+    else:
+        taken = np.concatenate([tokens[begin:end] for begin, end in found])
+        marks = np.concatenate([learnt[begin:end] for begin, end in found])
     parts = max(1, round(len(taken) / args.part_tokens), len(args.out))
     for n, (some, some_marks) in enumerate(zip(np.array_split(taken, parts), np.array_split(marks, parts))):
         folder = pathlib.Path(args.out[n % len(args.out)])

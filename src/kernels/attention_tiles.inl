@@ -12,13 +12,14 @@ namespace {
 constexpr int kTileQueryRows = 192;  // that share one conversion of keys and values
 constexpr int kPositionBlocks = kPositions / kTileBlock;
 constexpr int kPairsOfPositions = kPositions / 2;
+constexpr int64_t kQueryPlane = kTileQueryRows * kBrainStride;
 
 // Keys and values as floats and as panels, whose blocks of 32 columns follow each other.
 struct TileAttentionScratch {
   AttentionScratch floats;  // scores and sums of kTileBlock and kTileQueryRows rows
   char* keys[2];            // (kPositionBlocks, padded key_width / 2, kTileBlock, 2): both parts
   char* values;             // (padded value_width / kTileBlock, kPairsOfPositions, kTileBlock, 2)
-  char* queries;            // (kTileQueryRows, brain_row_bytes(key_width))
+  char* queries;            // kTileQueryRows rows of key_width, in planes
   uint16_t* weights;        // (kTileBlock, kPositions)
 };
 
@@ -84,20 +85,24 @@ inline void pack_values(const TileAttentionScratch& s, int width, int used) {
 inline void score_block(TileUse& use, const AttentionTask& task, const TileAttentionScratch& s,
                         int row, int rows) {
   TileBlock block{};
-  const char* queries = s.queries + row * brain_row_bytes(task.key_width);
-  block.a_stride = brain_row_bytes(task.key_width);
+  const int width = padded(task.key_width);
+  block.a_stride = kBrainStride;
   block.rows = rows, block.columns = kTileBlock;
-  block.steps = padded(task.key_width) / kTileDepth, block.pairs = kTileDepth / 2;
+  block.pairs = kTileDepth / 2;
   block.out_stride = kPositions;
   for (int j = 0; j < kPositionBlocks; ++j) {
-    const int64_t at = j * int64_t{padded(task.key_width) / 2} * kTilePairBytes;
     block.out = s.floats.scores + j * kTileBlock;
-    block.a = queries, block.b = s.keys[0] + at, block.add = false;
-    multiply(use, block);
-    block.b = s.keys[1] + at, block.add = true;
-    multiply(use, block);
-    block.a = queries + brain_plane_bytes(task.key_width), block.b = s.keys[0] + at;
-    multiply(use, block);
+    for (int d = 0; d < width; d += kBrainColumns) {
+      const char* queries = s.queries + d / kBrainColumns * 2 * kQueryPlane + row * kBrainStride;
+      const int64_t at = (j * int64_t{width} + d) / 2 * kTilePairBytes;
+      block.steps = (width - d < kBrainColumns ? width - d : kBrainColumns) / kTileDepth;
+      block.a = queries, block.b = s.keys[0] + at, block.add = d > 0;
+      multiply(use, block);
+      block.b = s.keys[1] + at, block.add = true;
+      multiply(use, block);
+      block.a = queries + kQueryPlane, block.b = s.keys[0] + at;
+      multiply(use, block);
+    }
   }
 }
 
@@ -129,7 +134,7 @@ inline void attend_rows_on_tiles(TileUse& use, const AttentionTask& task, int ro
   const Seen seen = start_rows(task, row, rows, s.floats);
   for (int r = 0; r < rows; ++r)
     round_row(task.queries + (row + r) * task.query_stride, task.key_width,
-              s.queries + r * brain_row_bytes(task.key_width));
+              s.queries + r * kBrainStride, kQueryPlane);
   for (int tile = seen.begin / kPositions * kPositions; tile < seen.end; tile += kPositions) {
     const int tile_end = seen.end < tile + kPositions ? seen.end : tile + kPositions;
     bool packed = false;

@@ -14,7 +14,7 @@ namespace issun::kernels {
 // wasmrelaxed in WebAssembly). Error: an unknown name, or the processor lacks what it needs.
 Result<const KernelTable*> choose_kernels();
 
-// A table whose many tokens are multiplied on tiles; both are kept by reference.
+// A table whose many tokens are multiplied on tiles, which are kept by reference.
 KernelTable with_tiles(const KernelTable& table, const TileKernels& tiles);
 
 // Every table this processor can run, slowest first. Never empty: scalar is always there.

@@ -144,5 +144,24 @@ struct IQ4_XS {
   }
 };
 
+struct IQ3_S {
+  static constexpr DType kType = DType::IQ3_S;
+  static constexpr int kBlock = 256, kBytes = sizeof(BlockIQ3_S), kGroup = 32, kZero = 0;
+  static constexpr bool kSigned = true, kIntegerScales = false;
+  static constexpr Mins kMins = Mins::kNone;
+  static F32x16 scales(const uint8_t* unit) {
+    // d times 1 + 2 n, from n - 32; all of it exact.
+    const float d = half_to_float(load_u16(unit));
+    return fma(six_bits(load_u32(unit + 106), 0), splat(2 * d), halves(65 * d, 0));
+  }
+  template <int c>
+  static I8x64 weights(const uint8_t* unit) {
+    uint64_t signs;
+    __builtin_memcpy(&signs, unit + 74 + 8 * c, 8);
+    return negate_where(
+        signs, look_up4(kCodebookIq3S.values, unit + 2 + 16 * c, load_u16(unit + 66 + 2 * c)));
+  }
+};
+
 }  // namespace
 }  // namespace issun::kernels

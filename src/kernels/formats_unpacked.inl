@@ -1,5 +1,5 @@
 // The rare formats: their units are unpacked into one common form, which all loops of theirs read.
-// What would be twelve more copies of every loop is twelve short functions.
+// What would be eleven more copies of every loop is eleven short functions.
 //
 // A format here has kType, kBlock and kBytes, as those of formats.inl, and unpack(unit, out).
 #pragma once
@@ -117,9 +117,8 @@ struct NVFP4 {
   }
 };
 
-// Entries of eight and of four values.
+// An entry of eight values.
 inline void set_eight(const int8_t (&entry)[8], int8_t* q) { __builtin_memcpy(q, entry, 8); }
-inline void set_four(const int8_t (&entry)[4], int8_t* q) { __builtin_memcpy(q, entry, 4); }
 
 // The four scales or signs of a group of 32 in one word, as IQ2_XXS and IQ3_XXS have them.
 inline float packed_scale(uint32_t word) { return 0.5f + static_cast<float>(word >> 28); }
@@ -192,25 +191,9 @@ struct IQ3_XXS {
       set_scales(d * packed_scale(word) * 0.5f, 2 * g, 2 * g + 2, out);
       unpack_signs(word, signs + 4 * g);
     }
-    for (int i = 0; i < 64; ++i) set_four(kCodebookIq3Xxs.values[unit[2 + i]], out->q + 4 * i);
+    for (int c = 0; c < 4; ++c)
+      store(out->q + 64 * c, look_up4(kCodebookIq3Xxs.values, unit + 2 + 16 * c, 0));
     set_signs(signs, out);
-  }
-};
-
-struct IQ3_S {
-  static constexpr DType kType = DType::IQ3_S;
-  static constexpr int kBlock = 256, kBytes = sizeof(BlockIQ3_S);
-  static void unpack(const uint8_t* unit, UnpackedUnit* out) {
-    const float d = half_to_float(load_u16(unit));
-    for (int g = 0; g < 8; ++g) {
-      const int nibble = unit[106 + g / 2] >> (g % 2 * 4) & 15;
-      set_scales(d * static_cast<float>(1 + 2 * nibble), 2 * g, 2 * g + 2, out);
-    }
-    for (int i = 0; i < 64; ++i) {
-      const int place = unit[2 + i] | (unit[66 + i / 8] >> i % 8 & 1) << 8;
-      set_four(kCodebookIq3S.values[place], out->q + 4 * i);
-    }
-    set_signs(unit + 74, out);
   }
 };
 

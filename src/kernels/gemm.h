@@ -61,7 +61,7 @@ class GemmScratch {
 // from its first product to its last: its bits depend on its row and its column alone, not on the
 // number of workers, nor on the sizes of the matrices, nor on what else is computed. With
 // `accumulate` the blocks are added to what was there, in turn. Not a number and infinities travel
-// as IEEE 754 has it. BF16: where the table is named avx512bf16, subnormal numbers count as zero.
+// as IEEE 754 has it. BF16: in the tables avx512bf16 and amx subnormal numbers count as zero.
 void gemm(const KernelTable& table, Workers& workers, const GemmScratch& scratch,
           std::span<const Gemm> products);
 

@@ -64,14 +64,19 @@ foreach(source ${isa_sources})
 endforeach()
 
 file(GLOB kernel_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/kernels/*.cpp)
-list(FILTER kernel_sources EXCLUDE REGEX "_(test|fuzz)\\.cpp$")
+list(FILTER kernel_sources EXCLUDE REGEX "_(test|testing|fuzz)\\.cpp$")
 add_library(issun_kernels STATIC ${kernel_sources} ${isa_objects})
 target_link_libraries(issun_kernels PUBLIC issun_flags issun_tensor)
 target_compile_options(issun_kernels PRIVATE -fno-exceptions)
 target_compile_definitions(issun_kernels PRIVATE ${isa_machine})
 issun_folder(kernels LINK issun_tensor)
-set_source_files_properties(${CMAKE_SOURCE_DIR}/src/kernels/tiles_test.cpp PROPERTIES
-  COMPILE_OPTIONS "-Wno-unused-function;-Wno-shadow" SKIP_UNITY_BUILD_INCLUSION ON)
+if(ISSUN_TESTS)
+  # Tiles in plain C++, for the tests of what uses tiles.
+  add_library(issun_plain_tiles STATIC ${CMAKE_SOURCE_DIR}/src/kernels/tiles_testing.cpp)
+  target_link_libraries(issun_plain_tiles PUBLIC issun_kernels)
+  target_compile_options(issun_plain_tiles PRIVATE -O2 -Wno-unused-function -Wno-shadow)
+  target_link_libraries(test_kernels PRIVATE issun_plain_tiles)
+endif()
 
 if(ISSUN_TESTS)
   add_test(NAME house.symbols COMMAND ${CMAKE_SOURCE_DIR}/scripts/check_symbols.sh $<TARGET_FILE:issun_kernels> ${CMAKE_NM})

@@ -10,7 +10,7 @@ namespace issun::kernels {
 
 constexpr int kTypes = 48;       // tables are indexed by the DType id, which is smaller
 constexpr int kQ8Columns = 256;  // columns of one Q8Block
-constexpr int64_t kScratchBytes = 256
+constexpr int64_t kScratchBytes = 320
                                   << 10;  // what any kernel may use, per worker, 64-byte aligned
 
 // 256 activations as 8-bit integers in groups of 64. The scales of the groups are whole multiples
@@ -35,11 +35,15 @@ struct alignas(64) Q8Block {
 // What sums of a unit in 32 bits have room for: see dot_integer_scales.
 constexpr int kMostFactor = 63;
 
-// Activations for tiles: a row rounded to bf16, and in a second plane what that took away, also
-// rounded; both filled up with zeros to whole lines of tiles. Between rows lies one cache line
-// more, since rows that are 4 KiB apart would all meet in one set of the first cache.
-constexpr int64_t brain_plane_bytes(int64_t columns) { return (columns + 31) / 32 * 64; }
-constexpr int64_t brain_row_bytes(int64_t columns) { return 2 * brain_plane_bytes(columns) + 64; }
+// Activations for tiles: rows rounded to bf16, and in a second plane what that took away, also
+// rounded. They lie in blocks of kBrainColumns columns, the two planes of a block one after the
+// other, each with all rows of that block: what a product reads at a time lies together, in few
+// pages. The last block is filled up with zeros to whole lines of tiles.
+constexpr int kBrainColumns = 256;
+constexpr int64_t kBrainStride = 2 * kBrainColumns + 64;  // from row to row: else in few sets of L1
+constexpr int64_t brain_row_bytes(int64_t columns) {
+  return (columns + kBrainColumns - 1) / kBrainColumns * 2 * kBrainStride;
+}
 
 // out[t * out_stride + r] = weights row r . activations row t, for r in [row_begin, row_end), all
 // t. Activations are Q8Blocks for the q8 kernels, floats for the f32 kernels and planes of bf16 for
@@ -50,6 +54,7 @@ struct LinearTask {
   int columns;                // a multiple of the format's block
   const void* activations;    // 64-byte aligned but for floats
   int64_t activation_stride;  // bytes from token to token
+  int64_t plane_stride;       // of planes of bf16: bytes from plane to plane
   int tokens;
   float* out;
   int64_t out_stride;  // floats from token to token
@@ -193,8 +198,8 @@ struct AdamwStep {
 struct TileKernels {
   const char* name;
   int least_tokens;  // from so many on they are the faster ones
-  // (columns) floats -> brain_row_bytes(columns) bytes.
-  void (*round_row)(const float* x, int columns, void* brains);
+  // (columns) floats -> their place in each plane, the first of which is `to`.
+  void (*round_row)(const float* x, int columns, void* to, int64_t plane_stride);
   // By weight type: weights as bf16, sums in F32. Blocks of integers meet the first plane of the
   // activations; floats both, and F16 as the sum of two bf16, so that nothing but the last of some
   // 16 bits is lost. nullptr where there is none.
@@ -203,10 +208,12 @@ struct TileKernels {
   // Exponentials and values are rounded to bf16, scores are right to some 16 bits.
   AttentionKernel attention;
   int64_t (*attention_scratch_bytes)(int key_width, int value_width);
+  int attention_rows;  // of queries that share one conversion of keys and values
 };
 
 struct KernelTable {
-  const char* name;  // as ISSUN_ISA spells it
+  const char* name;     // as ISSUN_ISA spells it
+  const char* vectors;  // of the table whose vectors these are: its own, unless tiles were added
 
   // (columns) floats -> Q8Blocks, ceil(columns / 256) of them.
   void (*quantise)(const float* x, int columns, void* q8);

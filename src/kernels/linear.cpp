@@ -34,6 +34,18 @@ LinearKernel kernel_for(const KernelTable& table, DType weights, ActivationForm 
   }
 }
 
+// Bytes from row to row of activations in a form.
+int64_t row_stride(ActivationForm form, const Matrix<const float>& rows) {
+  switch (form) {
+    case ActivationForm::Q8:
+      return q8_bytes(rows.columns);
+    case ActivationForm::Brains:
+      return kBrainStride;
+    default:
+      return rows.stride * static_cast<int64_t>(sizeof(float));
+  }
+}
+
 Job make_job(const KernelTable& table, const Activations& activations, const Product& product,
              bool exact, ProductFamily family, int workers) {
   const ActivationForm form = form_for(table, product.weights.type, exact, family);
@@ -48,13 +60,12 @@ Job make_job(const KernelTable& table, const Activations& activations, const Pro
   job.task.weights = product.weights.data;
   job.task.row_bytes = product.weights.row_bytes();
   job.task.columns = static_cast<int>(product.weights.columns());
-  const bool floats = form == ActivationForm::Floats;
-  job.task.activation_stride = floats
-                                   ? activations.rows.stride * static_cast<int64_t>(sizeof(float))
-                                   : prepared_bytes(form, activations.rows.columns);
-  job.task.activations =
-      (floats ? reinterpret_cast<const std::byte*>(activations.rows.data) : activations.prepared) +
-      product.first * job.task.activation_stride;
+  const std::byte* rows = form == ActivationForm::Floats
+                              ? reinterpret_cast<const std::byte*>(activations.rows.data)
+                              : activations.prepared;
+  job.task.activation_stride = row_stride(form, activations.rows);
+  job.task.plane_stride = activations.rows.rows * kBrainStride;
+  job.task.activations = rows + product.first * job.task.activation_stride;
   job.task.tokens = static_cast<int>(product.out.rows);
   job.task.out = product.out.data;
   job.task.out_stride = product.out.stride;
@@ -79,11 +90,6 @@ ActivationForm form_for(const KernelTable& table, DType weights, bool exact, Pro
   return table.dot_q8[type] != nullptr ? ActivationForm::Q8 : ActivationForm::Floats;
 }
 
-int64_t prepared_bytes(ActivationForm form, int64_t columns) {
-  CHECK_THAT(form != ActivationForm::Floats);
-  return form == ActivationForm::Q8 ? q8_bytes(columns) : brain_row_bytes(columns);
-}
-
 int64_t prepared_bytes(const KernelTable& table, int64_t columns) {
   return std::max(q8_bytes(columns), table.tiles != nullptr ? brain_row_bytes(columns) : 0);
 }
@@ -92,14 +98,24 @@ void prepare(const KernelTable& table, Workers& workers, ActivationForm form,
              Activations& activations) {
   if (form == ActivationForm::Floats || form == activations.form) return;
   CHECK_THAT(activations.form == ActivationForm::Floats);  // there is room for one form
-  const int64_t stride = prepared_bytes(form, activations.rows.columns);
-  const auto prepare_row = form == ActivationForm::Q8 ? table.quantise : table.tiles->round_row;
-  workers.for_each(activations.tokens(), 4, [&](int64_t begin, int64_t end, int) {
-    for (int64_t t = begin; t < end; ++t)
-      prepare_row(activations.rows.row(t), static_cast<int>(activations.rows.columns),
-                  activations.prepared + t * stride);
-  });
+  prepare_rows(table, workers, form, activations, 0, activations.rows.rows);
   activations.form = form;
+}
+
+void prepare_rows(const KernelTable& table, Workers& workers, ActivationForm form,
+                  const Activations& activations, int64_t first, int64_t end) {
+  const Matrix<const float>& rows = activations.rows;
+  const int columns = static_cast<int>(rows.columns);
+  const int64_t stride = row_stride(form, rows);
+  workers.for_each(end - first, 4, [&](int64_t from, int64_t to, int) {
+    for (int64_t t = first + from; t < first + to; ++t) {
+      std::byte* prepared = activations.prepared + t * stride;
+      if (form == ActivationForm::Q8)
+        table.quantise(rows.row(t), columns, prepared);
+      else
+        table.tiles->round_row(rows.row(t), columns, prepared, rows.rows * kBrainStride);
+    }
+  });
 }
 
 Result<LinearScratch> LinearScratch::create(int workers) {

@@ -26,16 +26,14 @@ ProductFamily family_for(const KernelTable& table, int64_t tokens);
 enum class ActivationForm { Floats, Q8, Brains };
 // Floats for weights that are F32, and for everything when `exact` asks for F32 throughout.
 ActivationForm form_for(const KernelTable& table, DType weights, bool exact, ProductFamily family);
-// Bytes of a prepared row: of a form other than Floats, and of the largest that a table has.
-int64_t prepared_bytes(ActivationForm form, int64_t columns);
+// Bytes of a prepared row, of the largest form that a table has.
 int64_t prepared_bytes(const KernelTable& table, int64_t columns);
 
 // The rows (tokens, columns) of activations that a product reads: always as floats, and in one
 // other form once prepare() has been called. Buffers belong to the caller.
 struct Activations {
   Matrix<const float> rows;  // (tokens, columns)
-  // (tokens, prepared_bytes(table, columns)), 64-byte aligned; room for it, or nullptr. Rows follow
-  // each other by the bytes of their form.
+  // tokens * prepared_bytes(table, columns), 64-byte aligned; room for it, or nullptr.
   std::byte* prepared = nullptr;
   ActivationForm form = ActivationForm::Floats;  // of what is prepared
   int tokens() const { return static_cast<int>(rows.rows); }
@@ -45,6 +43,9 @@ struct Activations {
 // serves all products that read the same rows.
 void prepare(const KernelTable& table, Workers& workers, ActivationForm form,
              Activations& activations);
+// The rows [first, end) of them alone, whatever has been prepared; the form is left as it is.
+void prepare_rows(const KernelTable& table, Workers& workers, ActivationForm form,
+                  const Activations& activations, int64_t first, int64_t end);
 
 // out(t, r) = weights row r . activations row first + t
 struct Product {

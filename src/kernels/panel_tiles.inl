@@ -1,5 +1,5 @@
 // Many tokens on tiles: rows of weights become bf16 once, in panels, and meet activations in bf16
-// (BrainRow in kernels.h).
+// (kBrainColumns in kernels.h).
 #pragma once
 
 #include "kernels/decode.inl"
@@ -10,24 +10,31 @@
 namespace issun::kernels {
 namespace {
 
-constexpr int kTilePanelDepth = 512;  // a plane of a panel, 32 KiB, stays in the first cache
-constexpr int kTileGroupRows = 128;   // whose sums stay in the second cache with the activations
-constexpr int kTileTokensAtOnce = 512;
+static_assert(kBrainColumns == kUnit);
+constexpr int kTileGroupRows = 128;     // whose sums stay in the second cache with the activations
+constexpr int kTileTokensAtOnce = 512;  // and the sums of so many tokens
 
 // Pairs of depths of 32 rows of weights; the second plane is what rounding took from the first.
 struct alignas(64) TilePanel {
-  uint8_t planes[2][kTilePanelDepth / 2][kTilePairBytes];
+  uint8_t planes[2][kUnit / 2][kTilePairBytes];
 };
 constexpr int kTileHalfBytes = 4 * kTileLines;  // of the pairs of 16 rows
 
-// What it takes to unpack 16 rows of 256 columns.
-template <class Shape>
+// Sums of kTileBlock rows, token after token: they are added to once in 256 columns, and rows of an
+// output would lie in a page each.
+struct TileSums {
+  alignas(64) float of[kTileGroupRows / kTileBlock][kTileTokensAtOnce][kTileBlock];
+};
 struct TileScratch {
+  TileSums sums;
   TilePanel tiles;
+};
+// And what it takes to unpack 16 rows of 256 columns.
+template <class Shape>
+struct TileScratchOf : TileScratch {
   Panel<Shape> panel;
 };
-struct TileScratchF32 {
-  TilePanel tiles;
+struct TileScratchF32 : TileScratch {
   alignas(64) float decoded[16][kUnit];
 };
 
@@ -58,11 +65,12 @@ ISSUN_SHARED void widen(const Panel<Shape>& panel, uint8_t* to) {
   }
 }
 
-// x less what is left of it in bf16.
+// x less what is left of it in bf16; nothing where that is infinite.
 inline F32x16 lost_in_bf16(F32x16 x) {
   uint16_t brain[16];
   store_bf16(brain, x);
-  return sub(x, load_bf16(brain));
+  const F32x16 rounded = load_bf16(brain);
+  return zero_where_below(splat(__FLT_MAX__), abs(rounded), sub(x, rounded));
 }
 
 // A format to the loops that all share. fill: 16 rows, of which `rows` are there, of `columns`
@@ -78,8 +86,8 @@ struct TileSource {
 template <class Shape>
 inline void fill_from(const PanelSource<Shape>& source, const uint8_t* units, int64_t stride,
                       int rows, int columns, uint8_t* to, void* memory) {
-  static_assert(sizeof(TileScratch<Shape>) <= kScratchBytes);
-  Panel<Shape>& panel = static_cast<TileScratch<Shape>*>(memory)->panel;
+  static_assert(sizeof(TileScratchOf<Shape>) <= kScratchBytes);
+  Panel<Shape>& panel = static_cast<TileScratchOf<Shape>*>(memory)->panel;
   source.unpack(units, stride, rows, columns, 0, panel);
   widen(panel, to);
 }
@@ -124,65 +132,79 @@ constexpr TileSource tile_source() {
 template <class Format>
 constexpr TileSource kTileSource = tile_source<Format>();
 
-// 32 rows, of which `rows` are there, of `columns` columns, into a panel.
+// 256 columns of 32 rows, of which `rows` are there, as a panel.
 inline void fill_panel(const TileSource& source, const uint8_t* from, int64_t row_bytes, int rows,
-                       int columns, TilePanel& tiles) {
-  for (int c = 0; c < columns; c += kUnit, from += source.unit_bytes)
-    for (int r = 0; r < rows; r += kTileLines) {
-      const int some = rows - r < kTileLines ? rows - r : kTileLines;
-      source.fill(from + r * row_bytes, row_bytes, some, columns - c < kUnit ? columns - c : kUnit,
-                  tiles.planes[0][c / 2] + r / kTileLines * kTileHalfBytes, &tiles);
-    }
+                       int columns, TileScratch& scratch) {
+  for (int r = 0; r < rows; r += kTileLines) {
+    const int some = rows - r < kTileLines ? rows - r : kTileLines;
+    source.fill(from + r * row_bytes, row_bytes, some, columns,
+                scratch.tiles.planes[0][0] + r / kTileLines * kTileHalfBytes, &scratch);
+  }
 }
 
-// A panel from column c on times tokens, added to what is in `out` unless c is 0.
+// A panel of `rows` rows and `columns` columns times `tokens` rows of block `b` of the activations.
 inline void multiply_panel(TileUse& use, const LinearTask& task, const TileSource& source,
-                           const TilePanel& tiles, int64_t row, int rows, int c, int columns,
-                           int token, int tokens) {
+                           const TilePanel& tiles, int rows, int columns, int b, int token,
+                           int tokens, float (*sums)[kTileBlock]) {
   TileBlock block{};
   block.a_stride = task.activation_stride;
   block.columns = rows;
   block.steps = (columns + kTileDepth - 1) / kTileDepth, block.pairs = kTileDepth / 2;
-  block.out_stride = task.out_stride;
-  for (int t = token; t < token + tokens; t += kTileBlock) {
-    const int left = token + tokens - t;
-    const char* first =
-        static_cast<const char*>(task.activations) + t * task.activation_stride + 2 * c;
-    block.rows = left < kTileBlock ? left : kTileBlock;
-    block.out = task.out + t * task.out_stride + row;
+  block.out_stride = kTileBlock;
+  const char* activations = static_cast<const char*>(task.activations) + 2 * b * task.plane_stride +
+                            token * task.activation_stride;
+  for (int t = 0; t < tokens; t += kTileBlock) {
+    const char* first = activations + t * task.activation_stride;
+    block.rows = tokens - t < kTileBlock ? tokens - t : kTileBlock;
+    block.out = sums[t];
     block.a = first, block.b = tiles.planes[0];
-    block.add = c > 0;
-    block.ahead = left > kTileBlock ? kTileBlock * task.activation_stride : 0;
+    block.add = b > 0;
+    block.ahead = tokens - t > kTileBlock ? kTileBlock * task.activation_stride : 0;
     multiply(use, block);
     block.ahead = 0, block.add = true;
     if (source.second_plane) block.b = tiles.planes[1], multiply(use, block);
     if (source.exact_activations) {
-      block.a = first + brain_plane_bytes(task.columns), block.b = tiles.planes[0];
+      block.a = first + task.plane_stride, block.b = tiles.planes[0];
       multiply(use, block);
     }
   }
 }
 
+// Sums of the rows from `row` on to their places.
+inline void store_sums(const TileSums& sums, const LinearTask& task, int64_t row, int rows,
+                       int token, int tokens) {
+  for (int t = 0; t < tokens; ++t)
+    for (int r = 0; r < rows; r += 16) {
+      float* out = task.out + (token + t) * task.out_stride + row + r;
+      const F32x16 lanes = load(sums.of[r / kTileBlock][t] + r % kTileBlock);
+      if (rows - r >= 16)
+        store(out, lanes);
+      else
+        store_first(out, lanes, rows - r);
+    }
+}
+
 ISSUN_SHARED void panel_tiles_rows(const LinearTask& task, const TileSource& source,
-                                   int64_t row_begin, int64_t row_end, void* scratch) {
-  auto& tiles = *static_cast<TilePanel*>(scratch);  // the first of every kind of scratch
+                                   int64_t row_begin, int64_t row_end, void* memory) {
+  auto& scratch = *static_cast<TileScratch*>(memory);
   TileUse use;
   for (int token = 0; token < task.tokens; token += kTileTokensAtOnce) {
     const int left = task.tokens - token;
     const int tokens = left < kTileTokensAtOnce ? left : kTileTokensAtOnce;
-    for (int64_t group = row_begin; group < row_end; group += kTileGroupRows) {
-      const int64_t end = row_end - group < kTileGroupRows ? row_end : group + kTileGroupRows;
-      for (int c = 0; c < task.columns; c += kTilePanelDepth)
-        for (int64_t row = group; row < end; row += kTileBlock) {
-          const int rows = end - row < kTileBlock ? static_cast<int>(end - row) : kTileBlock;
-          const int columns =
-              task.columns - c < kTilePanelDepth ? task.columns - c : kTilePanelDepth;
-          const uint8_t* from = static_cast<const uint8_t*>(task.weights) + row * task.row_bytes;
-          if (c == 0) touch(from, rows * task.row_bytes);
-          fill_panel(source, from + c / kUnit * source.unit_bytes, task.row_bytes, rows, columns,
-                     tiles);
-          multiply_panel(use, task, source, tiles, row, rows, c, columns, token, tokens);
+    for (int64_t row = row_begin; row < row_end; row += kTileGroupRows) {
+      const int rows =
+          row_end - row < kTileGroupRows ? static_cast<int>(row_end - row) : kTileGroupRows;
+      const uint8_t* from = static_cast<const uint8_t*>(task.weights) + row * task.row_bytes;
+      touch(from, rows * task.row_bytes);
+      for (int c = 0; c < task.columns; c += kUnit, from += source.unit_bytes)
+        for (int r = 0; r < rows; r += kTileBlock) {
+          const int some = rows - r < kTileBlock ? rows - r : kTileBlock;
+          const int columns = task.columns - c < kUnit ? task.columns - c : kUnit;
+          fill_panel(source, from + r * task.row_bytes, task.row_bytes, some, columns, scratch);
+          multiply_panel(use, task, source, scratch.tiles, some, columns, c / kUnit, token, tokens,
+                         scratch.sums.of[r / kTileBlock]);
         }
+      store_sums(scratch.sums, task, row, rows, token, tokens);
     }
   }
 }
@@ -192,14 +214,19 @@ void panel_tiles(const LinearTask* task, int64_t row_begin, int64_t row_end, voi
   panel_tiles_rows(*task, kTileSource<Format>, row_begin, row_end, scratch);
 }
 
-void round_row(const float* x, int columns, void* to) {
-  auto* high = static_cast<uint16_t*>(to);
-  auto* low = high + brain_plane_bytes(columns) / 2;
-  for (int c = 0; c < brain_plane_bytes(columns) / 2; c += 16) {
-    const int n = columns - c;
-    const F32x16 values = n >= 16 ? load(x + c) : n > 0 ? load_first(x + c, n) : zero_f32();
-    store_bf16(high + c, values);
-    store_bf16(low + c, lost_in_bf16(values));
+void round_row(const float* x, int columns, void* to, int64_t plane_stride) {
+  for (int first = 0; first < columns; first += kBrainColumns) {
+    auto* high = reinterpret_cast<uint16_t*>(static_cast<char*>(to) +
+                                             first / kBrainColumns * 2 * plane_stride);
+    auto* low = reinterpret_cast<uint16_t*>(reinterpret_cast<char*>(high) + plane_stride);
+    const int lines = (columns - first + kTileDepth - 1) & -kTileDepth;
+    for (int c = 0; c < kBrainColumns && c < lines; c += 16) {
+      const int n = columns - first - c;
+      const float* from = x + first + c;
+      const F32x16 values = n >= 16 ? load(from) : n > 0 ? load_first(from, n) : zero_f32();
+      store_bf16(high + c, values);
+      store_bf16(low + c, lost_in_bf16(values));
+    }
   }
 }
 

@@ -22,73 +22,105 @@ struct FloatSums {
   F32x16 even[kTokens], odd[kTokens];
 };
 
-// sums += row . tokens over `columns` columns.
-template <class Format, int kTokens>
-__attribute__((always_inline)) inline void dot_floats(const uint8_t* row,
+// sums += rows . tokens over `columns` columns.
+template <class Format, int kRows, int kTokens>
+__attribute__((always_inline)) inline void dot_floats(const uint8_t* const (&rows)[kRows],
                                                       const float* const (&tokens)[kTokens],
-                                                      int columns, FloatSums<kTokens>& sums) {
+                                                      int columns,
+                                                      FloatSums<kTokens> (&sums)[kRows]) {
   int c = 0;
   for (; c + 32 <= columns; c += 32) {
-    const F32x16 first = Format::load16(row + c * Format::kBytes);
-    const F32x16 second = Format::load16(row + (c + 16) * Format::kBytes);
-    for (int t = 0; t < kTokens; ++t) {
-      sums.even[t] = fma(first, load(tokens[t] + c), sums.even[t]);
-      sums.odd[t] = fma(second, load(tokens[t] + c + 16), sums.odd[t]);
+    F32x16 first[kTokens], second[kTokens];
+    for (int t = 0; t < kTokens; ++t)
+      first[t] = load(tokens[t] + c), second[t] = load(tokens[t] + c + 16);
+    for (int r = 0; r < kRows; ++r) {
+      const F32x16 low = Format::load16(rows[r] + c * Format::kBytes);
+      const F32x16 high = Format::load16(rows[r] + (c + 16) * Format::kBytes);
+      for (int t = 0; t < kTokens; ++t) {
+        sums[r].even[t] = fma(low, first[t], sums[r].even[t]);
+        sums[r].odd[t] = fma(high, second[t], sums[r].odd[t]);
+      }
     }
   }
   for (; c < columns; c += 16) {
     const int n = columns - c < 16 ? columns - c : 16;
-    uint8_t tail[16 * Format::kBytes] = {};
-    __builtin_memcpy(tail, row + c * Format::kBytes, static_cast<size_t>(n * Format::kBytes));
-    const F32x16 w = Format::load16(tail);
-    for (int t = 0; t < kTokens; ++t)
-      sums.even[t] = fma(w, load_first(tokens[t] + c, n), sums.even[t]);
+    for (int r = 0; r < kRows; ++r) {
+      uint8_t tail[16 * Format::kBytes] = {};
+      __builtin_memcpy(tail, rows[r] + c * Format::kBytes, static_cast<size_t>(n * Format::kBytes));
+      const F32x16 w = Format::load16(tail);
+      for (int t = 0; t < kTokens; ++t)
+        sums[r].even[t] = fma(w, load_first(tokens[t] + c, n), sums[r].even[t]);
+    }
   }
 }
 
 // Rows of floats, read in place.
 template <class Format>
 struct FloatRows {
-  template <int kTokens>
-  __attribute__((always_inline)) void dot(const uint8_t* row, const float* const (&tokens)[kTokens],
-                                          int columns, FloatSums<kTokens>& sums) const {
-    dot_floats<Format, kTokens>(row, tokens, columns, sums);
+  static constexpr int kStreams = kDotStreams;  // for one token
+  template <int kRows, int kTokens>
+  __attribute__((always_inline)) void dot(const uint8_t* const (&rows)[kRows],
+                                          const float* const (&tokens)[kTokens], int columns,
+                                          FloatSums<kTokens> (&sums)[kRows]) const {
+    dot_floats<Format, kRows, kTokens>(rows, tokens, columns, sums);
   }
 };
 
 // Rows of blocks, 256 weights decoded at a time.
 struct DecodedRows {
   const Decoder& format;
-  template <int kTokens>
-  __attribute__((always_inline)) void dot(const uint8_t* row, const float* const (&first)[kTokens],
-                                          int columns, FloatSums<kTokens>& sums) const {
+  static constexpr int kStreams = 1;
+  template <int kRows, int kTokens>
+  __attribute__((always_inline)) void dot(const uint8_t* const (&rows)[kRows],
+                                          const float* const (&first)[kTokens], int columns,
+                                          FloatSums<kTokens> (&sums)[kRows]) const {
+    static_assert(kRows == 1);
     alignas(64) float decoded[kUnit];
+    const uint8_t* row = rows[0];
+    const uint8_t* const decoded_rows[1] = {bytes_of(decoded)};
     const float* tokens[kTokens];
     for (int t = 0; t < kTokens; ++t) tokens[t] = first[t];
     for (int c = 0; c < columns; c += kUnit, row += format.unit_bytes) {
       const int some = columns - c < kUnit ? columns - c : kUnit;
       format.decode(row, some, decoded);
-      dot_floats<F32, kTokens>(bytes_of(decoded), tokens, some, sums);
+      dot_floats<F32, 1, kTokens>(decoded_rows, tokens, some, sums);
       for (int t = 0; t < kTokens; ++t) tokens[t] += some;
     }
   }
 };
 
+// kStreams rows at a time, as dot_q8_rows has them.
+template <int kTokens, int kStreams, class Rows>
+void dot_f32_streams(const LinearTask& task, const Rows& rows, int64_t first_row,
+                     int64_t rows_apart, int64_t count, int token) {
+  for (int64_t r = first_row; r < first_row + count; ++r) {
+    const uint8_t* row[kStreams];
+    const float* tokens[kTokens];
+    FloatSums<kTokens> sums[kStreams];
+    for (int t = 0; t < kTokens; ++t) tokens[t] = float_row(task, token + t);
+    for (int s = 0; s < kStreams; ++s) {
+      row[s] = static_cast<const uint8_t*>(task.weights) + (r + s * rows_apart) * task.row_bytes;
+      for (int t = 0; t < kTokens; ++t) sums[s].even[t] = sums[s].odd[t] = zero_f32();
+    }
+    rows.dot(row, tokens, task.columns, sums);
+    for (int s = 0; s < kStreams; ++s)
+      for (int t = 0; t < kTokens; ++t)
+        task.out[(token + t) * task.out_stride + r + s * rows_apart] =
+            sum(add(sums[s].even[t], sums[s].odd[t]));
+  }
+}
+
 template <int kTokens, class Rows>
 void dot_f32_tokens(const LinearTask& task, const Rows& rows, int64_t row_begin, int64_t row_end,
                     int token) {
-  for (int64_t r = row_begin; r < row_end; ++r) {
-    const auto* row = static_cast<const uint8_t*>(task.weights) + r * task.row_bytes;
-    const float* tokens[kTokens];
-    FloatSums<kTokens> sums;
-    for (int t = 0; t < kTokens; ++t) {
-      tokens[t] = float_row(task, token + t);
-      sums.even[t] = sums.odd[t] = zero_f32();
-    }
-    rows.dot(row, tokens, task.columns, sums);
-    for (int t = 0; t < kTokens; ++t)
-      task.out[(token + t) * task.out_stride + r] = sum(add(sums.even[t], sums.odd[t]));
+  constexpr int kStreams = kTokens == 1 ? Rows::kStreams : 1;
+  int64_t done = row_begin;
+  if constexpr (kStreams > 1) {
+    const int64_t apart = (row_end - row_begin) / kStreams;
+    dot_f32_streams<kTokens, kStreams>(task, rows, row_begin, apart, apart, token);
+    done += kStreams * apart;
   }
+  dot_f32_streams<kTokens, 1>(task, rows, done, 0, row_end - done, token);
 }
 
 template <class Rows>

@@ -23,7 +23,7 @@ namespace {
 
 // Instructions for products of bytes make no difference here.
 const SearchTable* searches_for(const KernelTable& kernels) {
-  [[maybe_unused]] const std::string_view name = kernels.name;
+  [[maybe_unused]] const std::string_view name = kernels.vectors;
 #ifdef ISSUN_X86
   if (name.starts_with("avx512")) return &kSearchesAvx512;
   if (name.starts_with("avx2")) return &kSearchesAvx2;

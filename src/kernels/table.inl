@@ -56,7 +56,7 @@ constexpr void enter_gemm(KernelTable& table, GemmPrecision precision) {
 
 constexpr KernelTable make_table(const char* name) {
   KernelTable table{};
-  table.name = name;
+  table.name = table.vectors = name;
   table.quantise = quantise;
   enter_floats<F32>(table);
   enter_floats<F16>(table);
@@ -69,6 +69,7 @@ constexpr KernelTable make_table(const char* name) {
   enter_blocks<MXFP4>(table);
   enter_blocks<IQ4_NL>(table);
   enter_blocks<IQ4_XS>(table);
+  enter_blocks<IQ3_S>(table);
   enter_blocks<Q2_K>(table);
   enter_blocks<Q3_K>(table);
   enter_blocks<Q4_K>(table);
@@ -80,7 +81,6 @@ constexpr KernelTable make_table(const char* name) {
   enter_unpacked<TQ2_0>(table);
   enter_unpacked<NVFP4>(table);
   enter_unpacked<IQ3_XXS>(table);
-  enter_unpacked<IQ3_S>(table);
   enter_unpacked<IQ2_XXS>(table);
   enter_unpacked<IQ2_XS>(table);
   enter_unpacked<IQ2_S>(table);

@@ -21,6 +21,7 @@ constexpr TileKernels make_tile_kernels(const char* name, int least_tokens) {
   kernels.gemm_tile = gemm_tile_on_tiles;
   kernels.attention = attention_on_tiles;
   kernels.attention_scratch_bytes = attention_on_tiles_scratch_bytes;
+  kernels.attention_rows = kTileQueryRows;
   enter_tiles<F16>(kernels);
   enter_tiles<BF16>(kernels);
   enter_tiles<Q8_0>(kernels);

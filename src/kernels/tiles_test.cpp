@@ -5,11 +5,8 @@
 
 #include "kernels/attention_testing.h"
 #include "kernels/gemm.h"
+#include "kernels/tiles_testing.h"
 #include "make_workers.h"
-#include "simd/scalar.h"
-#include "simd/tiles_plain.h"
-
-#include "kernels/tiles_table.inl"
 
 using namespace issun;
 using namespace issun::kernels;
@@ -17,16 +14,9 @@ using namespace issun::kernels::testing;
 
 namespace {
 
-constinit const TileKernels kPlainTiles = make_tile_kernels("plain tiles", 1);
-
 std::vector<const KernelTable*> tables_with_tiles() {
-  static const KernelTable plain = [] {
-    const KernelTable* scalar = available_kernels().front();
-    REQUIRE(std::string(scalar->name) == "scalar");
-    return with_tiles(*scalar, kPlainTiles);
-  }();
-  std::vector<const KernelTable*> tables = {&plain};
-  for (const KernelTable* table : available_kernels())
+  std::vector<const KernelTable*> tables;
+  for (const KernelTable* table : kernels_and_plain_tiles())
     if (table->tiles != nullptr) tables.push_back(table);
   return tables;
 }
@@ -40,8 +30,11 @@ struct Rows {
         tokens(token_count),
         columns(column_count) {
     prepared = std::move(*AlignedBuffer::create(brain_row_bytes(columns) * tokens));
-    for (int t = 0; t < tokens; ++t)
-      table.tiles->round_row(row(t), columns, prepared.data() + brain_row_bytes(columns) * t);
+    for (int t = 0; t < tokens; ++t) round(table, t);
+  }
+  int64_t plane() const { return tokens * kBrainStride; }
+  void round(const KernelTable& table, int t) {
+    table.tiles->round_row(row(t), columns, prepared.data() + kBrainStride * t, plane());
   }
   const float* row(int t) const { return x.data() + int64_t{t} * columns; }
 };
@@ -54,7 +47,8 @@ void multiply_rows(const KernelTable& table, const Weights& weights, const Rows&
   task.weights = weights.data();
   task.row_bytes = row_bytes(weights.type, weights.columns);
   task.columns = weights.columns;
-  task.activation_stride = brain_row_bytes(weights.columns);
+  task.activation_stride = kBrainStride;
+  task.plane_stride = rows.plane();
   task.activations = rows.prepared.data() + first * task.activation_stride;
   task.tokens = last - first;
   task.out = out;
@@ -120,14 +114,44 @@ TEST_CASE("The bits of a product on tiles do not depend on the rows and tokens b
     }
 }
 
+TEST_CASE("Products of some rows of the activations, prepared in pieces, are those of all") {
+  std::mt19937 random(76);
+  constexpr int kTokens = 40, kColumns = 544, kRows = 70, kFirst = 11, kCount = 18;
+  const Weights weights = random_weights(DType::Q8_0, kRows, kColumns, random);
+  const std::vector<float> x = random_floats(int64_t{kTokens} * kColumns, random);
+  const auto pool = make_workers(2);
+  const LinearScratch scratch = std::move(*LinearScratch::create(2));
+  for (const KernelTable* table : tables_with_tiles()) {
+    const auto prepared = AlignedBuffer::create(prepared_bytes(*table, kColumns) * kTokens);
+    Activations activations;
+    activations.rows = Matrix<const float>(x.data(), kTokens, kColumns);
+    activations.prepared = prepared->data();
+    const ActivationForm form = form_for(*table, weights.type, false, ProductFamily::Tiles);
+    prepare_rows(*table, *pool, form, activations, 25, kTokens);
+    prepare_rows(*table, *pool, form, activations, 0, 25);
+    activations.form = form;
+    std::vector<float> all(kTokens * kRows, NAN), some(kCount * kRows, NAN);
+    const Product whole{weights.tensor(), {all.data(), kTokens, kRows}};
+    const Product part{weights.tensor(), {some.data(), kCount, kRows}, kFirst};
+    linear(*table, *pool, scratch, activations, {&whole, 1}, false, ProductFamily::Tiles);
+    linear(*table, *pool, scratch, activations, {&part, 1}, false, ProductFamily::Tiles);
+    CHECK(std::equal(some.begin(), some.end(), all.begin() + kFirst * kRows));
+    for (int t = 0; t < kTokens; ++t)
+      for (int r = 0; r < kRows; ++r) {
+        const Exact exact = dot_exactly(weights.row(r), x.data() + t * kColumns, kColumns);
+        REQUIRE(std::fabs(double{all[static_cast<size_t>(t * kRows + r)]} - exact.value) <=
+                tolerance(weights.type, exact, kColumns));
+      }
+  }
+}
+
 TEST_CASE("Not a number stays one on tiles, and in its row of activations alone") {
   std::mt19937 random(73);
   for (const KernelTable* table : tables_with_tiles()) {
     const Weights weights = random_weights(DType::Q4_0, 20, 64, random);
     Rows x(*table, 3, 64, random);
     x.x[64 + 5] = NAN;
-    for (int t = 0; t < 3; ++t)
-      table->tiles->round_row(x.row(t), 64, x.prepared.data() + brain_row_bytes(64) * t);
+    x.round(*table, 1);
     std::vector<float> out(60, 0.0f);
     multiply_rows(*table, weights, x, 0, 20, 0, 3, out.data());
     for (int i = 0; i < 60; ++i) CHECK(std::isnan(out[static_cast<size_t>(i)]) == (i / 20 == 1));

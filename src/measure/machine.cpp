@@ -85,7 +85,7 @@ Result<MachinePeaks> measure_now(Workers& workers, const kernels::KernelTable& k
   MachinePeaks peaks;
   peaks.threads = workers.count();
   peaks.read_bytes_per_second = TRY(read_bandwidth(workers, effort));
-  const PeakLoop f32 = f32_peak_loop(kernels.name), int8 = int8_peak_loop(kernels.name);
+  const PeakLoop f32 = f32_peak_loop(kernels.vectors), int8 = int8_peak_loop(kernels.vectors);
   peaks.f32_operations_per_second = arithmetic_rate(workers, f32, effort);
   peaks.int8_operations_per_second = arithmetic_rate(workers, int8, effort);
   peaks.f32_instruction = text_or_unavailable(f32.instruction);

@@ -6,6 +6,7 @@
 
 #include "gguf/pack.h"
 #include "kernels/dispatch.h"
+#include "kernels/tiles_testing.h"
 #include "make_workers.h"
 #include "model/forward.h"
 #include "model/made_up.h"
@@ -373,7 +374,7 @@ TEST_CASE("An expert that is missing, or whose bias stands twice, is refused by 
 
 TEST_CASE("The company in which a token visits an expert changes no bit of it") {
   const MadeUpModel model(facts_with_experts());
-  for (const kernels::KernelTable* kernels : kernels::available_kernels()) {
+  for (const kernels::KernelTable* kernels : kernels::testing::kernels_and_plain_tiles()) {
     CAPTURE(kernels->name);
     const int many = kernels->dot_tokens + 1;  // the fewest that take the kernels for many
     if (kTokens / 2 < many) continue;

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "kernels/dispatch.h"
+#include "kernels/tiles_testing.h"
 #include "make_workers.h"
 #include "model/model.h"
 #include "model/testing.h"
@@ -107,7 +108,7 @@ TEST_CASE(
   const auto model = *Model::open(stories());
   const auto tokens = some_tokens(90, model->config.vocabulary_size);
   const auto oracle = logits(*model, tokens, {.kernels = kernels::available_kernels().front()});
-  for (const kernels::KernelTable* table : kernels::available_kernels()) {
+  for (const kernels::KernelTable* table : kernels::testing::kernels_and_plain_tiles()) {
     CAPTURE(table->name);
     for (const int rows : {512, 33, 1}) {
       CHECK(nmse(logits(*model, tokens, {.kernels = table, .rows = rows}), oracle) < 1e-10);
@@ -118,7 +119,7 @@ TEST_CASE(
 TEST_CASE("The number of threads changes no bit") {
   const auto model = *Model::open(stories());
   const auto tokens = some_tokens(70, model->config.vocabulary_size);
-  for (const kernels::KernelTable* table : kernels::available_kernels()) {
+  for (const kernels::KernelTable* table : kernels::testing::kernels_and_plain_tiles()) {
     for (const int rows : {64, 1}) {
       const auto one = logits(*model, tokens, {.kernels = table, .threads = 1, .rows = rows});
       for (const int threads : {2, 3}) {
@@ -131,7 +132,7 @@ TEST_CASE("The number of threads changes no bit") {
 TEST_CASE("How a prompt is cut into batches of the same family changes no bit") {
   const auto model = *Model::open(stories());
   const auto tokens = some_tokens(96, model->config.vocabulary_size);
-  for (const kernels::KernelTable* table : kernels::available_kernels()) {
+  for (const kernels::KernelTable* table : kernels::testing::kernels_and_plain_tiles()) {
     CAPTURE(table->name);
     const int panel = table->dot_tokens + 1;
     REQUIRE(96 % 48 == 0);
@@ -210,7 +211,7 @@ TEST_CASE(
   const std::pair<DType, double> limits[] = {
       {DType::F16, 1e-6},  {DType::BF16, 1e-4}, {DType::Q8_0, 1e-4}, {DType::Q5_1, 1e-2},
       {DType::Q5_0, 1e-2}, {DType::Q4_1, 3e-2}, {DType::Q4_0, 5e-2}, {DType::IQ4_NL, 5e-2}};
-  for (const kernels::KernelTable* table : kernels::available_kernels()) {
+  for (const kernels::KernelTable* table : kernels::testing::kernels_and_plain_tiles()) {
     const auto wide = logits(*model, tokens, {.kernels = table});
     for (const auto& [type, limit] : limits) {
       for (const bool rotate : {false, true}) {
@@ -241,7 +242,7 @@ TEST_CASE(
 TEST_CASE("Rows that are rotated but not rounded give nearly the same logits") {
   const auto model = *Model::open(stories());
   const auto tokens = some_tokens(90, model->config.vocabulary_size);
-  for (const kernels::KernelTable* table : kernels::available_kernels()) {
+  for (const kernels::KernelTable* table : kernels::testing::kernels_and_plain_tiles()) {
     CAPTURE(table->name);
     const auto plain = logits(*model, tokens, {.kernels = table});
     const auto rotated = logits(*model, tokens, {.kernels = table, .rotate = true});
@@ -271,7 +272,7 @@ TEST_CASE(
       while (*at == ',' || *at == '\n' || *at == ' ') ++at;
     }
     REQUIRE(tokens.size() * static_cast<size_t>(model->config.vocabulary_size) == golden.size());
-    for (const kernels::KernelTable* table : kernels::available_kernels()) {
+    for (const kernels::KernelTable* table : kernels::testing::kernels_and_plain_tiles()) {
       for (const int rows : {512, 1}) {
         CAPTURE(name);
         CAPTURE(table->name);

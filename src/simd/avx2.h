@@ -301,6 +301,19 @@ inline I8x64 look_up(const int8_t (&table)[16], U8x64 places) {
   const __m256i t = _mm256_broadcastsi128_si256(load16(table));
   return {_mm256_shuffle_epi8(t, places.lo), _mm256_shuffle_epi8(t, places.hi)};
 }
+inline __m256i half_look_up4(const int8_t (*table)[4], const uint8_t* low, int ninth) {
+  const __m256i bytes =
+      _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(low)));
+  const __m256i bits = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+  const __m256i above = _mm256_and_si256(_mm256_set1_epi32(ninth), bits);
+  const __m256i none = _mm256_cmpeq_epi32(above, _mm256_setzero_si256());
+  const __m256i high = _mm256_andnot_si256(none, _mm256_set1_epi32(256));
+  return _mm256_i32gather_epi32(reinterpret_cast<const int*>(table), _mm256_or_si256(bytes, high),
+                                4);
+}
+inline I8x64 look_up4(const int8_t (*table)[4], const uint8_t* low, uint16_t ninth) {
+  return {half_look_up4(table, low, int{ninth}), half_look_up4(table, low + 8, ninth >> 8)};
+}
 template <int k>
 inline U8x64 plus(U8x64 a) {
   const __m256i n = _mm256_set1_epi8(static_cast<char>(k));

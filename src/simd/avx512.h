@@ -232,6 +232,12 @@ inline I8x64 look_up(const int8_t (&table)[16], U8x64 places) {
   const __m128i t = _mm_loadu_si128(reinterpret_cast<const __m128i*>(table));
   return {_mm512_shuffle_epi8(_mm512_broadcast_i32x4(t), places.v)};
 }
+inline I8x64 look_up4(const int8_t (*table)[4], const uint8_t* low, uint16_t ninth) {
+  const __m512i bytes =
+      _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(low)));
+  const __m512i places = _mm512_mask_or_epi32(bytes, ninth, bytes, _mm512_set1_epi32(256));
+  return {_mm512_i32gather_epi32(places, table, 4)};
+}
 template <int k>
 inline U8x64 plus(U8x64 a) {
   return {_mm512_add_epi8(a.v, _mm512_set1_epi8(static_cast<char>(k)))};

@@ -96,6 +96,12 @@ inline I8x64 look_up(const int8_t (&table)[16], U8x64 places) {
   const I8x64 tables = SAME(vld1q_s8(table));
   return FOUR2(vqtbl1q_s8, tables, places);
 }
+inline I8x64 look_up4(const int8_t (*table)[4], const uint8_t* low, uint16_t ninth) {
+  int8_t entries[16][4];
+  for (int i = 0; i < 16; ++i)
+    __builtin_memcpy(entries[i], table[low[i] | (ninth >> i & 1) << 8], 4);
+  return load(entries[0]);
+}
 template <int k>
 inline U8x64 plus(U8x64 a) {
   return FOUR2(vaddq_u8, a, splat_bytes(k & 255));

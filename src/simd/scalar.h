@@ -367,6 +367,12 @@ inline I8x64 look_up(const int8_t (&table)[16], U8x64 places) {
   EACH(64, r.v[i] = table[places.v[i]])
   return r;
 }
+// Entries of four bytes at sixteen places of nine bits, the lower eight of which are bytes.
+inline I8x64 look_up4(const int8_t (*table)[4], const uint8_t* low, uint16_t ninth) {
+  I8x64 r;
+  EACH(64, r.v[i] = table[low[i / 4] | (ninth >> i / 4 & 1) << 8][i % 4])
+  return r;
+}
 // Each byte plus k, modulo 256.
 template <int k>
 inline U8x64 plus(U8x64 a) {

@@ -20,7 +20,7 @@ namespace {
 constexpr double kShareOfMemory = 0.9;
 
 bool has_bf16(const kernels::KernelTable& kernels) {
-  return std::string_view(kernels.name).find("bf16") != std::string_view::npos;
+  return std::string_view(kernels.vectors).find("bf16") != std::string_view::npos;
 }
 
 struct Reading {

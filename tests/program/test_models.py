@@ -34,7 +34,7 @@ class Models(ProgramTest):
 
     def test_an_answer_is_found_in_the_text_that_is_given(self):
         text = "Mira lives in Oslo. She has two cats. Her brother Jan sells old clocks."
-        self.assertIn("clocks", self.answer(f"{text}\n\nWhat does Jan sell?"))
+        self.assertIn("Oslo", self.answer(f"{text}\n\nWhere does Mira live?"))
 
     def test_the_mixture_writes_japanese_and_english(self):
         for prompt, ours in (("The old man looked at the sea", str.isascii),

@@ -43,7 +43,7 @@ Tile tile_of(const Pass& pass, int64_t tile) {
   int64_t first = 0;
   for (; first_tile[s + 1] <= tile; ++s) first += pass.batch.sequences[s].rows;
   const SequenceRows& sequence = pass.batch.sequences[s];
-  const int most = tile_tokens(pass.kernels);
+  const int most = pass.buffers.attention.piece_tokens;
   const int begin = static_cast<int>(tile - first_tile[s]) * most;
   return {sequence.table, first + begin, std::min(most, sequence.rows - begin)};
 }
@@ -129,8 +129,11 @@ void attend_tile(const Pass& pass, int l, const Tile& tile, int head, int worker
   task.positions = room.positions.data();
   task.out = room.out.data();
   task.out_stride = layer.value_width;
-  const bool on_tiles = !pass.exact && kernels::family_for(pass.kernels, pass.rows()) ==
-                                           kernels::ProductFamily::Tiles;
+  // Where what is attended meets weights in F32, attention is F32 as well.
+  const bool on_tiles =
+      kernels::form_for(pass.kernels, pass.layer_weights(l).attention.output.weight.type,
+                        pass.exact, kernels::family_for(pass.kernels, pass.rows())) ==
+      kernels::ActivationForm::Brains;
   (on_tiles ? pass.kernels.tiles->attention : pass.kernels.attention)(&task, room.scratch.data());
   const float* out = room.out.data();
   if (value_matrix != nullptr) {
@@ -152,7 +155,7 @@ void divide_into_tiles(const Pass& pass) {
   int64_t tiles = 0;
   for (size_t s = 0; s < pass.batch.sequences.size(); ++s) {
     first_tile[s] = tiles;
-    const int most = tile_tokens(pass.kernels);
+    const int most = pass.buffers.attention.piece_tokens;
     tiles += (pass.batch.sequences[s].rows + most - 1) / most;
   }
   first_tile[pass.batch.sequences.size()] = tiles;

@@ -132,7 +132,12 @@ void AttentionRooms::plan(Plan& plan) {
   plan.layout.add(&query_and_gate, 2 * rows * widths.gate);
   plan.layout.add(&first_tile, plan.options.max_sequences + 1);
   plan.widest_input(rows, widths.attended);
-  const int64_t tile = tile_tokens(plan.kernels) * widths.group;
+  if (plan.kernels.tiles != nullptr && !plan.options.exact) {
+    // Conversions count for more where products are faster: as many rows as share one, at most.
+    const int64_t most = plan.kernels.tiles->attention_rows / std::max<int64_t>(1, widths.group);
+    piece_tokens = static_cast<int>(std::clamp<int64_t>(most, kPieceTokens, 3 * kPieceTokens));
+  }
+  const int64_t tile = piece_tokens * widths.group;
   const int64_t pages = (plan.options.context + cache::kPageTokens - 1) / cache::kPageTokens;
   const int key_head = static_cast<int>(widths.key_head);
   const int value_head = static_cast<int>(widths.value_head);

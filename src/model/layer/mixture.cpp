@@ -135,11 +135,8 @@ void multiply(const Pass& pass, const MixtureWeights& weights, std::span<const i
           kernels::form_for(pass.kernels, matrix_of(e, product).type, pass.exact, family);
       if (form == kernels::ActivationForm::Floats || form == activations.form) continue;
       each_run(experts, ends, [&](int64_t first, int64_t end) {
-        kernels::Activations run;
-        run.rows = {in.row(first), end - first, in.columns, in.stride};
-        run.prepared = activations.prepared + first * kernels::prepared_bytes(form, in.columns);
         const Timed timed(pass.profile, Step::Rounding);
-        kernels::prepare(pass.kernels, pass.workers, form, run);
+        kernels::prepare_rows(pass.kernels, pass.workers, form, activations, first, end);
       });
       activations.form = form;
     }
