@@ -21,6 +21,10 @@ std::vector<const KernelTable*> tables_with_tiles() {
   return tables;
 }
 
+struct Sizes {
+  int rows, columns, tokens;
+};
+
 struct Rows {
   AlignedBuffer prepared;
   std::vector<float> x;
@@ -75,8 +79,8 @@ TEST_CASE("Products on tiles are right for all types, sizes and numbers of token
         continue;
       }
       const int block = facts(type).block;
-      for (const auto [rows, columns, tokens] :
-           {std::array{70, 768, 45}, std::array{7, 256, 1}, std::array{33, 1280, 17}}) {
+      for (const Sizes& s : {Sizes{70, 768, 45}, Sizes{7, 256, 1}, Sizes{33, 1280, 17}}) {
+        const int rows = s.rows, columns = s.columns, tokens = s.tokens;
         const int width = block == 1 ? columns - 13 : block == 32 ? columns - 32 : columns;
         const Weights weights = random_weights(type, rows, width, random);
         const Rows x(*table, tokens, width, random);
