@@ -82,5 +82,5 @@ def how_many(m):
     return read(m, "answer_from_text", text, question, n if m.chance(0.5) else f"{n[0].upper() + n[1:]} {noun}.")
 
 
-TASKS = {"who_did": (who_did, 5)}
+TASKS = {"who_did": (who_did, 6)}
 ENGLISH_TASKS = {"how_many": (how_many, 2)}

@@ -141,6 +141,6 @@ def japanese_words(text):
     return JAPANESE_WORD.findall(text)
 
 
-TASKS = {"copy": (copy, 20), "repeat": (repeat, 3), "first_or_last": (first_or_last, 3),
-         "nth_sentence": (nth_sentence, 1), "letters": (letters, 1), "replace": (replace_word, 1.5)}
-ENGLISH_TASKS = {"case": (change_case, 1.5)}
+TASKS = {"copy": (copy, 15), "repeat": (repeat, 7), "first_or_last": (first_or_last, 7),
+         "nth_sentence": (nth_sentence, 3), "letters": (letters, 1), "replace": (replace_word, 1.5)}
+ENGLISH_TASKS = {"case": (change_case, 5)}

@@ -129,9 +129,9 @@ def run_on_all(m, functions):
     return talk
 
 
-DRILLS = ((facts, 1), (events, 2), (lists, 4.5), (copies, 0.7), (short_copies, 3), (parts, 1.2), (rearrangements, 2),
-          (conversions, 2), (scene_drill, 5), (scenes, 1.5),
-          (searches, 2), (quiz, 4))
+DRILLS = ((facts, 2), (events, 5), (lists, 3), (copies, 2), (short_copies, 3), (parts, 3), (rearrangements, 3.5),
+          (conversions, 2), (scene_drill, 4.5), (scenes, 2),
+          (searches, 2), (quiz, 3.5))
 
 
 def drill(m):

@@ -103,4 +103,4 @@ def more_slots(m):
     return slots
 
 
-TASKS = {"event": (event, 10), "card": (card, 3)}
+TASKS = {"event": (event, 22), "card": (card, 3)}

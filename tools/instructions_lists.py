@@ -110,7 +110,7 @@ def rearranged(m):
     """Reverse, number, bullets, lines, commas, one more, one less, the nth."""
     items = given_items(m)
     shown, form = as_given(m, items), None
-    task = m.rng.choice(["reverse", "reverse", "to_numbered", "to_bullets", "to_lines", "to_commas",
+    task = m.rng.choice(["reverse", "reverse", "reverse", "reverse", "to_numbered", "to_bullets", "to_lines", "to_commas",
                          "remove_item", "add_item", "nth_item", "nth_item", "count", "count"])
     form = ("numbered" if "\n1." in "\n" + shown else "bullets" if "- " in shown[:2] else
             "lines" if "\n" in shown else "commas")
@@ -278,6 +278,6 @@ def plural_names(m, kind, names):
     return names if m.ja or kind in MASS_KINDS + SINGLE_KINDS else [plural(n) for n in names]
 
 
-TASKS = {"list_n": (list_n, 12), "list_one": (list_one, 0.7), "rearranged": (rearranged, 5),
+TASKS = {"list_n": (list_n, 9), "list_one": (list_one, 0.7), "rearranged": (rearranged, 8),
          "converted": (converted, 2), "sort": (sort_words, 1), "numbers": (numbers, 1.5), "count_words": (count_words, 0.5), "kinds": (kinds, 2.5),
-         "list_from_text": (list_from_text, 3.5)}
+         "list_from_text": (list_from_text, 7)}

@@ -193,7 +193,7 @@ def fact_question(m):
     fact = m.rng.choice(facts)
     draw = m.rng.random()
     task, (question, answer) = "answer_from_text", asked(m, fact.question, fact.full, fact.short)
-    if draw < 0.1 and other:
+    if draw < 0.07 and other:
         task, question, answer = "not_in_text", other.question, m.phrases.pick("unknown")
     elif draw < 0.24 and fact.subject in fact.full:
         task, (question, answer) = "yes_no", yes_or_no(m, fact)
@@ -295,4 +295,4 @@ def extract(m):
     return m.one("extract", m.phrases.compose(section, text, unit), core, text)
 
 
-TASKS = {"fact_question": (fact_question, 15), "fact_talk": (fact_talk, 2.5), "extract": (extract, 2.5)}
+TASKS = {"fact_question": (fact_question, 18), "fact_talk": (fact_talk, 2.5), "extract": (extract, 2.5)}
