@@ -75,6 +75,12 @@ void ModelFlags::add_compute(CLI::App& command) {
                   "where it has 4 or 5 bits")
       ->check(CLI::IsMember({"auto", "on", "off"}))
       ->capture_default_str();
+  command
+      .add_option("--spin", options.spin_microseconds,
+                  "microseconds that a thread which waits for others keeps looking before it "
+                  "sleeps; 0: sleeps at once")
+      ->check(CLI::Range(0, 1000000))
+      ->capture_default_str();
   memory.add(command);
   batch_command_ = &command;
   command.add_flag("--exact", options.exact,

@@ -72,6 +72,32 @@ TEST_CASE("Every index is handed out exactly once, for any number of workers and
   }
 }
 
+TEST_CASE("However long workers spin, every region is finished") {
+  for (const int spin : {0, 1, 100000}) {
+    const auto workers = *Workers::create(3, spin);
+    std::atomic<int64_t> sum{0};
+    for (int region = 0; region < 300; ++region) {
+      if (region % 100 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      workers->for_each(12, 1, [&](int64_t begin, int64_t, int) { sum += begin; });
+    }
+    CHECK(sum == 300 * 66);
+  }
+}
+
+TEST_CASE("Workers that do not spin sleep at once, and those that spin do not for their time") {
+  const auto cpu_of_idle = [](int spin) {
+    const auto workers = *Workers::create(2, spin);
+    std::atomic<int> chunks{0};
+    const auto region = [&] { workers->for_each(2, 1, [&](int64_t, int64_t, int) { ++chunks; }); };
+    region();
+    const double before = cpu_seconds();
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    return cpu_seconds() - before;
+  };
+  CHECK(cpu_of_idle(0) < 0.01);
+  CHECK(cpu_of_idle(1000000) > 0.02);  // a whole core, on a machine that has one to give
+}
+
 TEST_CASE("More workers than cores finish many short regions soon") {
   // A region does not wait for workers that never got a core.
   const auto workers = *Workers::create(16);

@@ -15,10 +15,6 @@ namespace issun {
 
 namespace {
 
-// About 20 microseconds of spinning before sleeping: longer than the gap between two regions of a
-// token, shorter than anything a person or a power meter would notice.
-constexpr int kSpins = 2000;
-
 constexpr uint32_t kOpen = uint32_t{1} << 31;  // of Workers::region_
 
 void pause() {
@@ -29,10 +25,34 @@ void pause() {
 #endif
 }
 
+// A wait that is short, most of the time.
+class Spin {
+ public:
+  explicit Spin(std::chrono::microseconds longest) : longest_(longest) {}
+  // Waits a moment; false, without waiting, once the time is over.
+  bool goes_on() {
+    if (count_ % kBetweenLooks == 0) {
+      const Clock::time_point now = Clock::now();
+      if (count_ == 0) end_ = now + longest_;
+      if (now >= end_) return false;
+    }
+    ++count_;
+    pause();
+    return true;
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  static constexpr int kBetweenLooks = 16;  // at the clock, which costs as much as a pause
+  const std::chrono::microseconds longest_;
+  Clock::time_point end_;
+  int count_ = 0;
+};
+
 }  // namespace
 
-Result<std::unique_ptr<Workers>> Workers::create(int count) {
-  std::unique_ptr<Workers> workers(new Workers(std::max(1, count)));
+Result<std::unique_ptr<Workers>> Workers::create(int count, int spin_microseconds) {
+  std::unique_ptr<Workers> workers(new Workers(std::max(1, count), spin_microseconds));
   for (int worker = 1; worker < workers->count_; ++worker) {
     Result<std::unique_ptr<Thread>> thread =
         Thread::start([raw = workers.get(), worker] { raw->loop(worker); });
@@ -74,12 +94,8 @@ void Workers::run(int64_t total, int64_t chunk, Call call, void* body) {
   work(0);
   // Everything is handed out: who comes now comes too late, and who is inside is waited for.
   uint32_t inside = region_.fetch_and(~kOpen, std::memory_order_acq_rel) & ~kOpen;
-  for (int spin = 0; inside != 0; inside = region_.load(std::memory_order_acquire)) {
-    if (++spin < kSpins) {
-      pause();
-    } else {
-      region_.wait(inside, std::memory_order_acquire);
-    }
+  for (Spin spin(spin_); inside != 0; inside = region_.load(std::memory_order_acquire)) {
+    if (!spin.goes_on()) region_.wait(inside, std::memory_order_acquire);
   }
 }
 
@@ -108,11 +124,8 @@ void Workers::work(int worker) {
 void Workers::loop(int worker) {
   uint32_t seen = 0;
   for (;;) {
-    for (int spin = 0; epoch_.load(std::memory_order_acquire) == seen;) {
-      if (++spin < kSpins) {
-        pause();
-        continue;
-      }
+    for (Spin spin(spin_); epoch_.load(std::memory_order_acquire) == seen;) {
+      if (spin.goes_on()) continue;
       sleepers_.fetch_add(1);
       epoch_.wait(seen);
       sleepers_.fetch_sub(1);

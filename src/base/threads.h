@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <type_traits>
@@ -12,15 +13,22 @@
 
 namespace issun {
 
-// A pool of `count` workers, the caller being the first. Between regions workers spin for a few
-// microseconds and then sleep in the kernel: no CPU is used while idle.
+// How long a worker that has nothing to do keeps looking before it sleeps: longer than the gap
+// between two regions of a token, shorter than anything a person or a power meter would notice.
+// Measured: docs/measurements/2026-11-waiting.md.
+constexpr int kSpinMicroseconds = 20;
+
+// A pool of `count` workers, the caller being the first. Between regions workers spin for a while
+// and then sleep in the kernel: no CPU is used while idle.
 // Work is handed out in chunks from a shared counter, so a slow or busy core takes fewer.
 // One thread owns a Workers and calls it; regions do not nest. Nothing here allocates after
 // construction.
 class Workers {
  public:
-  // At least one. Error: the system lets no more threads be.
-  static Result<std::unique_ptr<Workers>> create(int count);
+  // At least one. spin_microseconds: kSpinMicroseconds; 0: workers sleep at once. Error: the
+  // system lets no more threads be.
+  static Result<std::unique_ptr<Workers>> create(int count,
+                                                 int spin_microseconds = kSpinMicroseconds);
   ~Workers();
   Workers(const Workers&) = delete;
   Workers& operator=(const Workers&) = delete;
@@ -40,7 +48,7 @@ class Workers {
   }
 
  private:
-  explicit Workers(int count) : count_(count) {}
+  Workers(int count, int spin_microseconds) : count_(count), spin_(spin_microseconds) {}
   using Call = void (*)(void* body, int64_t begin, int64_t end, int worker);
   void run(int64_t total, int64_t chunk, Call call, void* body);
   void work(int worker);
@@ -48,6 +56,7 @@ class Workers {
   void loop(int worker);
 
   const int count_;
+  const std::chrono::microseconds spin_;
   std::vector<std::unique_ptr<Thread>> threads_;
   // The region being run; written by the owner while it is closed and empty, read by workers
   // inside.

@@ -216,7 +216,8 @@ Result<std::unique_ptr<Runtime>> Runtime::start(std::unique_ptr<model::Model> mo
   if (options.planned) options.planned(choice, *model);
   runtime->options_ = std::move(choice.options);
   runtime->plan_ = choice.plan;
-  runtime->workers_ = TRY(Workers::create(runtime->options_.threads));
+  runtime->workers_ =
+      TRY(Workers::create(runtime->options_.threads, runtime->options_.spin_microseconds));
   if (choice.streams) {
     runtime->residency_ =
         TRY(model::Residency::create(model->weights, model->file, runtime->options_.residency));

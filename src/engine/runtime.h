@@ -21,7 +21,8 @@ enum class CacheRotation { Auto, On, Off };
 struct MemoryChoice;
 
 struct RuntimeOptions {
-  int threads = 0;         // 0: one for each physical core
+  int threads = 0;                            // 0: one for each physical core
+  int spin_microseconds = kSpinMicroseconds;  // before a thread that waits for others sleeps
   int64_t context = 0;     // longest sequence; 0: what the model was trained for, at most 4096
   int max_rows = 512;      // tokens of one batch
   int max_sequences = 1;   // at once, each of `context` tokens

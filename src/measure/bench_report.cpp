@@ -101,6 +101,7 @@ nlohmann::ordered_json to_json(const BenchFigures& figures, const std::string& v
       {"model_bytes", figures.model_bytes},
       {"isa", figures.isa},
       {"threads", figures.options.threads},
+      {"spin_microseconds", figures.options.spin_microseconds},
       {"batch", figures.options.max_rows},
       {"cache", engine::describe_cache(figures.options)},
       {"cache_type_k", name(figures.options.key_type)},
