@@ -71,11 +71,27 @@ __attribute__((target("avx2"))) void spin_avx2(int64_t rounds) {
         "%%ymm11,%%ymm3,%%ymm3\n" ::
             : "xmm0", "xmm1", "xmm2", "xmm3", "xmm10", "xmm11", "xmm12", "xmm13");
 }
+// Products of bf16 tiles that are in registers already.
+void spin_tiles(int64_t rounds) {
+  struct alignas(64) {
+    uint8_t palette = 1, start_line = 0, zeros[14] = {};
+    uint16_t line_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
+    uint8_t lines[16] = {16, 16, 16, 16, 16, 16, 16, 16};
+  } shapes;
+  asm volatile("ldtilecfg %0" ::"m"(shapes) : "memory");
+  for (int64_t i = 0; i < rounds; ++i)
+    asm volatile(
+        "tdpbf16ps %tmm6,%tmm4,%tmm0\ntdpbf16ps %tmm7,%tmm4,%tmm1\n"
+        "tdpbf16ps %tmm6,%tmm5,%tmm2\ntdpbf16ps %tmm7,%tmm5,%tmm3\n");
+  asm volatile("tilerelease");
+}
 #endif
 
 double peak_gflops(const KernelTable& table) {
 #if defined(__x86_64__)
   constexpr int64_t kRounds = 1000000;
+  if (table.tiles != nullptr && std::strcmp(table.name, "amx") == 0)
+    return 2e-9 * 4 * 16 * 16 * 32 * kRounds / fastest([&] { spin_tiles(kRounds); });
   if (std::strncmp(table.name, "avx512", 6) == 0)
     return 2e-9 * 12 * 64 * kRounds / fastest([&] { spin_avx512(kRounds); });
   if (std::strcmp(table.name, "avx2") == 0)
@@ -133,6 +149,7 @@ class Bench {
     task.tokens = tokens;
     task.out = out_.as<float>().data();
     task.out_stride = rows;
+    task.read_ahead = table_.read_ahead;
     task.activations = floats ? static_cast<const void*>(x_.data()) : prepared_.data();
     task.activation_stride = floats                       ? int64_t{4} * columns
                              : form == ActivationForm::Q8 ? q8_bytes(columns)

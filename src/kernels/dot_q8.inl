@@ -134,6 +134,7 @@ void dot_q8_rows(const LinearTask& task, int64_t first_row, int64_t rows_apart, 
     }
     for (int n = task.columns / kUnit; n > 0; --n) {
       for (int s = 0; s < kStreams; ++s) {
+        ask_ahead<kUnitBytes<Format>>(unit[s], task.read_ahead);
         dot_unit<Format, kTokens>(unit[s], blocks, sums[s]);
         unit[s] += kUnitBytes<Format>;
       }

@@ -54,6 +54,13 @@ inline uint32_t load_u32(const uint8_t* p) {
   return word;
 }
 
+// Asks for what will be read `ahead` bytes behind the next `bytes` bytes of a row; 0: for nothing.
+template <int bytes>
+inline void ask_ahead(const uint8_t* row, int64_t ahead) {
+  if (ahead == 0) return;
+  for (int line = 0; line < bytes; line += 64) prefetch(row + ahead + line);
+}
+
 // Number formats without blocks: 16 weights as floats.
 struct F32 {
   static constexpr DType kType = DType::F32;

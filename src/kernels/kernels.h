@@ -58,6 +58,7 @@ struct LinearTask {
   int tokens;
   float* out;
   int64_t out_stride;  // floats from token to token
+  int64_t read_ahead;  // of the table
 };
 // scratch: kScratchBytes. The bits of an output depend on its row and its token alone.
 using LinearKernel = void (*)(const LinearTask* task, int64_t row_begin, int64_t row_end,
@@ -224,6 +225,8 @@ struct KernelTable {
   LinearKernel dot_q8[kTypes], panel_q8[kTypes], dot_f32[kTypes], panel_f32[kTypes];
   int panel_rows;  // rows a panel kernel handles at a time: ranges should be multiples of it
   int dot_tokens;  // up to this many tokens dot is the faster family
+  // How many bytes ahead dot asks for weights; 0: the processor finds them by itself.
+  int read_ahead;
   const TileKernels* tiles;  // nullptr: none
 
   // A row of any type that has kernels, as floats, exactly.

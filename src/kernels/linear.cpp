@@ -69,6 +69,7 @@ Job make_job(const KernelTable& table, const Activations& activations, const Pro
   job.task.tokens = static_cast<int>(product.out.rows);
   job.task.out = product.out.data;
   job.task.out_stride = product.out.stride;
+  job.task.read_ahead = table.read_ahead;
   job.rows = product.weights.rows();
   const int64_t fair = job.rows / (workers * kChunksPerWorker);
   const int64_t smallest = few ? kSmallestChunkBytes / std::max<int64_t>(job.task.row_bytes, 1) : 1;

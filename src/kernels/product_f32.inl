@@ -22,11 +22,11 @@ struct FloatSums {
   F32x16 even[kTokens], odd[kTokens];
 };
 
-// sums += rows . tokens over `columns` columns.
+// sums += rows . tokens over `columns` columns; ahead: as ask_ahead has it.
 template <class Format, int kRows, int kTokens>
 __attribute__((always_inline)) inline void dot_floats(const uint8_t* const (&rows)[kRows],
                                                       const float* const (&tokens)[kTokens],
-                                                      int columns,
+                                                      int columns, int64_t ahead,
                                                       FloatSums<kTokens> (&sums)[kRows]) {
   int c = 0;
   for (; c + 32 <= columns; c += 32) {
@@ -34,6 +34,7 @@ __attribute__((always_inline)) inline void dot_floats(const uint8_t* const (&row
     for (int t = 0; t < kTokens; ++t)
       first[t] = load(tokens[t] + c), second[t] = load(tokens[t] + c + 16);
     for (int r = 0; r < kRows; ++r) {
+      ask_ahead<32 * Format::kBytes>(rows[r] + c * Format::kBytes, ahead);
       const F32x16 low = Format::load16(rows[r] + c * Format::kBytes);
       const F32x16 high = Format::load16(rows[r] + (c + 16) * Format::kBytes);
       for (int t = 0; t < kTokens; ++t) {
@@ -61,8 +62,8 @@ struct FloatRows {
   template <int kRows, int kTokens>
   __attribute__((always_inline)) void dot(const uint8_t* const (&rows)[kRows],
                                           const float* const (&tokens)[kTokens], int columns,
-                                          FloatSums<kTokens> (&sums)[kRows]) const {
-    dot_floats<Format, kRows, kTokens>(rows, tokens, columns, sums);
+                                          int64_t ahead, FloatSums<kTokens> (&sums)[kRows]) const {
+    dot_floats<Format, kRows, kTokens>(rows, tokens, columns, ahead, sums);
   }
 };
 
@@ -73,7 +74,7 @@ struct DecodedRows {
   template <int kRows, int kTokens>
   __attribute__((always_inline)) void dot(const uint8_t* const (&rows)[kRows],
                                           const float* const (&first)[kTokens], int columns,
-                                          FloatSums<kTokens> (&sums)[kRows]) const {
+                                          int64_t, FloatSums<kTokens> (&sums)[kRows]) const {
     static_assert(kRows == 1);
     alignas(64) float decoded[kUnit];
     const uint8_t* row = rows[0];
@@ -83,7 +84,7 @@ struct DecodedRows {
     for (int c = 0; c < columns; c += kUnit, row += format.unit_bytes) {
       const int some = columns - c < kUnit ? columns - c : kUnit;
       format.decode(row, some, decoded);
-      dot_floats<F32, 1, kTokens>(decoded_rows, tokens, some, sums);
+      dot_floats<F32, 1, kTokens>(decoded_rows, tokens, some, 0, sums);
       for (int t = 0; t < kTokens; ++t) tokens[t] += some;
     }
   }
@@ -102,7 +103,7 @@ void dot_f32_streams(const LinearTask& task, const Rows& rows, int64_t first_row
       row[s] = static_cast<const uint8_t*>(task.weights) + (r + s * rows_apart) * task.row_bytes;
       for (int t = 0; t < kTokens; ++t) sums[s].even[t] = sums[s].odd[t] = zero_f32();
     }
-    rows.dot(row, tokens, task.columns, sums);
+    rows.dot(row, tokens, task.columns, task.read_ahead, sums);
     for (int s = 0; s < kStreams; ++s)
       for (int t = 0; t < kTokens; ++t)
         task.out[(token + t) * task.out_stride + r + s * rows_apart] =
