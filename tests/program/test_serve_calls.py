@@ -68,7 +68,7 @@ class Calls(ProgramTest):
                 "type": "allowed_tools", "allowed_tools": {
                     "mode": "required", "tools": [named("stop_clock")]}}))
             (call,) = allowed.json["choices"][0]["message"]["tool_calls"]
-            self.assertEqual(call["function"], {"name": "stop_clock", "arguments": "{}"})
+            self.assertEqual((call["function"]["name"], json.loads(call["function"]["arguments"])), ("stop_clock", {}))
             events = server.events("/v1/chat/completions",
                                    ask(tool_choice=named("weather"), parallel_tool_calls=False,
                                        stream=True))
