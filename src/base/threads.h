@@ -16,7 +16,7 @@ namespace issun {
 // How long a worker that has nothing to do keeps looking before it sleeps: longer than the gap
 // between two regions of a token, shorter than anything a person or a power meter would notice.
 // Measured: docs/measurements/2026-11-waiting.md.
-constexpr int kSpinMicroseconds = 20;
+constexpr int kSpinMicroseconds = 200;
 
 // A pool of `count` workers, the caller being the first. Between regions workers spin for a while
 // and then sleep in the kernel: no CPU is used while idle.
