@@ -97,7 +97,9 @@ measure::ReportFacts report_facts(const Json& fixed, const measure::EnergyMeter&
        {"physical_cores", "caches", "memory_bytes", "governor", "kernel", "compiler"}) {
     if (machine.contains(key)) add(key, machine[key]);
   }
-  add("wait policy", "a thread without work spins for about 20 microseconds, then sleeps (futex)");
+  add("wait policy",
+      fmt::format("a thread without work spins for {} microseconds, then sleeps (futex)",
+                  kSpinMicroseconds));
   add("cores", "none is chosen: the system places the threads");
   add("energy", meter.available() ? "counted: " + meter.counted() : "unavailable: " + meter.why());
   if (!meter.left_out().empty()) add("energy, not counted", meter.left_out());

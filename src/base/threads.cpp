@@ -46,7 +46,7 @@ class Spin {
   static constexpr int kBetweenLooks = 16;  // at the clock, which costs as much as a pause
   const std::chrono::microseconds longest_;
   Clock::time_point end_;
-  int count_ = 0;
+  int64_t count_ = 0;
 };
 
 }  // namespace

@@ -54,11 +54,14 @@ inline uint32_t load_u32(const uint8_t* p) {
   return word;
 }
 
-// Asks for what will be read `ahead` bytes behind the next `bytes` bytes of a row; 0: for nothing.
+// Asks for the `bytes` bytes that lie `ahead` bytes after `row`, which may be none of the file's;
+// 0: for nothing.
 template <int bytes>
 inline void ask_ahead(const uint8_t* row, int64_t ahead) {
   if (ahead == 0) return;
-  for (int line = 0; line < bytes; line += 64) prefetch(row + ahead + line);
+  const uintptr_t from = reinterpret_cast<uintptr_t>(row) + static_cast<uintptr_t>(ahead);
+  for (uintptr_t line = 0; line < bytes; line += 64)
+    prefetch(reinterpret_cast<const void*>(from + line));
 }
 
 // Number formats without blocks: 16 weights as floats.

@@ -225,7 +225,8 @@ struct KernelTable {
   LinearKernel dot_q8[kTypes], panel_q8[kTypes], dot_f32[kTypes], panel_f32[kTypes];
   int panel_rows;  // rows a panel kernel handles at a time: ranges should be multiples of it
   int dot_tokens;  // up to this many tokens dot is the faster family
-  // How many bytes ahead dot asks for weights; 0: the processor finds them by itself.
+  // How many bytes ahead dot asks for weights that it reads in place; 0: the processor finds them
+  // by itself.
   int read_ahead;
   const TileKernels* tiles;  // nullptr: none
 
