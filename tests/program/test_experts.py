@@ -158,7 +158,7 @@ class LargerThanMemory(ProgramTest):
         model = self.folder / "model.gguf"
         model.write_bytes(MIXTURE.read_bytes())
         question = {"prompt": "Once upon a time", "max_tokens": 12, "temperature": 0}
-        with serving(model, *SMALL, "--memory", self.budget(model, 0.5)) as server:
+        with serving(model, *SMALL, "--memory", self.budget(model, 0.6)) as server:
             good = server.ask("/v1/completions", question)
             self.assertEqual(good.status, 200, good.body)
             with open(model, "r+b") as file:
