@@ -15,6 +15,8 @@
 
 #if defined(__x86_64__)
 #include <immintrin.h>
+
+#include "simd/tiles.h"
 #endif
 
 using namespace issun;
@@ -73,17 +75,16 @@ __attribute__((target("avx2"))) void spin_avx2(int64_t rounds) {
 }
 // Products of bf16 tiles that are in registers already.
 void spin_tiles(int64_t rounds) {
-  struct alignas(64) {
-    uint8_t palette = 1, start_line = 0, zeros[14] = {};
-    uint16_t line_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
-    uint8_t lines[16] = {16, 16, 16, 16, 16, 16, 16, 16};
-  } shapes;
-  asm volatile("ldtilecfg %0" ::"m"(shapes) : "memory");
-  for (int64_t i = 0; i < rounds; ++i)
-    asm volatile(
-        "tdpbf16ps %tmm6,%tmm4,%tmm0\ntdpbf16ps %tmm7,%tmm4,%tmm1\n"
-        "tdpbf16ps %tmm6,%tmm5,%tmm2\ntdpbf16ps %tmm7,%tmm5,%tmm3\n");
-  asm volatile("tilerelease");
+  simd::TileShapes shapes;
+  for (int tile = 0; tile < 8; ++tile) shapes.lines[tile] = 16, shapes.line_bytes[tile] = 64;
+  simd::shape_tiles(shapes);
+  for (int64_t i = 0; i < rounds; ++i) {
+    simd::multiply_tiles<0, 4, 6>();
+    simd::multiply_tiles<1, 4, 7>();
+    simd::multiply_tiles<2, 5, 6>();
+    simd::multiply_tiles<3, 5, 7>();
+  }
+  simd::release_tiles();
 }
 #endif
 

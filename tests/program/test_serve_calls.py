@@ -68,7 +68,8 @@ class Calls(ProgramTest):
                 "type": "allowed_tools", "allowed_tools": {
                     "mode": "required", "tools": [named("stop_clock")]}}))
             (call,) = allowed.json["choices"][0]["message"]["tool_calls"]
-            self.assertEqual((call["function"]["name"], json.loads(call["function"]["arguments"])), ("stop_clock", {}))
+            self.assertEqual({**call["function"], "arguments": json.loads(call["function"]["arguments"])},
+                             {"name": "stop_clock", "arguments": {}})
             events = server.events("/v1/chat/completions",
                                    ask(tool_choice=named("weather"), parallel_tool_calls=False,
                                        stream=True))
