@@ -58,11 +58,12 @@ __attribute__((always_inline)) inline void dot_floats(const uint8_t* const (&row
 // Rows of floats, read in place.
 template <class Format>
 struct FloatRows {
+  int64_t ahead;                                // as ask_ahead has it
   static constexpr int kStreams = kDotStreams;  // for one token
   template <int kRows, int kTokens>
   __attribute__((always_inline)) void dot(const uint8_t* const (&rows)[kRows],
                                           const float* const (&tokens)[kTokens], int columns,
-                                          int64_t ahead, FloatSums<kTokens> (&sums)[kRows]) const {
+                                          FloatSums<kTokens> (&sums)[kRows]) const {
     dot_floats<Format, kRows, kTokens>(rows, tokens, columns, ahead, sums);
   }
 };
@@ -74,7 +75,7 @@ struct DecodedRows {
   template <int kRows, int kTokens>
   __attribute__((always_inline)) void dot(const uint8_t* const (&rows)[kRows],
                                           const float* const (&first)[kTokens], int columns,
-                                          int64_t, FloatSums<kTokens> (&sums)[kRows]) const {
+                                          FloatSums<kTokens> (&sums)[kRows]) const {
     static_assert(kRows == 1);
     alignas(64) float decoded[kUnit];
     const uint8_t* row = rows[0];
@@ -103,7 +104,7 @@ void dot_f32_streams(const LinearTask& task, const Rows& rows, int64_t first_row
       row[s] = static_cast<const uint8_t*>(task.weights) + (r + s * rows_apart) * task.row_bytes;
       for (int t = 0; t < kTokens; ++t) sums[s].even[t] = sums[s].odd[t] = zero_f32();
     }
-    rows.dot(row, tokens, task.columns, task.read_ahead, sums);
+    rows.dot(row, tokens, task.columns, sums);
     for (int s = 0; s < kStreams; ++s)
       for (int t = 0; t < kTokens; ++t)
         task.out[(token + t) * task.out_stride + r + s * rows_apart] =
@@ -136,7 +137,7 @@ ISSUN_SHARED void dot_f32_rows(const LinearTask& task, const Rows& rows, int64_t
 template <class Format>
 void dot_f32(const LinearTask* task, int64_t row_begin, int64_t row_end, void*) {
   if constexpr (kIsFloat<Format>)
-    dot_f32_rows(*task, FloatRows<Format>{}, row_begin, row_end);
+    dot_f32_rows(*task, FloatRows<Format>{task->read_ahead}, row_begin, row_end);
   else
     dot_f32_rows(*task, DecodedRows{kDecoder<Format>}, row_begin, row_end);
 }
