@@ -106,6 +106,17 @@ TEST_CASE("More workers than cores finish many short regions soon") {
   CHECK(seconds_now() - start < 20);
 }
 
+TEST_CASE("Workers that end right behind a region are not forgotten") {
+  // Some of them only then see that there was one, and must see that it was the last.
+  for (int i = 0; i < 20000; ++i) {
+    const auto pool = Workers::create(2 + i % 3, i % 2 == 0 ? 0 : 20);
+    REQUIRE(pool.has_value());
+    std::atomic<int> sum{0};
+    (*pool)->for_each(4, 1, [&](int64_t begin, int64_t, int) { sum += static_cast<int>(begin); });
+    REQUIRE(sum == 6);
+  }
+}
+
 TEST_CASE("Idle workers use no CPU time") {
   for (const int spin : {0, kSpinMicroseconds}) {
     const auto pool = *Workers::create(4, spin);

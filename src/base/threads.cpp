@@ -130,8 +130,9 @@ void Workers::loop(int worker) {
       epoch_.wait(seen);
       sleepers_.fetch_sub(1);
     }
+    // The epoch first: whoever sees the one that the end began with sees that it is the end.
+    seen = epoch_.load();
     if (stop_.load()) return;
-    seen = epoch_.load(std::memory_order_acquire);
     join_in(worker);
   }
 }
