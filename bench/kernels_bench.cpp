@@ -137,20 +137,38 @@ class Bench {
   }
 
   void products(DType type, bool q8, int rows, int columns, int tokens) {
-    const auto id = static_cast<size_t>(type);
     const bool few = tokens <= 4;
+    products(type, q8, few, rows, columns, tokens);
+    if (!few && q8) on_tiles(type, rows, columns, tokens);
+  }
+
+  // Every family, where each might be the fastest one.
+  void batches(DType type, int rows, int columns) {
+    for (const int tokens : {2, 3, 4, 5, 6, 7, 8, 12, 16, 24, 32}) {
+      products(type, true, true, rows, columns, tokens);
+      products(type, true, false, rows, columns, tokens);
+      on_tiles(type, rows, columns, tokens);
+    }
+  }
+
+  void products(DType type, bool q8, bool few, int rows, int columns, int tokens) {
+    const auto id = static_cast<size_t>(type);
     const LinearKernel kernel = q8 ? (few ? table_.dot_q8[id] : table_.panel_q8[id])
                                    : (few ? table_.dot_f32[id] : table_.panel_f32[id]);
     products(fmt::format("{}_{}_{}", few ? "dot" : "panel", q8 ? "q8" : "f32", issun::name(type)),
              kernel, q8 ? ActivationForm::Q8 : ActivationForm::Floats, type, rows, columns, tokens);
-    if (few || !q8 || table_.tiles == nullptr) return;
-    products(fmt::format("tiles_{}", issun::name(type)), table_.tiles->panel[id],
-             ActivationForm::Brains, type, rows, columns, tokens);
+  }
+
+  void on_tiles(DType type, int rows, int columns, int tokens) {
+    if (table_.tiles == nullptr) return;
+    products(fmt::format("tiles_{}", issun::name(type)),
+             table_.tiles->panel[static_cast<size_t>(type)], ActivationForm::Brains, type, rows,
+             columns, tokens);
   }
 
   void products(const std::string& name, LinearKernel kernel, ActivationForm form, DType type,
                 int rows, int columns, int tokens) {
-    const bool few = tokens <= 4, floats = form == ActivationForm::Floats;
+    const bool from_memory = tokens <= 32, floats = form == ActivationForm::Floats;
     if (kernel == nullptr || name.find(filter_) == std::string::npos) return;
     LinearTask task{};
     task.row_bytes = row_bytes(type, columns);
@@ -173,8 +191,8 @@ class Bench {
         table_.tiles->round_row(x, columns, to, task.plane_stride);
     }
     const int64_t bytes = rows * task.row_bytes;
-    // Decoding reads another part of the memory each time, as a model does.
-    const int64_t places = few ? weights_.bytes() / bytes : 1;
+    // Few tokens read another part of the memory each time, as a model does.
+    const int64_t places = from_memory ? weights_.bytes() / bytes : 1;
     const double seconds = fastest([&] {
                              for (int64_t place = 0; place < places; ++place) {
                                task.weights = weights_.data() + place * bytes;
@@ -275,6 +293,8 @@ int main(int argc, char** argv) {
       bench.products(type, true, 2048, 2048, 512);
       bench.products(type, true, 2048, 8192, 512);
     }
+    for (DType type : {DType::Q4_K, DType::Q6_K, DType::Q8_0, DType::Q4_0})
+      bench.batches(type, 2048, 2048);
     for (DType type : {DType::F16, DType::BF16, DType::F32, DType::Q4_K}) {
       bench.products(type, false, 2048, 2048, 1);
       bench.products(type, false, 2048, 2048, 128);

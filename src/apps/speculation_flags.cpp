@@ -88,8 +88,7 @@ Result<engine::SpeculationOptions> SpeculationFlags::open(engine::Runtime& runti
   TRY(engine::check_speculation(runtime.model().config));
   options.drafter = TRY(drafter(runtime));
   // Who asks for more than is computed alike gets it.
-  options.keep_bits =
-      runtime.forward().computes_alike(1, 1 + options.draft_max) || !has("--draft-max");
+  options.keep_bits = 1 + options.draft_max <= engine::kMostRowsAlone || !has("--draft-max");
   if (!options.keep_bits) {
     say(fmt::format(
         "note: --draft-max {}: batches of so many rows are multiplied in another order, and seldom "

@@ -49,8 +49,8 @@ double multiply_all(Runtime& runtime, int layer, std::span<const int> units, int
     kernels::Activations activations;
     activations.rows = {in.data(), 1, matrix.columns(), matrix.columns()};
     activations.prepared = prepared->data();
-    const kernels::ActivationForm form = kernels::form_for(
-        runtime.kernels(), matrix.type, runtime.options().exact, kernels::ProductFamily::Dot);
+    const kernels::ActivationForm form =
+        kernels::form_for(runtime.kernels(), matrix.type, runtime.options().exact, 1);
     kernels::prepare(runtime.kernels(), runtime.workers(), form, activations);
     const kernels::Product product{matrix, {out.data(), 1, matrix.rows()}};
     kernels::linear(runtime.kernels(), runtime.workers(), *scratch, activations, {&product, 1},

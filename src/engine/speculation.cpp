@@ -36,9 +36,14 @@ Speculation::Speculation(const SpeculationOptions& options, const model::Decoder
 int Speculation::room_in_batch(int rows, int room) const {
   room = std::min({room, decoder_.max_outputs() - rows, kMostGuesses});
   if (!options_.keep_bits) return std::max(room, 0);
+  if (each_alone(rows)) return std::max(std::min(room, kMostRowsAlone - rows), 0);
   int alike = 0;
   while (alike < room && decoder_.computes_alike(rows, rows + alike + 1)) ++alike;
   return alike;
+}
+
+bool Speculation::each_alone(int texts) const {
+  return options_.keep_bits && decoder_.computes_alike(1, texts);
 }
 
 double Speculation::guess(std::span<DraftState* const> states, int room) {
@@ -107,7 +112,7 @@ void Speculation::choose(std::span<DraftState* const> states, int room) {
 }
 
 double Speculation::seconds(int rows, int guesses) const {
-  const bool few = decoder_.computes_alike(1, rows + guesses);
+  const bool few = each_alone(rows) || decoder_.computes_alike(1, rows + guesses);
   const StepCost &own = few ? few_ : many_, &other = few ? many_ : few_;
   const StepCost& cost = own.known() ? own : other;
   return cost.seconds(rows + guesses) + guesses * guess_seconds_;
@@ -119,9 +124,9 @@ void Speculation::judged(DraftState& state, int right, bool wrong) {
   rates_[kind].learn(right, wrong);
 }
 
-void Speculation::learn(int rows, double seconds) {
+void Speculation::learn(int rows, bool each_alone, double seconds) {
   CHECK_THAT(seconds >= 0);
-  if (on()) (decoder_.computes_alike(1, rows) ? few_ : many_).learn(rows, seconds);
+  if (on()) (each_alone || decoder_.computes_alike(1, rows) ? few_ : many_).learn(rows, seconds);
 }
 
 void Speculation::forget(int64_t text) {

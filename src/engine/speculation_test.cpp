@@ -355,7 +355,7 @@ TEST_CASE("Texts that come and go together are guessed each by itself") {
   }
 }
 
-TEST_CASE("No batch grows out of the rows that are computed alike, unless that is wished") {
+TEST_CASE("No guess changes a bit, unless that is wished") {
   const auto longest = [](const SpeculationOptions& options, int sequences, int alike) {
     auto oracle = std::make_shared<Oracle>(0);
     SpeculationOptions with = options;
@@ -373,12 +373,20 @@ TEST_CASE("No batch grows out of the rows that are computed alike, unless that i
     while (!setting.engine.idle()) {
       const bool all = setting.engine.running() == sequences;
       setting.step();
-      if (all) most = std::max(most, setting.decoder.batches().back());
+      const int rows = setting.decoder.batches().back();
+      if (all) most = std::max(most, rows);
+      // What is computed as without guesses is so by itself, or asks for it.
+      if (options.keep_bits && all)
+        CHECK((setting.decoder.each_alone().back() ||
+               setting.decoder.computes_alike(sequences, rows)));
+      if (!options.keep_bits) CHECK_FALSE(setting.decoder.each_alone().back());
     }
     return most;
   };
   CHECK(longest({.draft_max = 5}, 1, 6) == 6);
-  CHECK(longest({.draft_max = 5}, 1, 4) == 4);
+  CHECK(longest({.draft_max = 5}, 1, 4) == 6);
+  CHECK(longest({.draft_max = 5}, 1, 1) == 6);
+  CHECK(longest({.draft_max = 5}, 3, 2) == 18);
   CHECK(longest({.draft_max = 9}, 1, 6) == 6);
   CHECK(longest({.draft_max = 9, .keep_bits = false}, 1, 6) == 10);
   CHECK(longest({.draft_max = 5}, 4, 6) == 6);

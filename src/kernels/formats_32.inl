@@ -26,6 +26,13 @@ inline U8x64 nibbles_of_blocks(const uint8_t* first) {
   return nibbles16(first + 2 * c * kBytes, first + (2 * c + 1) * kBytes);
 }
 
+// The nibbles of four blocks as they lie there.
+template <int kBytes, int h>
+inline U8x64 nibble_line_of_blocks(const uint8_t* first) {
+  const uint8_t* block = first + 4 * h * kBytes;
+  return join(block, block + kBytes, block + 2 * kBytes, block + 3 * kBytes);
+}
+
 // Their fifth bits, 32 a block from `first`.
 template <int kBytes, int c>
 inline U8x64 fifth_bits_of_blocks(const uint8_t* first) {
@@ -62,6 +69,11 @@ struct Q4_0 : Blocks32 {
   static U8x64 weights(const uint8_t* unit) {
     return nibbles_of_blocks<kBytes, c>(unit + 2);
   }
+  static constexpr int kNibbleRun = 4;
+  template <int h>
+  static U8x64 nibble_line(const uint8_t* unit) {
+    return nibble_line_of_blocks<kBytes, h>(unit + 2);
+  }
 };
 
 struct Q5_0 : Blocks32 {
@@ -95,6 +107,11 @@ struct Q4_1 : WithMinimum {
   static U8x64 weights(const uint8_t* unit) {
     return nibbles_of_blocks<kBytes, c>(unit + 4);
   }
+  static constexpr int kNibbleRun = 4;
+  template <int h>
+  static U8x64 nibble_line(const uint8_t* unit) {
+    return nibble_line_of_blocks<kBytes, h>(unit + 4);
+  }
 };
 
 struct Q5_1 : WithMinimum {
@@ -119,6 +136,12 @@ struct IQ4_NL : Blocks32 {
   static I8x64 weights(const uint8_t* unit) {
     return look_up(kCodesIq4, nibbles_of_blocks<kBytes, c>(unit + 2));
   }
+  static constexpr int kNibbleRun = 4;
+  template <int h>
+  static U8x64 nibble_line(const uint8_t* unit) {
+    return nibble_line_of_blocks<kBytes, h>(unit + 2);
+  }
+  static I8x64 codes(U8x64 nibbles) { return look_up(kCodesIq4, nibbles); }
 };
 
 // The codes of MXFP4 with 16 for zero: unsigned weights are the faster ones in panels.
@@ -142,8 +165,14 @@ struct MXFP4 : Blocks32 {
   }
   template <int c>
   static U8x64 weights(const uint8_t* unit) {
-    return as_unsigned(look_up(kFp4Above16.codes, nibbles_of_blocks<kBytes, c>(unit + 1)));
+    return codes(nibbles_of_blocks<kBytes, c>(unit + 1));
   }
+  static constexpr int kNibbleRun = 4;
+  template <int h>
+  static U8x64 nibble_line(const uint8_t* unit) {
+    return nibble_line_of_blocks<kBytes, h>(unit + 1);
+  }
+  static U8x64 codes(U8x64 nibbles) { return as_unsigned(look_up(kFp4Above16.codes, nibbles)); }
 };
 
 }  // namespace

@@ -14,12 +14,33 @@ struct WithMins {
   static constexpr int kBlock = 256, kGroup = 32, kZero = 0;
   static constexpr bool kSigned = false, kIntegerScales = true;
   static constexpr Mins kMins = Mins::kIntegers;
+  static constexpr int kNibbleRun = 8;
   static F32x16 scales(const uint8_t* unit) {
     return mul(to_f32(integers(unit)), halves(scale(unit), min_scale(unit)));
   }
   static I16x16 integers(const uint8_t* unit) { return unpack_six_bits(unit); }
   static float scale(const uint8_t* unit) { return half_to_float(load_u16(unit)); }
   static float min_scale(const uint8_t* unit) { return half_to_float(load_u16(unit + 2)); }
+  static void scale_columns(const uint8_t* const (&units)[16], float (&scales)[8][16],
+                            int16_t (&mins)[4][32], float (&min_scales)[16]) {
+    // unpack_scale_min_k4 in 16 rows at once: words of four groups each.
+    U8x64 m[4];
+    columns4(units, 0, m);
+    const U8x64 s[2] = {moved_bits<6, 0, 0>(m[1]),
+                        moved_bits<4, 0, 0>(m[3]) | moved_bits<2, 6, 4>(m[1])};
+    const U8x64 n[2] = {moved_bits<6, 0, 0>(m[2]),
+                        moved_bits<4, 4, 0>(m[3]) | moved_bits<2, 6, 4>(m[2])};
+    const F32x16 d = halves_of_rows(units, 0);
+    store(min_scales, halves_of_rows(units, 2));
+    unrolled<2>([&]<int half>() __attribute__((always_inline)) {
+      unrolled<4>([&]<int i>() __attribute__((always_inline)) {
+        store(scales[4 * half + i], mul(byte_of_words<i, false>(s[half]), d));
+      });
+      unrolled<2>([&]<int pair>() __attribute__((always_inline)) {
+        store(mins[2 * half + pair], pair_of_words<pair>(n[half]));
+      });
+    });
+  }
 };
 
 struct Q4_K : WithMins {
@@ -35,6 +56,10 @@ struct Q4_K : WithMins {
     w[0] = low_nibbles(both);
     w[1] = high_nibbles(both);
   }
+  template <int h>
+  static U8x64 nibble_line(const uint8_t* unit) {
+    return load(unit + 16 + 64 * h);
+  }
 };
 
 struct Q5_K : WithMins {
@@ -49,6 +74,15 @@ struct Q5_K : WithMins {
     const U8x64 both = load_once(unit + 48 + 64 * h);
     w[0] = low_nibbles(both) | bits_at<4, 4 * h, 4 * h + 2>(unit + 16);
     w[1] = high_nibbles(both) | bits_at<4, 4 * h + 1, 4 * h + 3>(unit + 16);
+  }
+  template <int h>
+  static U8x64 nibble_line(const uint8_t* unit) {
+    return load(unit + 48 + 64 * h);
+  }
+  static U8x64 high_line(const uint8_t* unit) { return load(unit + 16); }  // the first half of it
+  template <int h, int q, int nibble>
+  static U8x64 high_bits(const U8x64 (&line)[16]) {
+    return moved_bits<1, 4 * h + q / 8 * 2 + nibble, 4>(line[q % 8]);
   }
 };
 
@@ -127,6 +161,24 @@ struct Q6_K : GroupsOf16<Q6_K> {
     w[0] = low_nibbles(both) | two_bits_at<4, 0>(unit + 128 + 32 * h);
     w[1] = high_nibbles(both) | two_bits_at<4, 4>(unit + 128 + 32 * h);
   }
+  static constexpr int kNibbleRun = 16;
+  template <int h>
+  static U8x64 nibble_line(const uint8_t* unit) {
+    return load(unit + 64 * h);
+  }
+  static U8x64 high_line(const uint8_t* unit) { return load(unit + 128); }
+  template <int h, int q, int nibble>
+  static U8x64 high_bits(const U8x64 (&line)[16]) {
+    return moved_bits<2, 4 * nibble + q / 8 * 2, 4>(line[8 * h + q % 8]);
+  }
+  static void scale_columns(const uint8_t* const (&units)[16], float (&scales)[16][16]) {
+    U8x64 m[4];
+    columns4(units, 192, m);
+    const F32x16 d = halves_of_rows(units, 208);
+    unrolled<16>([&]<int g>() __attribute__((always_inline)) {
+      store(scales[g], mul(byte_of_words<g % 4, true>(m[g / 4]), d));
+    });
+  }
 };
 
 struct IQ4_XS {
@@ -142,6 +194,12 @@ struct IQ4_XS {
   static I8x64 weights(const uint8_t* unit) {
     return look_up(kCodesIq4, nibbles16(unit + 8 + 32 * c, unit + 24 + 32 * c));
   }
+  static constexpr int kNibbleRun = 4;
+  template <int h>
+  static U8x64 nibble_line(const uint8_t* unit) {
+    return load(unit + 8 + 64 * h);
+  }
+  static I8x64 codes(U8x64 nibbles) { return look_up(kCodesIq4, nibbles); }
 };
 
 struct IQ3_S {

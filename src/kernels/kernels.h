@@ -59,6 +59,9 @@ struct LinearTask {
   float* out;
   int64_t out_stride;  // floats from token to token
   int64_t read_ahead;  // of the table
+  // Weights that this worker will probably want next, to be brought near on the way.
+  const void* next;
+  int64_t next_bytes;  // 0: none
 };
 // scratch: kScratchBytes. The bits of an output depend on its row and its token alone.
 using LinearKernel = void (*)(const LinearTask* task, int64_t row_begin, int64_t row_end,
@@ -224,7 +227,8 @@ struct KernelTable {
   // exactly, products and sums in F32.
   LinearKernel dot_q8[kTypes], panel_q8[kTypes], dot_f32[kTypes], panel_f32[kTypes];
   int panel_rows;  // rows a panel kernel handles at a time: ranges should be multiples of it
-  int dot_tokens;  // up to this many tokens dot is the faster family
+  // Up to so many tokens dot is the faster family: of activations in 8 bits, and of floats.
+  int dot_tokens, dot_tokens_f32;
   // How many bytes ahead dot asks for weights that it reads in place; 0: the processor finds them
   // by itself.
   int read_ahead;

@@ -47,14 +47,15 @@ int64_t row_stride(ActivationForm form, const Matrix<const float>& rows) {
 }
 
 Job make_job(const KernelTable& table, const Activations& activations, const Product& product,
-             bool exact, ProductFamily family, int workers) {
-  const ActivationForm form = form_for(table, product.weights.type, exact, family);
+             bool exact, int64_t tokens, int workers) {
+  const ProductFamily family = family_for(table, product.weights.type, exact, tokens);
+  const ActivationForm form = form_for(table, product.weights.type, exact, tokens);
   const bool few = family == ProductFamily::Dot;
   CHECK_THAT(product.weights.columns() == activations.rows.columns);
   CHECK_THAT(product.first + product.out.rows <= activations.rows.rows &&
              product.out.columns == product.weights.rows());
   CHECK_THAT(form == ActivationForm::Floats || form == activations.form);
-  Job job;
+  Job job{};
   job.kernel = kernel_for(table, product.weights.type, form, family);
   CHECK_THAT(job.kernel != nullptr);
   job.task.weights = product.weights.data;
@@ -83,10 +84,10 @@ int64_t q8_bytes(int64_t columns) {
   return (columns + kQ8Columns - 1) / kQ8Columns * static_cast<int64_t>(sizeof(Q8Block));
 }
 
-ActivationForm form_for(const KernelTable& table, DType weights, bool exact, ProductFamily family) {
+ActivationForm form_for(const KernelTable& table, DType weights, bool exact, int64_t tokens) {
   const auto type = static_cast<size_t>(weights);
   if (exact) return ActivationForm::Floats;
-  if (family == ProductFamily::Tiles && table.tiles->panel[type] != nullptr)
+  if (family_for(table, weights, exact, tokens) == ProductFamily::Tiles)
     return ActivationForm::Brains;
   return table.dot_q8[type] != nullptr ? ActivationForm::Q8 : ActivationForm::Floats;
 }
@@ -125,21 +126,31 @@ Result<LinearScratch> LinearScratch::create(int workers) {
   return scratch;
 }
 
-ProductFamily family_for(const KernelTable& table, int64_t tokens) {
-  if (tokens <= table.dot_tokens) return ProductFamily::Dot;
-  const bool tiles = table.tiles != nullptr && tokens >= table.tiles->least_tokens;
+ProductFamily family_for(const KernelTable& table, DType weights, bool exact, int64_t tokens) {
+  const auto type = static_cast<size_t>(weights);
+  const bool floats = exact || table.dot_q8[type] == nullptr;
+  if (tokens <= (floats ? table.dot_tokens_f32 : table.dot_tokens)) return ProductFamily::Dot;
+  const bool tiles = !exact && table.tiles != nullptr && table.tiles->panel[type] != nullptr &&
+                     tokens >= table.tiles->least_tokens;
   return tiles ? ProductFamily::Tiles : ProductFamily::Panel;
+}
+
+bool same_families(const KernelTable& table, bool exact, int64_t tokens, int64_t other) {
+  for (const DType type : {DType::F32, DType::Q8_0}) {
+    if (family_for(table, type, exact, tokens) != family_for(table, type, exact, other))
+      return false;
+  }
+  return true;
 }
 
 void linear(const KernelTable& table, Workers& workers, const LinearScratch& scratch,
             const Activations& activations, std::span<const Product> products, bool exact) {
-  linear(table, workers, scratch, activations, products, exact,
-         family_for(table, activations.tokens()));
+  linear(table, workers, scratch, activations, products, exact, activations.tokens());
 }
 
 void linear(const KernelTable& table, Workers& workers, const LinearScratch& scratch,
             const Activations& activations, std::span<const Product> products, bool exact,
-            ProductFamily family) {
+            int64_t tokens) {
   if (activations.tokens() == 0) return;
   CHECK_THAT(products.size() <= kMostProducts);
   Job jobs[kMostProducts];
@@ -147,17 +158,30 @@ void linear(const KernelTable& table, Workers& workers, const LinearScratch& scr
   int count = 0;
   for (const Product& product : products) {
     Job& job = jobs[count++] =
-        make_job(table, activations, product, exact, family, workers.count());
+        make_job(table, activations, product, exact, tokens, workers.count());
     job.first_chunk = chunks;
     chunks += (job.rows + job.chunk - 1) / job.chunk;
   }
+  const auto job_of = [&](int64_t chunk) -> const Job& {
+    int j = count - 1;
+    while (jobs[j].first_chunk > chunk) --j;
+    return jobs[j];
+  };
   workers.for_each(chunks, 1, [&](int64_t begin, int64_t end, int worker) {
     for (int64_t c = begin; c < end; ++c) {
-      int j = count - 1;
-      while (jobs[j].first_chunk > c) --j;
-      const int64_t row = (c - jobs[j].first_chunk) * jobs[j].chunk;
-      jobs[j].kernel(&jobs[j].task, row, std::min(row + jobs[j].chunk, jobs[j].rows),
-                     scratch.of(worker));
+      const Job& job = job_of(c);
+      LinearTask task = job.task;
+      // Workers that go at the same pace take turns.
+      const int64_t later = c + workers.count();
+      if (later < chunks) {
+        const Job& then = job_of(later);
+        const int64_t row = (later - then.first_chunk) * then.chunk;
+        task.next = static_cast<const std::byte*>(then.task.weights) + row * then.task.row_bytes;
+        task.next_bytes =
+            std::min<int64_t>(then.rows - row, table.panel_rows) * then.task.row_bytes;
+      }
+      const int64_t row = (c - job.first_chunk) * job.chunk;
+      job.kernel(&task, row, std::min(row + job.chunk, job.rows), scratch.of(worker));
     }
   });
 }

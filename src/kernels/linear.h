@@ -18,14 +18,16 @@ namespace issun::kernels {
 int64_t q8_bytes(int64_t columns);
 
 // The kernels for few tokens, those for many, and those for many on tiles: their sums differ in
-// order, and so in bits.
+// order, and so in bits. `exact`: F32 throughout.
 enum class ProductFamily { Dot, Panel, Tiles };
-ProductFamily family_for(const KernelTable& table, int64_t tokens);
+ProductFamily family_for(const KernelTable& table, DType weights, bool exact, int64_t tokens);
+// Whether a row of any matrix has the same bits in a batch of so many tokens as in the other.
+bool same_families(const KernelTable& table, bool exact, int64_t tokens, int64_t other);
 
 // How a product reads its activations: floats, Q8Blocks, or planes of bf16 for tiles.
 enum class ActivationForm { Floats, Q8, Brains };
 // Floats for weights that are F32, and for everything when `exact` asks for F32 throughout.
-ActivationForm form_for(const KernelTable& table, DType weights, bool exact, ProductFamily family);
+ActivationForm form_for(const KernelTable& table, DType weights, bool exact, int64_t tokens);
 // Bytes of a prepared row, of the largest form that a table has.
 int64_t prepared_bytes(const KernelTable& table, int64_t columns);
 
@@ -68,12 +70,12 @@ class LinearScratch {
 // Several products that read the same activations, in one parallel region (q k v; gate and up).
 // All weights must be of computable types with activations.rows.columns columns (checked at load).
 // Those that want them in another form than floats need them prepared. The result has the same bits
-// for any number of workers. `family` is that of the whole batch where a product takes some of its
-// rows.
+// for any number of workers. `tokens` chooses the family: of the whole batch where a product takes
+// some of its rows; 1 where each row is to have the bits that it has alone.
 void linear(const KernelTable& table, Workers& workers, const LinearScratch& scratch,
             const Activations& activations, std::span<const Product> products, bool exact,
-            ProductFamily family);
-// With the family for the number of rows.
+            int64_t tokens);
+// As many tokens as there are rows.
 void linear(const KernelTable& table, Workers& workers, const LinearScratch& scratch,
             const Activations& activations, std::span<const Product> products, bool exact = false);
 

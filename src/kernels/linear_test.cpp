@@ -25,7 +25,7 @@ Run multiply(const KernelTable& table, int workers, const Weights& first, const 
   activations.rows = Matrix<const float>(x.data(), tokens, first.columns);
   activations.prepared = prepared->data();
   for (const DType type : {first.type, second.type})
-    prepare(table, pool, form_for(table, type, exact, family_for(table, tokens)), activations);
+    prepare(table, pool, form_for(table, type, exact, tokens), activations);
   Run run;
   run.a.resize(static_cast<size_t>(tokens * first.rows), NAN);
   run.b.resize(static_cast<size_t>(tokens * second.rows), NAN);
@@ -76,14 +76,41 @@ TEST_CASE("A product of some of the rows has the bits of the product of all of t
       Activations activations;
       activations.rows = Matrix<const float>(x.data(), kTokens, 256);
       activations.prepared = prepared->data();
-      const ProductFamily family = family_for(*table, kTokens);
-      prepare(*table, *pool, form_for(*table, weights.type, exact, family), activations);
+      prepare(*table, *pool, form_for(*table, weights.type, exact, kTokens), activations);
       std::vector<float> all(kTokens * 70, NAN), some(kCount * 70, NAN);
       const Product whole[] = {{weights.tensor(), {all.data(), kTokens, 70}}};
       const Product part[] = {{weights.tensor(), {some.data(), kCount, 70}, kFirst}};
       linear(*table, *pool, scratch, activations, whole, exact);
-      linear(*table, *pool, scratch, activations, part, exact, family);
+      linear(*table, *pool, scratch, activations, part, exact, kTokens);
       CHECK(std::equal(some.begin(), some.end(), all.begin() + kFirst * 70));
+    }
+}
+
+TEST_CASE("Rows of a batch can be had with the bits that each has alone") {
+  std::mt19937 random(33);
+  constexpr int kTokens = 19, kRows = 70, kColumns = 256;
+  const std::vector<float> x = random_floats(int64_t{kTokens} * kColumns, random);
+  const auto pool = make_workers(2);
+  const LinearScratch scratch = std::move(*LinearScratch::create(2));
+  for (const KernelTable* table : available_kernels())
+    for (const DType type : {DType::Q4_K, DType::F16}) {
+      const Weights weights = random_weights(type, kRows, kColumns, random);
+      const auto prepared = AlignedBuffer::create(prepared_bytes(*table, kColumns) * kTokens);
+      const auto multiply = [&](int first, int tokens, std::vector<float>& out) {
+        Activations activations;
+        activations.rows = Matrix<const float>(x.data() + first * kColumns, tokens, kColumns);
+        activations.prepared = prepared->data();
+        prepare(*table, *pool, form_for(*table, type, false, 1), activations);
+        out.assign(static_cast<size_t>(tokens * kRows), NAN);
+        const Product product{weights.tensor(), {out.data(), tokens, kRows}};
+        linear(*table, *pool, scratch, activations, {&product, 1}, false, 1);
+      };
+      std::vector<float> all, one;
+      multiply(0, kTokens, all);
+      for (int t = 0; t < kTokens; ++t) {
+        multiply(t, 1, one);
+        CHECK(std::equal(one.begin(), one.end(), all.begin() + t * kRows));
+      }
     }
 }
 

@@ -49,9 +49,8 @@ struct alignas(64) Panel {
 };
 
 // Weights as the tile multiplies them.
-template <class Format, int c>
-inline U8x64 panel_bytes(const uint8_t* unit) {
-  const auto w = Format::template weights<c>(unit);
+template <class Format, class Weights>
+inline U8x64 panel_bytes(Weights w) {
   if constexpr (Format::kSigned) {
     return kWideDot ? plus<-128>(as_unsigned(w)) : as_unsigned(w);
   } else if constexpr (Format::kZero != 0 && kWideDot) {
@@ -66,8 +65,86 @@ inline U8x64 panel_bytes(const uint8_t* unit) {
 // Rows of numbers, one of each row of a panel, become columns.
 template <int kGroups>
 inline void store_columns(F32x16 (&rows)[16], float (&columns)[kGroups][16]) {
-  transpose(rows);
-  for (int g = 0; g < kGroups; ++g) store(columns[g], rows[g]);
+  if constexpr (kGroups == 8) {
+    alignas(64) float numbers[16][16];
+    const uint8_t* row[16];
+    for (int r = 0; r < 16; ++r) {
+      store(numbers[r], rows[r]);
+      row[r] = reinterpret_cast<const uint8_t*>(numbers[r]);
+    }
+    for (int g = 0; g < kGroups; g += 4) {
+      U8x64 m[4];
+      columns4(row, 4 * g, m);
+      for (int i = 0; i < 4; ++i) store(columns[g + i], m[i]);
+    }
+  } else {
+    transpose(rows);
+    for (int g = 0; g < kGroups; ++g) store(columns[g], rows[g]);
+  }
+}
+
+// What a nibble of word q of the nibbles' line h stands for.
+template <class Format, int h, int q, int nibble>
+inline auto weights_of(U8x64 nibbles, const U8x64 (&high_line)[16]) {
+  if constexpr (requires { Format::codes(nibbles); })
+    return Format::codes(nibbles);
+  else if constexpr (requires { Format::template high_bits<h, q, nibble>(high_line); })
+    return nibbles | Format::template high_bits<h, q, nibble>(high_line);
+  else
+    return nibbles;
+}
+
+// Where weights lie two in a byte, what becomes columns is the bytes: half as many.
+template <class Format>
+inline void unpack_nibbles(const uint8_t* const (&unit)[16], uint8_t (&quads)[64][64]) {
+  constexpr int kRun = Format::kNibbleRun;
+  U8x64 high[16];
+  if constexpr (requires { Format::high_line(unit[0]); }) {
+    for (int r = 0; r < 16; ++r) high[r] = Format::high_line(unit[r]);
+    transpose(high);
+  }
+  unrolled<2>([&]<int h>() __attribute__((always_inline)) {
+    U8x64 m[16];
+    for (int r = 0; r < 16; ++r) m[r] = Format::template nibble_line<h>(unit[r]);
+    transpose(m);
+    unrolled<16>([&]<int q>() __attribute__((always_inline)) {
+      uint8_t(*to)[64] = quads + 32 * h + q + q / kRun * kRun;
+      store(to[0], panel_bytes<Format>(weights_of<Format, h, q, 0>(low_nibbles(m[q]), high)));
+      store(to[kRun], panel_bytes<Format>(weights_of<Format, h, q, 1>(high_nibbles(m[q]), high)));
+    });
+  });
+}
+
+template <class Format>
+inline void unpack_weights(const uint8_t* const (&unit)[16], uint8_t (&quads)[64][64]) {
+  if constexpr (requires { Format::kNibbleRun; }) {
+    unpack_nibbles<Format>(unit, quads);
+  } else {
+    unrolled<4>([&]<int c>() __attribute__((always_inline)) {
+      U8x64 m[16];
+      for (int r = 0; r < 16; ++r) m[r] = panel_bytes<Format>(Format::template weights<c>(unit[r]));
+      transpose(m);
+      for (int q = 0; q < 16; ++q) store(quads[16 * c + q], m[q]);
+    });
+  }
+}
+
+// Scales of 16 rows, and their mins; as columns of the file's bits, where a format can do that.
+template <class Format>
+inline void unpack_scales(const uint8_t* const (&unit)[16], int v, Panel<ShapeOf<Format>>& panel) {
+  if constexpr (Format::kMins == Mins::kIntegers) {
+    Format::scale_columns(unit, panel.scale[v], panel.mins[v], panel.min_scale[v]);
+  } else if constexpr (requires { Format::scale_columns(unit, panel.scale[v]); }) {
+    Format::scale_columns(unit, panel.scale[v]);
+  } else {
+    F32x16 s[16];
+    for (int r = 0; r < 16; ++r) s[r] = Format::scales(unit[r]);
+    store_columns(s, panel.scale[v]);
+    if constexpr (Format::kMins == Mins::kFloats) {
+      for (int r = 0; r < 16; ++r) s[r] = Format::mins(unit[r]);
+      store_columns(s, panel.float_mins[v]);
+    }
+  }
 }
 
 // 16 rows from `units`, `stride` bytes apart; those beyond `rows` repeat the last one.
@@ -75,28 +152,8 @@ template <class Format>
 void unpack(const uint8_t* units, int64_t stride, int rows, int v, Panel<ShapeOf<Format>>& panel) {
   const uint8_t* unit[16];
   for (int r = 0; r < 16; ++r) unit[r] = units + (r < rows ? r : rows - 1) * stride;
-  unrolled<4>([&]<int c>() __attribute__((always_inline)) {
-    U8x64 m[16];
-    for (int r = 0; r < 16; ++r) m[r] = panel_bytes<Format, c>(unit[r]);
-    transpose(m);
-    for (int q = 0; q < 16; ++q) store(panel.quads[v][16 * c + q], m[q]);
-  });
-  F32x16 s[16];
-  for (int r = 0; r < 16; ++r) s[r] = Format::scales(unit[r]);
-  store_columns(s, panel.scale[v]);
-  if constexpr (Format::kMins == Mins::kFloats) {
-    for (int r = 0; r < 16; ++r) s[r] = Format::mins(unit[r]);
-    store_columns(s, panel.float_mins[v]);
-  }
-  if constexpr (Format::kMins == Mins::kIntegers) {
-    for (int r = 0; r < 16; ++r) {
-      panel.min_scale[v][r] = Format::min_scale(unit[r]);
-      int16_t integers[16];
-      store_half(integers, Format::integers(unit[r]));
-      for (int pair = 0; pair < 4; ++pair)
-        __builtin_memcpy(&panel.mins[v][pair][2 * r], integers + 8 + 2 * pair, 4);
-    }
-  }
+  unpack_weights<Format>(unit, panel.quads[v]);
+  unpack_scales<Format>(unit, v, panel);
 }
 
 // A format to the loops that those of its shape share.

@@ -87,7 +87,8 @@ constexpr KernelTable make_table(const char* name) {
   enter_unpacked<IQ1_S>(table);
   enter_unpacked<IQ1_M>(table);
   table.panel_rows = kPanelRows;
-  table.dot_tokens = 6;
+  table.dot_tokens = kFewTokens;
+  table.dot_tokens_f32 = kFewTokensF32;
   table.gemm_rows = kGemmRows;
   table.gemm_columns = kGemmColumns;
   enter_gemm<Floats>(table, GemmPrecision::F32);

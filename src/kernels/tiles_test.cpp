@@ -130,15 +130,15 @@ TEST_CASE("Products of some rows of the activations, prepared in pieces, are tho
     Activations activations;
     activations.rows = Matrix<const float>(x.data(), kTokens, kColumns);
     activations.prepared = prepared->data();
-    const ActivationForm form = form_for(*table, weights.type, false, ProductFamily::Tiles);
+    const ActivationForm form = form_for(*table, weights.type, false, kTokens);
     prepare_rows(*table, *pool, form, activations, 25, kTokens);
     prepare_rows(*table, *pool, form, activations, 0, 25);
     activations.form = form;
     std::vector<float> all(kTokens * kRows, NAN), some(kCount * kRows, NAN);
     const Product whole{weights.tensor(), {all.data(), kTokens, kRows}};
     const Product part{weights.tensor(), {some.data(), kCount, kRows}, kFirst};
-    linear(*table, *pool, scratch, activations, {&whole, 1}, false, ProductFamily::Tiles);
-    linear(*table, *pool, scratch, activations, {&part, 1}, false, ProductFamily::Tiles);
+    linear(*table, *pool, scratch, activations, {&whole, 1}, false);
+    linear(*table, *pool, scratch, activations, {&part, 1}, false, kTokens);
     CHECK(std::equal(some.begin(), some.end(), all.begin() + kFirst * kRows));
     for (int t = 0; t < kTokens; ++t)
       for (int r = 0; r < kRows; ++r) {
@@ -226,12 +226,14 @@ TEST_CASE("Products of matrices in bf16 on tiles are right for any size") {
 TEST_CASE("A prompt takes the family of tiles where there are some, unless exact") {
   for (const KernelTable* table : tables_with_tiles()) {
     const int least = table->tiles->least_tokens;
-    CHECK(family_for(*table, 1) == ProductFamily::Dot);
-    CHECK(family_for(*table, 1000) == ProductFamily::Tiles);
-    CHECK(family_for(*table, std::max(least, table->dot_tokens + 1)) == ProductFamily::Tiles);
-    const auto form = [&](DType type, bool exact) {
-      return form_for(*table, type, exact, ProductFamily::Tiles);
+    const auto family = [&](bool exact, int64_t tokens) {
+      return family_for(*table, DType::Q4_K, exact, tokens);
     };
+    CHECK(family(false, 1) == ProductFamily::Dot);
+    CHECK(family(false, 1000) == ProductFamily::Tiles);
+    CHECK(family(true, 1000) == ProductFamily::Panel);
+    CHECK(family(false, std::max(least, table->dot_tokens + 1)) == ProductFamily::Tiles);
+    const auto form = [&](DType type, bool exact) { return form_for(*table, type, exact, 1000); };
     CHECK(form(DType::Q4_K, false) == ActivationForm::Brains);
     CHECK(form(DType::F16, false) == ActivationForm::Brains);
     CHECK(form(DType::F32, false) == ActivationForm::Floats);

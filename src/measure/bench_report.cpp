@@ -81,8 +81,8 @@ TokenCost token_cost(const BenchCase& bench_case, engine::Runtime& runtime) {
     cost.bytes += positions * static_cast<double>(cache_bytes_per_position(
                                   model.config.kv_shape(options.key_type, options.value_type)));
   cost.operations = 2.0 * static_cast<double>(model.weights.products_per_token(generates));
-  cost.arithmetic = kernels::form_for(runtime.kernels(), model.weights.main_type(), options.exact,
-                                      kernels::family_for(runtime.kernels(), tokens_a_pass));
+  cost.arithmetic =
+      kernels::form_for(runtime.kernels(), model.weights.main_type(), options.exact, tokens_a_pass);
   return cost;
 }
 

@@ -23,6 +23,8 @@ struct Batch {
   std::span<const int32_t> tokens;          // (rows), each in [0, vocabulary)
   std::span<const SequenceRows> sequences;  // their rows add up to tokens.size()
   std::span<const int32_t> outputs;         // rows whose logits are wanted, ascending
+  bool each_alone =
+      false;  // each row has the bits that it has in a batch of one, which takes longer
 };
 
 class Decoder {
@@ -33,7 +35,8 @@ class Decoder {
   virtual int max_rows() const = 0;
   virtual int max_sequences() const = 0;
   virtual int max_outputs() const = 0;
-  // Whether a row has the same bits in batches of so many rows as in those of so many others.
+  // Whether a row has the same bits in batches of so many rows as in those of so many others,
+  // unless they ask for more.
   virtual bool computes_alike(int, int) const { return true; }
   // The longest a sequence may become, in tokens.
   virtual int64_t context() const = 0;

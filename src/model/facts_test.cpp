@@ -376,7 +376,8 @@ TEST_CASE("The company in which a token visits an expert changes no bit of it") 
   const MadeUpModel model(facts_with_experts());
   for (const kernels::KernelTable* kernels : kernels::testing::kernels_and_plain_tiles()) {
     CAPTURE(kernels->name);
-    const int many = kernels->dot_tokens + 1;  // the fewest that take the kernels for many
+    const int many = std::max(kernels->dot_tokens, kernels->dot_tokens_f32) +
+                     1;  // the fewest that take the kernels for many
     if (kTokens / 2 < many) continue;
     const auto whole = forward(model.config, model.weights, *kernels, kTokens);
     const auto parts = forward(model.config, model.weights, *kernels, kTokens / 2);

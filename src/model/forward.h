@@ -60,12 +60,7 @@ class Forward final : public Decoder {
   int max_sequences() const override { return options_.max_sequences; }
   int max_outputs() const override { return options_.max_outputs; }
   bool computes_alike(int rows, int other) const override {
-    const auto family = [&](int n) {
-      const kernels::ProductFamily f = kernels::family_for(kernels_, n);
-      return options_.exact && f == kernels::ProductFamily::Tiles ? kernels::ProductFamily::Panel
-                                                                  : f;
-    };
-    return family(rows) == family(other);
+    return kernels::same_families(kernels_, options_.exact, rows, other);
   }
   int64_t context() const override { return options_.context; }
   Result<Matrix<const float>> run(const Batch& batch, cache::PagedKv& cache) override;

@@ -32,6 +32,7 @@ constexpr bool kWideDot = false;
 constexpr bool kSignedDot = false;
 constexpr int kTileVectors = 1, kTileTokens = 3;
 constexpr int kDotTokens = 4, kDotStreams = 4;
+constexpr int kFewTokens = 2, kFewTokensF32 = 4;
 constexpr int kGemmRows = 6, kGemmVectors = 1;
 
 inline __m256i load32(const void* p, int i = 0) {
@@ -233,6 +234,12 @@ inline void store(void* p, I8x64 a) {
 }
 inline void store(void* p, U8x64 a) { store(p, I8x64{a.lo, a.hi}); }
 inline I8x64 join(const int8_t* p, const int8_t* q) { return {load32(p), load32(q)}; }
+inline __m256i join16(const void* p, const void* q) {
+  return _mm256_inserti128_si256(_mm256_castsi128_si256(load16(p)), load16(q), 1);
+}
+inline U8x64 join(const uint8_t* p, const uint8_t* q, const uint8_t* r, const uint8_t* s) {
+  return {join16(p, q), join16(r, s)};
+}
 inline __m256i low_nibble(__m256i a) { return _mm256_and_si256(a, _mm256_set1_epi8(15)); }
 inline __m256i high_nibble(__m256i a) { return low_nibble(_mm256_srli_epi16(a, 4)); }
 inline U8x64 nibbles(const uint8_t* p) {
@@ -259,6 +266,12 @@ inline __m256i moved(__m256i a) {
     return _mm256_slli_epi16(a, to - from);
   else
     return _mm256_srli_epi16(a, from - to);
+}
+template <int bits, int from, int to>
+inline U8x64 moved_bits(U8x64 a) {
+  const __m256i mask = _mm256_set1_epi8(static_cast<char>(((1 << bits) - 1) << to));
+  return {_mm256_and_si256(moved<from, to>(a.lo), mask),
+          _mm256_and_si256(moved<from, to>(a.hi), mask)};
 }
 template <int to, int s>
 inline U8x64 two_bits_at(const uint8_t* p) {
@@ -368,6 +381,22 @@ inline void transpose(U8x64 (&m)[16]) {
     m[8 + i].lo = upper;
   }
 }
+inline void columns4(const uint8_t* const (&rows)[16], int at, U8x64 (&m)[4]) {
+  __m256i t[2][4];
+  for (int half = 0; half < 2; ++half) {
+    const uint8_t* const* first = rows + 8 * half;
+    for (int i = 0; i < 4; ++i) t[half][i] = join16(first[i] + at, first[4 + i] + at);
+    const __m256i a = _mm256_unpacklo_epi32(t[half][0], t[half][1]),
+                  b = _mm256_unpackhi_epi32(t[half][0], t[half][1]),
+                  c = _mm256_unpacklo_epi32(t[half][2], t[half][3]),
+                  d = _mm256_unpackhi_epi32(t[half][2], t[half][3]);
+    t[half][0] = _mm256_unpacklo_epi64(a, c);
+    t[half][1] = _mm256_unpackhi_epi64(a, c);
+    t[half][2] = _mm256_unpacklo_epi64(b, d);
+    t[half][3] = _mm256_unpackhi_epi64(b, d);
+  }
+  for (int q = 0; q < 4; ++q) m[q] = {t[0][q], t[1][q]};
+}
 inline void transpose(F32x16 (&m)[16]) {
   U8x64 t[16];
   for (int i = 0; i < 16; ++i) t[i] = {_mm256_castps_si256(m[i].lo), _mm256_castps_si256(m[i].hi)};
@@ -389,11 +418,37 @@ inline I32x16 dot4(I32x16 c, I8x64 w, I8x64 a) {
   return {dot4(c.lo, _mm256_abs_epi8(w.lo), _mm256_sign_epi8(a.lo, w.lo)),
           dot4(c.hi, _mm256_abs_epi8(w.hi), _mm256_sign_epi8(a.hi, w.hi))};
 }
+template <int byte, bool is_signed>
+inline __m256 byte_of_words(__m256i w) {
+  if constexpr (is_signed) {
+    const __m256i top = _mm256_slli_epi32(w, 24 - 8 * byte);
+    return _mm256_cvtepi32_ps(_mm256_srai_epi32(top, 24));
+  } else {
+    const __m256i low = _mm256_srli_epi32(w, 8 * byte);
+    return _mm256_cvtepi32_ps(_mm256_and_si256(low, _mm256_set1_epi32(255)));
+  }
+}
+template <int byte, bool is_signed>
+inline F32x16 byte_of_words(U8x64 w) {
+  return {byte_of_words<byte, is_signed>(w.lo), byte_of_words<byte, is_signed>(w.hi)};
+}
 inline I16x32 load(const int16_t* p) { return {load32(p), load32(p, 1)}; }
 inline I16x32 splat2(const int16_t* p) {
   int word;
   __builtin_memcpy(&word, p, 4);
   return {_mm256_set1_epi32(word), _mm256_set1_epi32(word)};
+}
+inline void store(int16_t* p, I16x32 a) {
+  store32(p, 0, a.lo);
+  store32(p, 1, a.hi);
+}
+template <int pair>
+inline I16x32 pair_of_words(U8x64 a) {
+  constexpr char k = 2 * pair;
+  const __m256i places = _mm256_setr_epi8(k, -1, k + 1, -1, k + 4, -1, k + 5, -1, k + 8, -1, k + 9,
+                                          -1, k + 12, -1, k + 13, -1, k, -1, k + 1, -1, k + 4, -1,
+                                          k + 5, -1, k + 8, -1, k + 9, -1, k + 12, -1, k + 13, -1);
+  return {_mm256_shuffle_epi8(a.lo, places), _mm256_shuffle_epi8(a.hi, places)};
 }
 inline I32x16 dot2(I32x16 c, I16x32 a, I16x32 b) {
   return {_mm256_add_epi32(c.lo, _mm256_madd_epi16(a.lo, b.lo)),
@@ -423,6 +478,7 @@ inline I32x16 add_sums(I32x16 c, const PairSums& s) {
 }
 
 inline void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
+inline void prefetch_far(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T1); }
 
 // Half a line
 struct I16x16 {

@@ -27,6 +27,7 @@ constexpr bool kWideDot = true;
 constexpr bool kSignedDot = false;
 constexpr int kTileVectors = 2, kTileTokens = 6;
 constexpr int kDotTokens = 4, kDotStreams = 4;
+constexpr int kFewTokens = 2, kFewTokensF32 = 4;
 constexpr int kGemmRows = 12, kGemmVectors = 2;
 
 inline __mmask16 first_lanes(int n) { return static_cast<__mmask16>((1u << n) - 1); }
@@ -178,6 +179,19 @@ inline __m512i join(__m256i lo, __m256i hi) {
   return _mm512_inserti64x4(_mm512_castsi256_si512(lo), hi, 1);
 }
 inline I8x64 join(const int8_t* p, const int8_t* q) { return {join(load32(p), load32(q))}; }
+inline __m512i join(const void* p, const void* q, const void* r, const void* s) {
+  const auto load16 = [](const void* from) {
+    return _mm_loadu_si128(static_cast<const __m128i*>(from));
+  };
+  // No instruction that moves lanes: each load goes to its own.
+  __m512i a = _mm512_castsi128_si512(load16(p));
+  a = _mm512_mask_broadcast_i32x4(a, 0x00f0, load16(q));
+  a = _mm512_mask_broadcast_i32x4(a, 0x0f00, load16(r));
+  return _mm512_mask_broadcast_i32x4(a, 0xf000, load16(s));
+}
+inline U8x64 join(const uint8_t* p, const uint8_t* q, const uint8_t* r, const uint8_t* s) {
+  return {join(static_cast<const void*>(p), q, r, s)};
+}
 inline U8x64 nibbles(const uint8_t* p) {
   const __m256i both = load32(p);
   return {_mm512_and_si512(join(both, _mm256_srli_epi16(both, 4)), _mm512_set1_epi8(15))};
@@ -194,6 +208,12 @@ inline U8x64 nibbles16(const uint8_t* p, const uint8_t* q) {
 inline U8x64 low_nibbles(U8x64 a) { return {_mm512_and_si512(a.v, _mm512_set1_epi8(15))}; }
 inline U8x64 high_nibbles(U8x64 a) {
   return {_mm512_and_si512(_mm512_srli_epi16(a.v, 4), _mm512_set1_epi8(15))};
+}
+template <int bits, int from, int to>
+inline U8x64 moved_bits(U8x64 a) {
+  const __m512i moved = from >= to ? _mm512_srli_epi16(a.v, from >= to ? from - to : 0)
+                                   : _mm512_slli_epi16(a.v, from >= to ? 0 : to - from);
+  return {_mm512_and_si512(moved, _mm512_set1_epi8(static_cast<char>(((1 << bits) - 1) << to)))};
 }
 inline U8x64 load_once(const uint8_t* p) {
   U8x64 a = load(p);
@@ -276,6 +296,18 @@ inline void transpose(U8x64 (&m)[16]) {
   transpose(t);
   for (int i = 0; i < 16; ++i) m[i].v = t[i];
 }
+inline void columns4(const uint8_t* const (&rows)[16], int at, U8x64 (&m)[4]) {
+  __m512i t[4];
+  for (int i = 0; i < 4; ++i)
+    t[i] = join(static_cast<const void*>(rows[i] + at), rows[4 + i] + at, rows[8 + i] + at,
+                rows[12 + i] + at);
+  const __m512i a = _mm512_unpacklo_epi32(t[0], t[1]), b = _mm512_unpackhi_epi32(t[0], t[1]),
+                c = _mm512_unpacklo_epi32(t[2], t[3]), d = _mm512_unpackhi_epi32(t[2], t[3]);
+  m[0].v = _mm512_unpacklo_epi64(a, c);
+  m[1].v = _mm512_unpackhi_epi64(a, c);
+  m[2].v = _mm512_unpacklo_epi64(b, d);
+  m[3].v = _mm512_unpackhi_epi64(b, d);
+}
 inline void transpose(F32x16 (&m)[16]) {
   __m512i t[16];
   for (int i = 0; i < 16; ++i) t[i] = _mm512_castps_si512(m[i].v);
@@ -334,6 +366,16 @@ inline I16x32 splat2(const int16_t* p) {
   __builtin_memcpy(&word, p, 4);
   return {_mm512_set1_epi32(word)};
 }
+inline void store(int16_t* p, I16x32 a) { _mm512_storeu_si512(p, a.v); }
+template <int pair>
+inline I16x32 pair_of_words(U8x64 a) {
+  const __m512i places =
+      _mm512_set1_epi32(pair == 0 ? static_cast<int>(0x80018000) : static_cast<int>(0x80038002));
+  const __m512i words = _mm512_setr_epi32(0, 0x04040404, 0x08080808, 0x0c0c0c0c, 0, 0x04040404,
+                                          0x08080808, 0x0c0c0c0c, 0, 0x04040404, 0x08080808,
+                                          0x0c0c0c0c, 0, 0x04040404, 0x08080808, 0x0c0c0c0c);
+  return {_mm512_shuffle_epi8(a.v, _mm512_or_si512(places, words))};
+}
 inline I32x16 dot2(I32x16 c, I16x32 a, I16x32 b) { return {_mm512_dpwssd_epi32(c.v, a.v, b.v)}; }
 
 inline I16x32 pair_products(U8x64 w, I8x64 a) { return {_mm512_maddubs_epi16(w.v, a.v)}; }
@@ -348,6 +390,7 @@ inline I32x16 add_sums(I32x16 c, const PairSums& s) {
 }
 
 inline void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
+inline void prefetch_far(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T1); }
 
 // Half a line
 struct I16x16 {

@@ -34,6 +34,7 @@ constexpr int kTileVectors = 1, kTileTokens = 3;  // 12 registers of sums twice,
 constexpr bool kSignedDot = false;
 constexpr int kTileVectors = 1, kTileTokens = 2;  // 16 registers of pairs, 8 of sums, 4 of weights
 #endif
+constexpr int kFewTokens = 6, kFewTokensF32 = 6;
 constexpr int kDotTokens = 2, kDotStreams = 1;  // sums of two rows or more would leave registers
 constexpr int kGemmRows = 6, kGemmVectors = 1;
 
@@ -246,6 +247,7 @@ inline void store_bf16(void* p, F32x16 a) {
 }
 
 inline void prefetch(const void* p) { __builtin_prefetch(p); }
+inline void prefetch_far(const void* p) { __builtin_prefetch(p, 0, 2); }
 
 }  // namespace
 }  // namespace issun::simd

@@ -26,6 +26,9 @@ inline void store(void* p, I8x64 a) { store(p, as_unsigned(a)); }
 inline I8x64 join(const int8_t* p, const int8_t* q) {
   return {{vld1q_s8(p), vld1q_s8(p + 16), vld1q_s8(q), vld1q_s8(q + 16)}};
 }
+inline U8x64 join(const uint8_t* p, const uint8_t* q, const uint8_t* r, const uint8_t* s) {
+  return {{vld1q_u8(p), vld1q_u8(q), vld1q_u8(r), vld1q_u8(s)}};
+}
 inline uint8x16_t low_nibble(uint8x16_t a) { return vandq_u8(a, vdupq_n_u8(15)); }
 inline uint8x16_t high_nibble(uint8x16_t a) { return vshrq_n_u8(a, 4); }
 inline U8x64 nibbles(const uint8_t* p) {
@@ -52,6 +55,12 @@ inline uint8x16_t moved(uint8x16_t a) {
     return vshrq_n_u8(a, from - to);
   else
     return a;
+}
+template <int bits, int from, int to>
+inline U8x64 moved_bits(U8x64 a) {
+  const U8x64 places = FOUR1((moved<from, to>), a);
+  const U8x64 masks = SAME(vdupq_n_u8(static_cast<uint8_t>(((1 << bits) - 1) << to)));
+  return FOUR2(vandq_u8, places, masks);
 }
 template <int to, int a, int b>
 inline U8x64 moved_and_masked(const uint8_t* p, int mask) {
@@ -132,11 +141,32 @@ inline void transpose(U8x64 (&m)[16]) {
   for (int r = 0; r < 16; ++r)
     for (int i = 0; i < 4; ++i) m[r].v[i] = vreinterpretq_u8_u32(w[4 * i + r % 4][r / 4]);
 }
+inline void columns4(const uint8_t* const (&rows)[16], int at, U8x64 (&m)[4]) {
+  for (int i = 0; i < 4; ++i) {
+    uint32x4_t w[4];
+    for (int r = 0; r < 4; ++r) w[r] = vreinterpretq_u32_u8(vld1q_u8(rows[4 * i + r] + at));
+    transpose4(w[0], w[1], w[2], w[3]);
+    for (int q = 0; q < 4; ++q) m[q].v[i] = vreinterpretq_u8_u32(w[q]);
+  }
+}
 inline void transpose(F32x16 (&m)[16]) {
   U8x64 t[16];
   for (int r = 0; r < 16; ++r) t[r] = FOUR1(vreinterpretq_u8_f32, m[r]);
   transpose(t);
   for (int r = 0; r < 16; ++r) m[r] = FOUR1(vreinterpretq_f32_u8, t[r]);
+}
+
+template <int byte, bool is_signed>
+inline float32x4_t byte_of_words(uint8x16_t w) {
+  const uint32x4_t top = vshlq_n_u32(vreinterpretq_u32_u8(w), 24 - 8 * byte);
+  if constexpr (is_signed)
+    return vcvtq_f32_s32(vshrq_n_s32(vreinterpretq_s32_u32(top), 24));
+  else
+    return vcvtq_f32_u32(vshrq_n_u32(top, 24));
+}
+template <int byte, bool is_signed>
+inline F32x16 byte_of_words(U8x64 w) {
+  return FOUR1((byte_of_words<byte, is_signed>), w);
 }
 
 // Products
@@ -156,6 +186,19 @@ inline I32x16 dot4(I32x16 c, U8x64 w, I8x64 a) { return dot4(c, as_signed(w), a)
 
 inline I16x32 load(const int16_t* p) {
   return {{vld1q_s16(p), vld1q_s16(p + 8), vld1q_s16(p + 16), vld1q_s16(p + 24)}};
+}
+inline void store(int16_t* p, I16x32 a) {
+  for (int i = 0; i < 4; ++i) vst1q_s16(p + 8 * i, a.v[i]);
+}
+template <int pair>
+inline I16x32 pair_of_words(U8x64 a) {
+  constexpr uint8_t k = 2 * pair, none = 255;
+  static constexpr uint8_t kPlaces[16] = {k,     none, k + 1, none, k + 4,  none, k + 5,  none,
+                                          k + 8, none, k + 9, none, k + 12, none, k + 13, none};
+  const uint8x16_t places = vld1q_u8(kPlaces);
+#define PAIRS(i) vreinterpretq_s16_u8(vqtbl1q_u8(a.v[i], places))
+  return EACH(PAIRS);
+#undef PAIRS
 }
 inline I16x32 splat2(const int16_t* p) {
   int32_t word;

@@ -35,6 +35,8 @@ constexpr int kTileVectors = 1, kTileTokens = 2;
 // by side for one token. More is faster where lanes are registers, and slow to compile where they
 // are not.
 constexpr int kDotTokens = 1, kDotStreams = 1;
+// Up to so many tokens the dot kernels are the faster ones, for 8-bit activations and for floats.
+constexpr int kFewTokens = 6, kFewTokensF32 = 6;
 // The tile of the products of matrices of floats: rows, and vectors of columns.
 constexpr int kGemmRows = 2, kGemmVectors = 1;
 
@@ -303,6 +305,14 @@ inline I8x64 join(const int8_t* p, const int8_t* q) {
   __builtin_memcpy(r.v + 32, q, 32);
   return r;
 }
+inline U8x64 join(const uint8_t* p, const uint8_t* q, const uint8_t* r, const uint8_t* s) {
+  U8x64 a;
+  __builtin_memcpy(a.v, p, 16);
+  __builtin_memcpy(a.v + 16, q, 16);
+  __builtin_memcpy(a.v + 32, r, 16);
+  __builtin_memcpy(a.v + 48, s, 16);
+  return a;
+}
 // 32 bytes as their 32 low nibbles, then their 32 high ones; from two places 16 and 16.
 inline U8x64 nibbles(const uint8_t* p) {
   U8x64 r;
@@ -321,6 +331,12 @@ inline U8x64 low_nibbles(U8x64 a) {
 }
 inline U8x64 high_nibbles(U8x64 a) {
   EACH(64, a.v[i] >>= 4)
+  return a;
+}
+// The `bits` bits from bit `from` on of each byte, moved to bit `to`; zeros beside them.
+template <int bits, int from, int to>
+inline U8x64 moved_bits(U8x64 a) {
+  EACH(64, a.v[i] = static_cast<uint8_t>((a.v[i] >> from & ((1 << bits) - 1)) << to))
   return a;
 }
 // load() that is not repeated for every use: unaligned lines are read at half speed.
@@ -397,6 +413,11 @@ inline void transpose(U8x64 (&m)[16]) {
   for (int r = 0; r < 16; ++r)
     for (int q = 0; q < 16; ++q) __builtin_memcpy(&m[q].v[4 * r], &w[r][q], 4);
 }
+// The 16 bytes at `at` of 16 rows: word r of m[q] is word q of row r.
+inline void columns4(const uint8_t* const (&rows)[16], int at, U8x64 (&m)[4]) {
+  for (int q = 0; q < 4; ++q)
+    for (int r = 0; r < 16; ++r) __builtin_memcpy(&m[q].v[4 * r], rows[r] + at + 4 * q, 4);
+}
 inline void transpose(F32x16 (&m)[16]) {
   for (int r = 0; r < 16; ++r)
     for (int q = 0; q < r; ++q) {
@@ -472,6 +493,14 @@ inline I16x32 splat2(const int16_t* p) {
   EACH(32, r.v[i] = p[i % 2])
   return r;
 }
+inline void store(int16_t* p, I16x32 a) { __builtin_memcpy(p, a.v, sizeof a.v); }
+// Bytes 2 pair and 2 pair + 1 of each word.
+template <int pair>
+inline I16x32 pair_of_words(U8x64 a) {
+  I16x32 r;
+  EACH(32, r.v[i] = a.v[i / 2 * 4 + 2 * pair + i % 2])
+  return r;
+}
 inline I32x16 dot2(I32x16 c, I16x32 a, I16x32 b) {
   EACH(32, c.v[i / 2] += a.v[i] * b.v[i])
   return c;
@@ -496,6 +525,9 @@ inline I32x16 add_sums(I32x16 c, const PairSums& s) {
 }
 
 inline void prefetch(const void* p) { __builtin_prefetch(p); }
+// Not as near: it would fill the first cache, and where many lines are asked for at a time the
+// second one takes them sooner.
+inline void prefetch_far(const void* p) { __builtin_prefetch(p, 0, 2); }
 
 // Half a line: 16 small integers, and 8 sums.
 struct I16x16 {

@@ -36,6 +36,7 @@ constexpr int kTileVectors = 1, kTileTokens = 3;
 #else
 constexpr int kTileVectors = 1, kTileTokens = 2;
 #endif
+constexpr int kFewTokens = 6, kFewTokensF32 = 6;
 constexpr int kDotTokens = 2, kDotStreams = 4;
 constexpr int kGemmRows = 3, kGemmVectors = 1;
 
@@ -305,6 +306,7 @@ inline void store_words(void* p, I32x16 a) {
 inline void store_f16(void* p, F32x16 a) { store_words(p, FOUR1(narrow_to_half, a)); }
 inline void store_bf16(void* p, F32x16 a) { store_words(p, FOUR1(narrow_to_brain, a)); }
 
+inline void prefetch_far(const void*) {}
 inline void prefetch(const void*) {}  // WebAssembly has no such instruction
 
 }  // namespace

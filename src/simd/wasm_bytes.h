@@ -28,6 +28,9 @@ inline void store(void* p, I8x64 a) { store(p, as_unsigned(a)); }
 inline I8x64 join(const int8_t* p, const int8_t* q) {
   return {{wasm_v128_load(p), wasm_v128_load(p + 16), wasm_v128_load(q), wasm_v128_load(q + 16)}};
 }
+inline U8x64 join(const uint8_t* p, const uint8_t* q, const uint8_t* r, const uint8_t* s) {
+  return {{wasm_v128_load(p), wasm_v128_load(q), wasm_v128_load(r), wasm_v128_load(s)}};
+}
 // Shifts are those of 16 bits, since x86-64 has none of bytes; what comes from the neighbour is
 // masked away.
 inline v128_t low_nibble(v128_t a) { return wasm_v128_and(a, wasm_i8x16_splat(15)); }
@@ -52,6 +55,12 @@ inline v128_t moved(v128_t a) {
     return wasm_u16x8_shr(a, from - to);
   else
     return a;
+}
+template <int bits, int from, int to>
+inline U8x64 moved_bits(U8x64 a) {
+  const U8x64 places = FOUR1((moved<from, to>), a);
+  const U8x64 masks = SAME(wasm_i8x16_splat(static_cast<int8_t>(((1 << bits) - 1) << to)));
+  return FOUR2(wasm_v128_and, places, masks);
 }
 template <int to, int a, int b>
 inline U8x64 moved_and_masked(const uint8_t* p, int mask) {
@@ -137,11 +146,29 @@ inline void transpose(U8x64 (&m)[16]) {
   for (int r = 0; r < 16; ++r)
     for (int i = 0; i < 4; ++i) m[r].v[i] = w[4 * i + r % 4][r / 4];
 }
+inline void columns4(const uint8_t* const (&rows)[16], int at, U8x64 (&m)[4]) {
+  for (int i = 0; i < 4; ++i) {
+    v128_t w[4];
+    for (int r = 0; r < 4; ++r) w[r] = wasm_v128_load(rows[4 * i + r] + at);
+    transpose4(w[0], w[1], w[2], w[3]);
+    for (int q = 0; q < 4; ++q) m[q].v[i] = w[q];
+  }
+}
 inline void transpose(F32x16 (&m)[16]) {
   U8x64 t[16];
   for (int r = 0; r < 16; ++r) t[r] = __builtin_bit_cast(U8x64, m[r]);
   transpose(t);
   for (int r = 0; r < 16; ++r) m[r] = __builtin_bit_cast(F32x16, t[r]);
+}
+
+template <int byte, bool is_signed>
+inline v128_t byte_of_words(v128_t w) {
+  const v128_t top = wasm_i32x4_shl(w, 24 - 8 * byte);
+  return wasm_f32x4_convert_i32x4(is_signed ? wasm_i32x4_shr(top, 24) : wasm_u32x4_shr(top, 24));
+}
+template <int byte, bool is_signed>
+inline F32x16 byte_of_words(U8x64 w) {
+  return FOUR1((byte_of_words<byte, is_signed>), w);
 }
 
 // Products
@@ -197,6 +224,19 @@ inline I32x16 dot4(I32x16 c, U8x64 w, I8x64 a) { return dot4(c, as_signed(w), a)
 inline I16x32 load(const int16_t* p) {
   return {
       {wasm_v128_load(p), wasm_v128_load(p + 8), wasm_v128_load(p + 16), wasm_v128_load(p + 24)}};
+}
+inline void store(int16_t* p, I16x32 a) {
+  for (int i = 0; i < 4; ++i) wasm_v128_store(p + 8 * i, a.v[i]);
+}
+template <int pair>
+inline I16x32 pair_of_words(U8x64 a) {
+  constexpr int k = 2 * pair;
+  const v128_t none = wasm_i8x16_splat(0);
+#define PAIRS(i)                                                                                 \
+  wasm_i8x16_shuffle(a.v[i], none, k, 16, k + 1, 16, k + 4, 16, k + 5, 16, k + 8, 16, k + 9, 16, \
+                     k + 12, 16, k + 13, 16)
+  return EACH(PAIRS);
+#undef PAIRS
 }
 inline I16x32 splat2(const int16_t* p) { return SAME(wasm_v128_load32_splat(p)); }
 inline v128_t add_dot2(v128_t c, v128_t a, v128_t b) {

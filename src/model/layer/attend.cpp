@@ -132,8 +132,7 @@ void attend_tile(const Pass& pass, int l, const Tile& tile, int head, int worker
   // Where what is attended meets weights in F32, attention is F32 as well.
   const bool on_tiles =
       kernels::form_for(pass.kernels, pass.layer_weights(l).attention.output.weight.type,
-                        pass.exact, kernels::family_for(pass.kernels, pass.rows())) ==
-      kernels::ActivationForm::Brains;
+                        pass.exact, pass.company(pass.rows())) == kernels::ActivationForm::Brains;
   (on_tiles ? pass.kernels.tiles->attention : pass.kernels.attention)(&task, room.scratch.data());
   const float* out = room.out.data();
   if (value_matrix != nullptr) {

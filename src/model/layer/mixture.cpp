@@ -116,14 +116,14 @@ void multiply(const Pass& pass, const MixtureWeights& weights, std::span<const i
   const std::span<const int64_t> ends = pass.buffers.mixture.ends;
   // The kernels are those of the whole batch, so that a token's bits are the same in whichever
   // company it visits an expert.
-  const kernels::ProductFamily family = kernels::family_for(pass.kernels, pass.rows());
+  const int64_t company = pass.company(pass.rows());
   kernels::Product some[kernels::kMostProducts];
   size_t count = 0;
   kernels::Activations activations = pass.activations(in);
   const auto compute = [&] {
     const Timed timed = Timed::product(pass.profile);
     kernels::linear(pass.kernels, pass.workers, pass.scratch, activations,
-                    std::span(some).first(count), pass.exact, family);
+                    std::span(some).first(count), pass.exact, company);
     count = 0;
   };
   const auto matrix_of = [&](int e, const ExpertProduct& product) -> const Tensor& {
@@ -132,7 +132,7 @@ void multiply(const Pass& pass, const MixtureWeights& weights, std::span<const i
   for (const int e : experts) {
     for (const ExpertProduct& product : products) {
       const kernels::ActivationForm form =
-          kernels::form_for(pass.kernels, matrix_of(e, product).type, pass.exact, family);
+          kernels::form_for(pass.kernels, matrix_of(e, product).type, pass.exact, company);
       if (form == kernels::ActivationForm::Floats || form == activations.form) continue;
       each_run(experts, ends, [&](int64_t first, int64_t end) {
         const Timed timed(pass.profile, Step::Rounding);

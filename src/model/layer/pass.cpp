@@ -27,26 +27,26 @@ kernels::Activations Pass::activations(const Matrix<float>& rows) const {
   return activations;
 }
 
-void Pass::prepare(DType type, kernels::ProductFamily family,
-                   kernels::Activations& activations) const {
+void Pass::prepare(DType type, kernels::Activations& activations) const {
   const Timed timed(profile, Step::Rounding);
-  kernels::prepare(kernels, workers, kernels::form_for(kernels, type, exact, family), activations);
+  const kernels::ActivationForm form =
+      kernels::form_for(kernels, type, exact, company(activations.rows.rows));
+  kernels::prepare(kernels, workers, form, activations);
 }
 
 void Pass::project(const Matrix<float>& rows, std::initializer_list<Projection> projections) const {
   CHECK_THAT(projections.size() <= kernels::kMostProducts);
   kernels::Product products[kernels::kMostProducts];
   kernels::Activations prepared = activations(rows);
-  const kernels::ProductFamily family = kernels::family_for(kernels, rows.rows);
   size_t count = 0;
   for (const Projection& p : projections) {
     products[count++] = {p.linear.weight, p.out};
     if (observer != nullptr) observer->see(p.linear.weight, -1, prepared.rows);
-    prepare(p.linear.weight.type, family, prepared);
+    prepare(p.linear.weight.type, prepared);
   }
   const Timed timed = Timed::product(profile);
   kernels::linear(kernels, workers, scratch, prepared, std::span(products).first(count), exact,
-                  family);
+                  company(rows.rows));
   for (const Projection& p : projections) {
     adapt(rows, p);
     if (!p.linear.bias) continue;
@@ -62,7 +62,8 @@ void Pass::adapt(const Matrix<float>& rows, const Projection& projection) const 
     kernels::Activations activations;
     activations.rows = {in.data, in.rows, in.columns, in.stride};
     const kernels::Product product{matrix, out};
-    kernels::linear(kernels, workers, scratch, activations, std::span(&product, 1), true);
+    kernels::linear(kernels, workers, scratch, activations, std::span(&product, 1), true,
+                    company(in.rows));
   };
   for (const LowRank& adapter : projection.linear.adapters) {
     const float scale = adapter.scale * adapter_scales[static_cast<size_t>(adapter.adapter)];

@@ -39,6 +39,8 @@ struct Pass {
   cache::PagedKv& cache;
 
   int64_t rows() const { return static_cast<int64_t>(batch.tokens.size()); }
+  // The number that chooses the kernels of products with so many rows.
+  int64_t company(int64_t rows) const { return batch.each_alone ? 1 : rows; }
   const LayerConfig& layer(int l) const { return config.layers[static_cast<size_t>(l)]; }
   const LayerWeights& layer_weights(int l) const { return weights.layers[static_cast<size_t>(l)]; }
 
@@ -69,7 +71,7 @@ struct Pass {
   void norm(const Norm& norm, const Matrix<float>& in, const Matrix<float>& out) const;
   // Rows as products read them; prepare() rounds them, once, if weights of this type want that.
   kernels::Activations activations(const Matrix<float>& rows) const;
-  void prepare(DType type, kernels::ProductFamily family, kernels::Activations& activations) const;
+  void prepare(DType type, kernels::Activations& activations) const;
   // outs[i] = linears[i] of the rows, biases added, all in one parallel region.
   struct Projection {
     const Linear& linear;
