@@ -16,7 +16,7 @@ namespace {
 
 struct BenchFlags {
   ModelFlags model;
-  std::vector<int> prompts{512}, generations{128}, depths{0}, threads{0};
+  std::vector<int> prompts{512}, generations{128}, depths{0}, sequences{1}, threads{0};
   int repetitions = 5;
   bool json = false, profile = false;
   std::string against;
@@ -30,7 +30,9 @@ std::vector<measure::BenchCase> cases(const BenchFlags& flags) {
       if (tokens > 0) list.push_back({measure::Phase::Prompt, tokens, depth});
     }
     for (const int tokens : flags.generations) {
-      if (tokens > 0) list.push_back({measure::Phase::Generation, tokens, depth});
+      for (const int texts : flags.sequences) {
+        if (tokens > 0) list.push_back({measure::Phase::Generation, tokens, depth, texts});
+      }
     }
   }
   return list;
@@ -50,10 +52,11 @@ Result<void> run_cases(const ModelFlags& model, const BenchFlags& flags,
                                          watched.options.profile));
     if (flags.profile) {
       const bool chooses = bench_case.phase == measure::Phase::Generation;
-      found.profile = {profile,
-                       chooses ? measure::seconds_to_choose(runtime->model().config.vocabulary_size,
+      found.profile = {
+          profile, chooses ? bench_case.sequences *
+                                 measure::seconds_to_choose(runtime->model().config.vocabulary_size,
                                                             bench_case.depth + bench_case.tokens)
-                               : 0};
+                           : 0};
     }
     found.cost = measure::token_cost(bench_case, *runtime);
     found.options = runtime->options();
@@ -115,6 +118,7 @@ Result<int> bench(const BenchFlags& flags) {
   for (const measure::BenchCase& bench_case : cases(flags)) {
     model.options.context =
         std::max(model.options.context, int64_t{bench_case.depth} + bench_case.tokens);
+    model.options.max_sequences = std::max(model.options.max_sequences, bench_case.sequences);
   }
   if (!flags.against.empty()) {
     model.options.threads = flags.threads[0];
@@ -149,10 +153,10 @@ std::vector<std::string> further_arguments(const CLI::App& command) {
     const std::string flag = option->get_name();
     const bool said = option->count() > 0;
     if (!said || option->get_positional()) continue;
-    constexpr std::string_view kKnown[] = {"--model",      "--n-prompt",     "--n-gen",
-                                           "--n-depth",    "--threads",      "--repetitions",
-                                           "--cache-type", "--cache-type-k", "--cache-type-v",
-                                           "--against",    "--json"};
+    constexpr std::string_view kKnown[] = {"--model",        "--n-prompt",   "--n-gen",
+                                           "--n-depth",      "--threads",    "--repetitions",
+                                           "--sequences",    "--cache-type", "--cache-type-k",
+                                           "--cache-type-v", "--against",    "--json"};
     if (std::find(std::begin(kKnown), std::end(kKnown), flag) != std::end(kKnown)) continue;
     for (const std::string& value : option->results()) {
       arguments.push_back(flag);
@@ -185,6 +189,8 @@ void add_bench(CLI::App& app, Action& action) {
              0, kMostTokens);
   add_counts(*command, "-d,--n-depth", flags->depths, "tokens in the cache before; or a list", 0,
              kMostTokens);
+  add_counts(*command, "--sequences", flags->sequences,
+             "texts written at once, -n tokens each, in one batch; or a list", 1, 4096);
   add_counts(*command, "-t,--threads", flags->threads,
              "threads, 0 or -1: one for each core; or a list", -1, 1024);
   command
@@ -209,6 +215,10 @@ void add_bench(CLI::App& app, Action& action) {
       throw CLI::ValidationError("--against: expected one number of threads, found a list");
     if (!flags->against.empty() && flags->model.path.empty())
       throw CLI::ValidationError("--against: expected a model file, which both can read");
+    const bool several = flags->sequences != std::vector<int>{1};
+    if (several && !flags->against.empty() && !measure::is_issun(flags->against))
+      throw CLI::ValidationError(
+          "--sequences: llama-bench writes one text; expected another issun");
     if (!flags->against.empty()) flags->for_other_issun = further_arguments(*command);
     if (!flags->for_other_issun.empty() && !measure::is_issun(flags->against)) {
       throw CLI::ValidationError(

@@ -21,18 +21,19 @@ enum class Phase {
 struct BenchCase {
   Phase phase = Phase::Prompt;
   int tokens = 512;
-  int depth = 0;  // tokens in the cache before
+  int depth = 0;      // tokens in the cache before, of each text
+  int sequences = 1;  // Generation: texts that are written at once, so many tokens each
 };
-// As people know it: "pp512", "tg128 @ d1024".
+// As people know it: "pp512", "tg128 @ d1024"; "tg128 x 8" of eight texts.
 std::string name(const BenchCase& bench_case);
 
 struct BenchTimes {
   BenchCase bench_case;
   std::vector<double> seconds;        // each repetition
-  std::vector<double> token_seconds;  // Generation: each token of all repetitions
+  std::vector<double> token_seconds;  // Generation: each token of all repetitions, of all texts
   Usage usage;                        // of all repetitions together
 
-  // Over the repetitions.
+  // Over the repetitions, of all texts together.
   struct Rate {
     double least = 0, median = 0, most = 0;
   };
@@ -41,7 +42,8 @@ struct BenchTimes {
 
 // Runs a case `repetitions` times after a run that does not count. Tokens are random, the same each
 // time. The cache must be empty and is so again at the end. `profile`: the decoder's, of the runs
-// that count from then on; nullptr: none. Error: no room in the cache for depth and tokens.
+// that count from then on; nullptr: none. Error: no room in the cache for depth and tokens; a
+// decoder that takes fewer sequences, or more than one for a prompt.
 Result<BenchTimes> run_bench(model::Decoder& decoder, cache::PagedKv& cache,
                              const BenchCase& bench_case, int repetitions,
                              model::Profile* profile = nullptr);

@@ -46,7 +46,8 @@ int number(const Json& value) { return value.is_integer() ? static_cast<int>(val
 BenchCase test_of(const Json& test) {
   if (test.has("phase")) {
     const Phase phase = test["phase"].is("prompt") ? Phase::Prompt : Phase::Generation;
-    return {phase, number(test["tokens"]), number(test["depth"])};
+    return {phase, number(test["tokens"]), number(test["depth"]),
+            std::max(1, number(test["sequences"]))};
   }
   const int prompt = number(test["n_prompt"]), depth = number(test["n_depth"]);
   if (prompt > 0) return {Phase::Prompt, prompt, depth};
@@ -94,6 +95,9 @@ std::string full_command(const AgainstOptions& options) {
                   list_of(options.cases, Phase::Generation, tokens), options.threads,
                   own ? "--json" : "-o json");
   if (depths != "0") command += " -d " + depths;
+  const std::string sequences =
+      list_of(options.cases, Phase::Generation, [](const BenchCase& c) { return c.sequences; });
+  if (own && sequences != "0" && sequences != "1") command += " --sequences " + sequences;
   const auto add_type = [&](const char* flag, std::string_view type) {
     if (type != "F16") command += fmt::format(" {} {}", flag, lower_ascii(type));
   };

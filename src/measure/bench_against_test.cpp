@@ -61,6 +61,9 @@ TEST_CASE("Each kind of program gets its own flags") {
         "-ctk q8_0");
   options.command = "build/issun";
   options.cases = {{Phase::Generation, 16, 0}};
+  options.cases.push_back({Phase::Generation, 16, 0, 8});
+  CHECK(contains(full_command(options), " --sequences 1,8"));
+  options.cases.pop_back();
   options.more = {"--exact"};
   CHECK(
       full_command(options) ==

@@ -72,8 +72,9 @@ TokenCost token_cost(const BenchCase& bench_case, engine::Runtime& runtime) {
   const model::Model& model = runtime.model();
   const engine::RuntimeOptions& options = runtime.options();
   const bool generates = bench_case.phase == Phase::Generation;
-  // A prompt reads the weights once a batch; each token sees those before it and itself.
-  const int tokens_a_pass = generates ? 1 : std::min(bench_case.tokens, options.max_rows);
+  // A batch reads the weights once; each token sees those of its text before it and itself.
+  const int tokens_a_pass =
+      generates ? bench_case.sequences : std::min(bench_case.tokens, options.max_rows);
   const double positions = bench_case.depth + (bench_case.tokens + 1) / 2.0;
   TokenCost cost;
   cost.bytes = static_cast<double>(model.weights.bytes_per_token()) / tokens_a_pass;
@@ -96,6 +97,7 @@ nlohmann::ordered_json to_json(const BenchFigures& figures, const std::string& v
       {"phase", times.bench_case.phase == Phase::Prompt ? "prompt" : "generation"},
       {"tokens", times.bench_case.tokens},
       {"depth", times.bench_case.depth},
+      {"sequences", times.bench_case.sequences},
       {"model", figures.model_path},
       {"model_name", figures.model_name},
       {"model_bytes", figures.model_bytes},

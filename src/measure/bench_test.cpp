@@ -47,6 +47,31 @@ TEST_CASE("generation runs token by token and times each") {
   CHECK(times->tokens_per_second().median <= times->tokens_per_second().most);
 }
 
+TEST_CASE("several texts are written in one batch a token, each behind a context of its own") {
+  model::FakeDecoder decoder(64, 32, 3);
+  cache::PagedKv cache = small_cache(3 * 128);
+  const BenchCase bench_case{Phase::Generation, 10, 70, 3};
+  CHECK(name(bench_case) == "tg10 x 3 @ d70");
+  const auto times = run_bench(decoder, cache, bench_case, 2);
+  REQUIRE_MESSAGE(times.has_value(), times.error().message);
+  CHECK(decoder.rows_run() == 3 * 70 + 3 * 10 * 3);
+  CHECK(decoder.batches().back() == 3);
+  CHECK(times->token_seconds.size() == 2 * 10);
+  const double seconds = quantile(times->seconds, 0.5);
+  CHECK(times->tokens_per_second().median == doctest::Approx(30 / seconds));
+  CHECK(cache.free_pages() == cache.page_count());
+  for (const int texts : {0, 4}) {
+    const auto refused = run_bench(decoder, cache, {Phase::Generation, 10, 0, texts}, 1);
+    REQUIRE_FALSE(refused.has_value());
+    CHECK(refused.error().message == name({Phase::Generation, 10, 0, texts}) +
+                                         ": expected 1 to 3 texts at once, found " +
+                                         std::to_string(texts));
+  }
+  CHECK_FALSE(run_bench(decoder, cache, {Phase::Prompt, 10, 0, 2}, 1).has_value());
+  // Three texts of 70 tokens take two pages each.
+  CHECK_FALSE(run_bench(decoder, cache, {Phase::Generation, 60, 70, 3}, 1).has_value());
+}
+
 TEST_CASE("a case that does not fit the context is refused with both numbers") {
   model::FakeDecoder decoder(64, 32, 1);
   cache::PagedKv cache = small_cache(64);
