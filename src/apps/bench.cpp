@@ -52,11 +52,10 @@ Result<void> run_cases(const ModelFlags& model, const BenchFlags& flags,
                                          watched.options.profile));
     if (flags.profile) {
       const bool chooses = bench_case.phase == measure::Phase::Generation;
-      found.profile = {
-          profile, chooses ? bench_case.sequences *
-                                 measure::seconds_to_choose(runtime->model().config.vocabulary_size,
+      found.profile = {profile,
+                       chooses ? measure::seconds_to_choose(runtime->model().config.vocabulary_size,
                                                             bench_case.depth + bench_case.tokens)
-                           : 0};
+                               : 0};
     }
     found.cost = measure::token_cost(bench_case, *runtime);
     found.options = runtime->options();
@@ -215,7 +214,17 @@ void add_bench(CLI::App& app, Action& action) {
       throw CLI::ValidationError("--against: expected one number of threads, found a list");
     if (!flags->against.empty() && flags->model.path.empty())
       throw CLI::ValidationError("--against: expected a model file, which both can read");
-    const bool several = flags->sequences != std::vector<int>{1};
+    const bool several = command->get_option("--sequences")->count() > 0;
+    const bool writes = std::any_of(flags->generations.begin(), flags->generations.end(),
+                                    [](int tokens) { return tokens > 0; });
+    if (several && !writes)
+      throw CLI::ValidationError("--sequences: expected tokens to generate, -n, found 0");
+    const int texts = *std::max_element(flags->sequences.begin(), flags->sequences.end());
+    if (texts > flags->model.options.max_rows)
+      throw CLI::ValidationError(
+          fmt::format("--sequences: expected at most {}, as --batch says, "
+                      "found {}",
+                      flags->model.options.max_rows, texts));
     if (several && !flags->against.empty() && !measure::is_issun(flags->against))
       throw CLI::ValidationError(
           "--sequences: llama-bench writes one text; expected another issun");

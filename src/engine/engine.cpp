@@ -275,15 +275,14 @@ std::span<const Event> Engine::step() {
   const double start = options_.speculation.clock();
   plan_batch();
   if (!planned_.empty()) {
-    const auto logits = decoder_.run({tokens_, sequences_, outputs_, each_alone_}, cache_);
+    const auto logits = decoder_.run({tokens_, sequences_, outputs_, company_}, cache_);
     if (logits) {
       const bool reads_prompts = outputs_.size() < tokens_.size();
       take_results(*logits);
       const double seconds = options_.speculation.clock() - start;
       learn_speed(seconds);
       if (!reads_prompts)
-        speculation_.learn(static_cast<int>(tokens_.size()), each_alone_,
-                           seconds - guessing_seconds_);
+        speculation_.learn(static_cast<int>(tokens_.size()), company_, seconds - guessing_seconds_);
     } else {
       fail_batch(logits.error());
     }
@@ -401,7 +400,7 @@ void Engine::plan_batch() {
 // its rows are computed with other bits.
 void Engine::plan_guesses(bool crowded) {
   guessing_seconds_ = 0;
-  each_alone_ = false;
+  company_ = 0;
   for (const auto& session : running_) session->draft.guess.tokens.clear();
   const bool all_generate = std::all_of(running_.begin(), running_.end(),
                                         [](const auto& session) { return session->generating(); });
@@ -421,7 +420,7 @@ void Engine::plan_guesses(bool crowded) {
   if (drafts_.empty()) return;
   const int texts = static_cast<int>(drafts_.size());
   guessing_seconds_ = speculation_.guess(drafts_, most_rows_ - texts);
-  each_alone_ = speculation_.each_alone(texts);
+  company_ = speculation_.company(texts);
 }
 
 void Engine::plan_rows(Session& session, int most_rows) {

@@ -178,7 +178,7 @@ class Engine {
   size_t turn_ = 0;              // who comes first, so that everybody does
   int most_rows_ = 0;            // of this batch
   double guessing_seconds_ = 0;  // of this batch, before it was computed
-  bool each_alone_ = false;      // likewise
+  int company_ = 0;              // of this batch, as Batch::company
   double row_seconds_ = 0;       // what a row of a prompt takes, of late; 0: not known yet
 };
 

@@ -35,15 +35,11 @@ Speculation::Speculation(const SpeculationOptions& options, const model::Decoder
 // Guesses that a batch of so many rows has room for.
 int Speculation::room_in_batch(int rows, int room) const {
   room = std::min({room, decoder_.max_outputs() - rows, kMostGuesses});
-  if (!options_.keep_bits) return std::max(room, 0);
-  if (each_alone(rows)) return std::max(std::min(room, kMostRowsAlone - rows), 0);
+  room = std::max(room, 0);
+  if (!options_.keep_bits || !decoder_.computes_alike(1, rows)) return room;
   int alike = 0;
   while (alike < room && decoder_.computes_alike(rows, rows + alike + 1)) ++alike;
-  return alike;
-}
-
-bool Speculation::each_alone(int texts) const {
-  return options_.keep_bits && decoder_.computes_alike(1, texts);
+  return std::max(alike, std::min(room, kMostRowsAlone - rows));
 }
 
 double Speculation::guess(std::span<DraftState* const> states, int room) {
@@ -112,7 +108,7 @@ void Speculation::choose(std::span<DraftState* const> states, int room) {
 }
 
 double Speculation::seconds(int rows, int guesses) const {
-  const bool few = each_alone(rows) || decoder_.computes_alike(1, rows + guesses);
+  const bool few = decoder_.computes_alike(1, options_.keep_bits ? rows : rows + guesses);
   const StepCost &own = few ? few_ : many_, &other = few ? many_ : few_;
   const StepCost& cost = own.known() ? own : other;
   return cost.seconds(rows + guesses) + guesses * guess_seconds_;
@@ -124,9 +120,10 @@ void Speculation::judged(DraftState& state, int right, bool wrong) {
   rates_[kind].learn(right, wrong);
 }
 
-void Speculation::learn(int rows, bool each_alone, double seconds) {
+void Speculation::learn(int rows, int company, double seconds) {
   CHECK_THAT(seconds >= 0);
-  if (on()) (each_alone || decoder_.computes_alike(1, rows) ? few_ : many_).learn(rows, seconds);
+  const bool few = decoder_.computes_alike(1, company != 0 ? company : rows);
+  if (on()) (few ? few_ : many_).learn(rows, seconds);
 }
 
 void Speculation::forget(int64_t text) {

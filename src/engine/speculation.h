@@ -16,15 +16,15 @@
 
 namespace issun::engine {
 
-// Rows of a batch that asks for the bits of batches of one (Batch::each_alone) at most: more of
-// them cost more than they are worth.
+// Rows of a batch that has the bits of batches of one (Batch::company) at most: more of them cost
+// more than they are worth.
 constexpr int kMostRowsAlone = 6;
 
 struct SpeculationOptions {
   std::shared_ptr<Drafter> drafter;  // nullptr: no speculation; of one engine alone
   int draft_max = 5;                 // guesses for one text in a batch at most
   int draft_min = 1;                 // where there are fewer, none is looked at
-  // No batch grows so far that its rows would be computed with other bits.
+  // Guesses change no bit: a batch asks for the company that its texts have without them.
   bool keep_bits = true;
   // As many guesses as pay by what was measured; else as many as there are.
   bool adapt = true;
@@ -50,14 +50,13 @@ class Speculation {
   // Guesses for texts that have a row each in a batch without further rows; guess.text, history and
   // most are set. At most `room` guesses together. Returns the seconds that it took.
   double guess(std::span<DraftState* const> states, int room);
-  // Whether guesses beside so many texts ask for rows with the bits of a batch of one
-  // (Batch::each_alone), which is what the texts have without guesses.
-  bool each_alone(int texts) const;
+  // What a batch of so many texts and their guesses asks for: Batch::company.
+  int company(int texts) const { return options_.keep_bits ? texts : 0; }
   // What came of a guess: so many tokens of it were right, and whether the next one was wrong.
   void judged(DraftState& state, int right, bool wrong);
-  // A batch of so many rows, whatever they were, none of them a prompt's, with Batch::each_alone or
-  // without; without the time of guessing, which came before it.
-  void learn(int rows, bool each_alone, double seconds);
+  // A batch of so many rows, whatever they were, none of them a prompt's, that asked for such a
+  // company; without the time of guessing, which came before it.
+  void learn(int rows, int company, double seconds);
   void forget(int64_t text);
 
  private:

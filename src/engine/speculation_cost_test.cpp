@@ -56,7 +56,7 @@ int looked_at(const SpeculationOptions& options, int steps, int right, double ro
     looked += guesses;
     const int came = std::min(right, guesses);
     if (guesses > 0) speculation.judged(state, came, came < guesses);
-    speculation.learn(1 + guesses, false, 1 + row_seconds * guesses);
+    speculation.learn(1 + guesses, 0, 1 + row_seconds * guesses);
   }
   return looked;
 }

@@ -373,20 +373,18 @@ TEST_CASE("No guess changes a bit, unless that is wished") {
     while (!setting.engine.idle()) {
       const bool all = setting.engine.running() == sequences;
       setting.step();
-      const int rows = setting.decoder.batches().back();
-      if (all) most = std::max(most, rows);
-      // What is computed as without guesses is so by itself, or asks for it.
-      if (options.keep_bits && all)
-        CHECK((setting.decoder.each_alone().back() ||
-               setting.decoder.computes_alike(sequences, rows)));
-      if (!options.keep_bits) CHECK_FALSE(setting.decoder.each_alone().back());
+      if (all) most = std::max(most, setting.decoder.batches().back());
+      const int company = setting.decoder.companies().back();
+      if (all) CHECK(company == (options.keep_bits ? sequences : 0));
     }
     return most;
   };
   CHECK(longest({.draft_max = 5}, 1, 6) == 6);
   CHECK(longest({.draft_max = 5}, 1, 4) == 6);
   CHECK(longest({.draft_max = 5}, 1, 1) == 6);
+  // More than are computed like one have any room.
   CHECK(longest({.draft_max = 5}, 3, 2) == 18);
+  CHECK(longest({.draft_max = 5}, 4, 3) == 24);
   CHECK(longest({.draft_max = 9}, 1, 6) == 6);
   CHECK(longest({.draft_max = 9, .keep_bits = false}, 1, 6) == 10);
   CHECK(longest({.draft_max = 5}, 4, 6) == 6);
@@ -394,6 +392,29 @@ TEST_CASE("No guess changes a bit, unless that is wished") {
   // More than that are computed in the other way in any case.
   CHECK(longest({.draft_max = 2}, 8, 6) == 24);
   CHECK(longest({.draft_max = 5}, 8, 6) == 40);  // no more than 32 guesses
+}
+
+TEST_CASE("A batch that reads a prompt asks for no company, whatever was guessed before") {
+  auto oracle = std::make_shared<Oracle>(0);
+  SpeculationOptions with{.draft_max = 3};
+  with.drafter = oracle;
+  with.adapt = false;
+  Talks setting(with, 4, 256, 40);
+  for (const int first : {3, 4}) {
+    const TokenList prompt = {first};
+    oracle->texts.push_back(joined(prompt, expected(prompt, 60)));
+  }
+  REQUIRE(setting.engine.submit(greedy({3}, 30)));
+  setting.step();
+  CHECK(setting.decoder.companies().back() == 0);
+  setting.step();
+  CHECK(setting.decoder.batches().back() == 4);
+  CHECK(setting.decoder.companies().back() == 1);
+  REQUIRE(setting.engine.submit(greedy({4}, 30)));
+  setting.step();  // the second one's prompt beside the first
+  CHECK(setting.decoder.companies().back() == 0);
+  setting.step();
+  CHECK(setting.decoder.companies().back() == 2);
 }
 
 TEST_CASE("Drafts that are too short are left out") {

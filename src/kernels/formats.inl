@@ -14,19 +14,16 @@
 // - mins(unit): with Mins::kFloats, 16 floats, an offset for each group, zeros above them; with
 //   Mins::kIntegers they are the upper half of scales(unit) instead;
 // - weights<c>(unit): integers of the columns [64 c, 64 c + 64).
-// Where a format has them, panels of 16 rows come from bits that became columns before they became
-// weights, which is half of the work:
-// - kNibbleRun, nibble_line<h>(unit): 64 bytes with the columns [128 h, 128 h + 128) in their
-// nibbles;
-//   so many words' low nibbles are a run of columns, then come their high ones;
-// - codes(nibbles): the weights of nibbles, where they are others; or high_line(unit): 64 bytes
-// with
-//   what is above the nibbles, and high_bits<h, q, nibble>(line): those of word q of
-//   nibble_line<h>, of its low (0) or high (1) nibbles, line being the words of high_line as
-//   columns;
-// - scale_columns(units, scales): scales(unit) of 16 rows; with Mins::kIntegers, which must have
-// it,
-//   also the mins, in pairs of groups, and min_scale(unit).
+// Panels of 16 rows come from bits that became columns before they became weights, which is half of
+// the work, where a format has
+// - kNibbleRun and nibble_line<h>(unit): 64 bytes whose nibbles are columns [128 h, 128 h + 128);
+//   the low ones of so many words are a run of columns, then come their high ones;
+// - codes(nibbles): the weights of nibbles, where they are not the nibbles themselves;
+// - high_line(unit): 64 bytes that hold what stands above the nibbles, and
+//   high_bits<h, q, nibble>(line): of the low (0) or high (1) nibbles of word q of nibble_line<h>;
+//   line[i] holds word i of high_line of each row;
+// - scale_columns(units, scales): scales(unit) of 16 rows. With Mins::kIntegers a must, and then
+//   also for the mins, in pairs of groups, and for min_scale(unit).
 // With kIntegerScales also
 // - integers(unit): 16 of them, a scale for each group, above them with Mins::kIntegers 8 mins;
 // - scale(unit), with Mins::kIntegers also min_scale(unit): what they are multiples of;

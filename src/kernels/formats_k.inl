@@ -23,7 +23,7 @@ struct WithMins {
   static float min_scale(const uint8_t* unit) { return half_to_float(load_u16(unit + 2)); }
   static void scale_columns(const uint8_t* const (&units)[16], float (&scales)[8][16],
                             int16_t (&mins)[4][32], float (&min_scales)[16]) {
-    // unpack_scale_min_k4 in 16 rows at once: words of four groups each.
+    // What unpack_six_bits does, of 16 rows: words of four groups each.
     U8x64 m[4];
     columns4(units, 0, m);
     const U8x64 s[2] = {moved_bits<6, 0, 0>(m[1]),

@@ -136,8 +136,10 @@ ProductFamily family_for(const KernelTable& table, DType weights, bool exact, in
 }
 
 bool same_families(const KernelTable& table, bool exact, int64_t tokens, int64_t other) {
-  for (const DType type : {DType::F32, DType::Q8_0}) {
-    if (family_for(table, type, exact, tokens) != family_for(table, type, exact, other))
+  for (size_t type = 0; type < kTypes; ++type) {
+    if (table.dot_f32[type] == nullptr) continue;
+    const auto weights = static_cast<DType>(type);
+    if (family_for(table, weights, exact, tokens) != family_for(table, weights, exact, other))
       return false;
   }
   return true;

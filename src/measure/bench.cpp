@@ -29,8 +29,9 @@ class Texts {
     }
   }
   ~Texts() { truncate(0); }
+  Texts(const Texts&) = delete;
+  Texts& operator=(const Texts&) = delete;
 
-  int count() const { return static_cast<int>(tables_.size()); }
   void truncate(int length) {
     for (cache::PageTable& table : tables_) cache_.truncate(table, length);
   }

@@ -30,7 +30,7 @@ std::string name(const BenchCase& bench_case);
 struct BenchTimes {
   BenchCase bench_case;
   std::vector<double> seconds;        // each repetition
-  std::vector<double> token_seconds;  // Generation: each token of all repetitions, of all texts
+  std::vector<double> token_seconds;  // Generation: each step, a token of every text
   Usage usage;                        // of all repetitions together
 
   // Over the repetitions, of all texts together.

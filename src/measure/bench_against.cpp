@@ -149,11 +149,11 @@ double Versus::least_ratio() const { return quantile(ratios(*this), 0); }
 double Versus::greatest_ratio() const { return quantile(ratios(*this), 1); }
 
 std::string versus_table(const std::vector<Versus>& all) {
-  std::string table = fmt::format("{:<16} {:>12} {:>12} {:>8} {:>19}\n", "test", "issun t/s",
+  std::string table = fmt::format("{:<20} {:>12} {:>12} {:>8} {:>19}\n", "test", "issun t/s",
                                   "other t/s", "ratio", "of single rounds");
   for (const Versus& versus : all) {
     table +=
-        fmt::format("{:<16} {:>12.2f} {:>12.2f} {:>8.2f} {:>10.2f} to {:>5.2f}\n",
+        fmt::format("{:<20} {:>12.2f} {:>12.2f} {:>8.2f} {:>10.2f} to {:>5.2f}\n",
                     name(versus.bench_case), quantile(versus.own, 0.5), quantile(versus.other, 0.5),
                     versus.ratio(), versus.least_ratio(), versus.greatest_ratio());
   }

@@ -64,8 +64,8 @@ double seconds_to_choose(int vocabulary_size, int history) {
 }
 
 std::string profile_table(const CaseProfile& profile, const BenchTimes& times) {
-  const double tokens =
-      static_cast<double>(times.bench_case.tokens) * static_cast<double>(times.seconds.size());
+  const double tokens = static_cast<double>(times.bench_case.tokens) * times.bench_case.sequences *
+                        static_cast<double>(times.seconds.size());
   const double all = profile.passes.seconds();
   std::string table;
   for (const model::Step step : steps_of(profile.passes)) {

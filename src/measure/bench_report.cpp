@@ -72,7 +72,8 @@ TokenCost token_cost(const BenchCase& bench_case, engine::Runtime& runtime) {
   const model::Model& model = runtime.model();
   const engine::RuntimeOptions& options = runtime.options();
   const bool generates = bench_case.phase == Phase::Generation;
-  // A batch reads the weights once; each token sees those of its text before it and itself.
+  // A batch reads the weights once (of experts each text may visit others: then more is read than
+  // is counted here); each token sees those of its text before it and itself.
   const int tokens_a_pass =
       generates ? bench_case.sequences : std::min(bench_case.tokens, options.max_rows);
   const double positions = bench_case.depth + (bench_case.tokens + 1) / 2.0;
@@ -135,7 +136,7 @@ nlohmann::ordered_json to_json(const BenchFigures& figures, const std::string& v
 }
 
 std::string table_head() {
-  return fmt::format("{:<16} {:>7} {:>9} {:>9} {:>9} {:>8} {:>8} {:>9} {:>8} {:>6}\n", "test",
+  return fmt::format("{:<20} {:>7} {:>9} {:>9} {:>9} {:>8} {:>8} {:>9} {:>8} {:>6}\n", "test",
                      "threads", "t/s median", "min", "max", "GB/s", "of peak", "GOP/s", "of peak",
                      "cores");
 }
@@ -145,7 +146,7 @@ std::string table_row(const BenchFigures& figures) {
   const double bytes = rate.median * figures.cost.bytes,
                operations = rate.median * figures.cost.operations;
   return fmt::format(
-             "{:<16} {:>7} {:>10.2f} {:>9.2f} {:>9.2f} {:>8.2f} {:>8} {:>9.1f} {:>8} {:>6.2f}\n",
+             "{:<20} {:>7} {:>10.2f} {:>9.2f} {:>9.2f} {:>8.2f} {:>8} {:>9.1f} {:>8} {:>6.2f}\n",
              name(figures.times.bench_case), figures.options.threads, rate.median, rate.least,
              rate.most, bytes * 1e-9, percent(bytes, figures.peaks.read_bytes_per_second),
              operations * 1e-9, percent(operations, arithmetic_peak(figures)),

@@ -32,19 +32,28 @@ Result<std::vector<RowCost>> row_costs(model::Decoder& decoder, cache::PagedKv& 
     TRY(sequence.append(all.subspan(static_cast<size_t>(t), static_cast<size_t>(some)),
                         model::Wanted::None));
   }
-  std::vector<std::vector<double>> seconds(rows.size());
+  std::vector<std::vector<double>> seconds(rows.size()), alone(rows.size());
+  const auto timed = [&](int count, int company) -> Result<double> {
+    const double start = seconds_now();
+    TRY(sequence.append(all.subspan(static_cast<size_t>(depth), static_cast<size_t>(count)),
+                        model::Wanted::All, company));
+    const double taken = seconds_now() - start;
+    sequence.truncate(depth);
+    return taken;
+  };
   for (int repetition = 0; repetition <= repetitions; ++repetition) {
     for (size_t i = 0; i < rows.size(); ++i) {
-      const double start = seconds_now();
-      TRY(sequence.append(all.subspan(static_cast<size_t>(depth), static_cast<size_t>(rows[i])),
-                          model::Wanted::All));
-      if (repetition > 0) seconds[i].push_back(seconds_now() - start);
-      sequence.truncate(depth);
+      const double taken = TRY(timed(rows[i], 0));
+      if (repetition > 0) seconds[i].push_back(taken);
+      if (rows[i] > engine::kMostRowsAlone || decoder.computes_alike(1, rows[i])) continue;
+      const double longer = TRY(timed(rows[i], 1));
+      if (repetition > 0) alone[i].push_back(longer);
     }
   }
   std::vector<RowCost> costs;
   for (size_t i = 0; i < rows.size(); ++i)
-    costs.push_back({rows[i], quantile(seconds[i], 0.5), quantile(seconds[i], 0)});
+    costs.push_back({rows[i], quantile(seconds[i], 0.5), quantile(seconds[i], 0),
+                     alone[i].empty() ? 0 : quantile(alone[i], 0)});
   return costs;
 }
 
@@ -192,14 +201,18 @@ std::string row_cost_table(const std::vector<RowCost>& costs) {
   std::string rows = fmt::format("{:<18}", "rows of a batch"),
               milliseconds = fmt::format("{:<18}", "milliseconds"),
               least = fmt::format("{:<18}", "the least"),
-              relative = fmt::format("{:<18}", "beside one row");
+              relative = fmt::format("{:<18}", "beside one row"),
+              alone = fmt::format("{:<18}", "with its own bits");
   for (const RowCost& cost : costs) {
     rows += fmt::format("{:>8}", cost.rows);
     milliseconds += fmt::format("{:>8.2f}", 1e3 * cost.seconds);
     least += fmt::format("{:>8.2f}", 1e3 * cost.least);
     relative += fmt::format("{:>8.2f}", cost.least / costs.front().least);
+    alone += cost.least_alone == 0
+                 ? fmt::format("{:>8}", "")
+                 : fmt::format("{:>8.2f}", cost.least_alone / costs.front().least);
   }
-  return rows + "\n" + milliseconds + "\n" + least + "\n" + relative + "\n";
+  return rows + "\n" + milliseconds + "\n" + least + "\n" + relative + "\n" + alone + "\n";
 }
 
 std::string speculation_table(const std::vector<SpeculationTimes>& times) {
@@ -222,7 +235,10 @@ std::string speculation_table(const std::vector<SpeculationTimes>& times) {
 }
 
 nlohmann::ordered_json to_json(const RowCost& cost) {
-  return {{"rows", cost.rows}, {"seconds", cost.seconds}, {"least_seconds", cost.least}};
+  nlohmann::ordered_json json = {
+      {"rows", cost.rows}, {"seconds", cost.seconds}, {"least_seconds", cost.least}};
+  if (cost.least_alone != 0) json["least_seconds_alone"] = cost.least_alone;
+  return json;
 }
 
 nlohmann::ordered_json to_json(const SpeculationTimes& times) {

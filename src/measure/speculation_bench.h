@@ -16,6 +16,9 @@ namespace issun::measure {
 struct RowCost {
   int rows = 0;
   double seconds = 0, least = 0;  // the median and the least; all rows with logits
+  // The least where each row has the bits that it has alone, as guesses beside one text have; 0:
+  // not measured, since such a batch never has so many rows, or it is the same.
+  double least_alone = 0;
 };
 // Batches of so many rows behind `depth` tokens, in turn. The cache must be empty and is so again
 // at the end. Error: no room in the cache, or for that many rows.

@@ -80,9 +80,15 @@ TEST_CASE("Rows are timed in batches of their numbers, and the cache is empty ag
   CHECK((*costs)[2].seconds > 0);
   CHECK(decoder.rows_run() == 20 + 4 * (1 + 4 + 8));
   CHECK(cache.free_pages() == cache.page_count());
+  for (const RowCost& cost : *costs) CHECK(cost.least_alone == 0);  // it would be the same
   CHECK(!row_costs(decoder, cache, 20, {9}, 1).has_value());
   CHECK(!row_costs(decoder, cache, 128, {1}, 1).has_value());
   CHECK(row_cost_table(*costs).find("beside one row") != std::string::npos);
+  decoder.compute_alike_up_to(2);
+  const auto both = row_costs(decoder, cache, 20, {1, 2, 4, 8}, 1);
+  REQUIRE(both.has_value());
+  // Four rows have other bits than one; eight are more than guesses beside one text ever are.
+  for (const RowCost& cost : *both) CHECK((cost.least_alone > 0) == (cost.rows == 4));
 }
 
 TEST_CASE("Answers with and without are written in turn and compared, by category and together") {

@@ -27,9 +27,10 @@ std::vector<int32_t> tokens(int vocabulary) {
   return ids;
 }
 
-// The logits of the real forward pass with these facts and weights, `rows` tokens at a time.
+// The logits of the real forward pass with these facts and weights, `rows` tokens at a time, which
+// ask for this company.
 std::vector<float> forward(const ModelConfig& config, const Weights& weights,
-                           const kernels::KernelTable& kernels, int rows = 64) {
+                           const kernels::KernelTable& kernels, int rows = 64, int company = 0) {
   const auto pool = make_workers(2);
   ForwardOptions options;
   options.max_rows = options.max_outputs = rows;
@@ -42,7 +43,7 @@ std::vector<float> forward(const ModelConfig& config, const Weights& weights,
   std::vector<float> all;
   for (size_t begin = 0; begin < ids.size(); begin += static_cast<size_t>(rows)) {
     const size_t count = std::min(static_cast<size_t>(rows), ids.size() - begin);
-    const auto out = *sequence.append(std::span(ids).subspan(begin, count), Wanted::All);
+    const auto out = *sequence.append(std::span(ids).subspan(begin, count), Wanted::All, company);
     all.insert(all.end(), out.data, out.data + out.rows * out.columns);
   }
   return all;
@@ -376,14 +377,31 @@ TEST_CASE("The company in which a token visits an expert changes no bit of it") 
   const MadeUpModel model(facts_with_experts());
   for (const kernels::KernelTable* kernels : kernels::testing::kernels_and_plain_tiles()) {
     CAPTURE(kernels->name);
-    const int many = std::max(kernels->dot_tokens, kernels->dot_tokens_f32) +
-                     1;  // the fewest that take the kernels for many
+    // The fewest that take the kernels for many.
+    const int many = std::max(kernels->dot_tokens, kernels->dot_tokens_f32) + 1;
     if (kTokens / 2 < many) continue;
     const auto whole = forward(model.config, model.weights, *kernels, kTokens);
     const auto parts = forward(model.config, model.weights, *kernels, kTokens / 2);
     const size_t same = static_cast<size_t>(kTokens / 2 * 2 * model.config.vocabulary_size);
     CHECK(std::equal(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(same),
                      parts.begin()));
+  }
+}
+
+TEST_CASE("Rows have the bits of the company that they ask for") {
+  for (const ModelConfig& facts : {small_facts(), facts_with_experts()}) {
+    const MadeUpModel model(facts);
+    for (const kernels::KernelTable* kernels : kernels::testing::kernels_and_plain_tiles()) {
+      CAPTURE(kernels->name);
+      const auto run = [&](int rows, int company) {
+        return forward(model.config, model.weights, *kernels, rows, company);
+      };
+      const auto alone = run(1, 0), whole = run(kTokens, 0);
+      CHECK(run(6, 1) == alone);
+      CHECK(run(kTokens, 1) == alone);
+      CHECK(run(1, kTokens) == whole);
+      CHECK(run(3, kTokens) == whole);
+    }
   }
 }
 

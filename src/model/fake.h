@@ -67,9 +67,9 @@ class FakeDecoder final : public Decoder {
 
   // Batches of more rows than this would have other bits.
   void compute_alike_up_to(int rows) { alike_rows_ = rows; }
-  // The rows of each run so far, and whether each was to have the bits that it has alone.
+  // The rows of each run so far, and the company they asked for.
   const std::vector<int>& batches() const { return batches_; }
-  const std::vector<bool>& each_alone() const { return each_alone_; }
+  const std::vector<int>& companies() const { return companies_; }
 
   // The run after so many fails; those behind it do not.
   void fail_after(int runs) { fail_after_ = runs; }
@@ -82,7 +82,7 @@ class FakeDecoder final : public Decoder {
     }
     ++runs_;
     batches_.push_back(static_cast<int>(batch.tokens.size()));
-    each_alone_.push_back(batch.each_alone);
+    companies_.push_back(batch.company);
     rows_run_ += static_cast<int>(batch.tokens.size());
     std::fill(logits_.begin(), logits_.end(), 0.0f);
     int32_t row = 0, output = 0;
@@ -133,7 +133,7 @@ class FakeDecoder final : public Decoder {
   int32_t shift_ = 0;
   int alike_rows_ = 1 << 20;
   std::vector<int> batches_;
-  std::vector<bool> each_alone_;
+  std::vector<int> companies_;
   int runs_ = 0, rows_run_ = 0, fail_after_ = -1;
   std::vector<float> logits_;
 };

@@ -143,7 +143,7 @@ TEST_CASE("A read that fails is told, no wrong logits come, and what follows is 
       if (source.fail_every == 0) CHECK(got.has_value());
     }
   }
-  CHECK(failed > 3);  // a guess that fails is not missed
+  CHECK(failed > 3);  // how many reads were guesses, which are not missed, depends on time
   CHECK(right > 40);
 }
 

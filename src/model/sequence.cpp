@@ -12,7 +12,8 @@ Sequence::Sequence(Decoder& decoder, cache::PagedKv& cache)
   std::iota(rows_.begin(), rows_.end(), 0);
 }
 
-Result<Matrix<const float>> Sequence::append(std::span<const int32_t> tokens, Wanted wanted) {
+Result<Matrix<const float>> Sequence::append(std::span<const int32_t> tokens, Wanted wanted,
+                                             int company) {
   const int count = static_cast<int>(tokens.size());
   if (!cache_.extend(table_, count)) {
     return fail("cache: expected room for {} tokens, found {} in all", table_.length + count,
@@ -23,7 +24,7 @@ Result<Matrix<const float>> Sequence::append(std::span<const int32_t> tokens, Wa
   const auto outputs = wanted == Wanted::All    ? rows
                        : wanted == Wanted::Last ? rows.last(rows.empty() ? 0 : 1)
                                                 : rows.first(0);
-  auto logits = decoder_.run({tokens, {&sequence, 1}, outputs}, cache_);
+  auto logits = decoder_.run({tokens, {&sequence, 1}, outputs, company}, cache_);
   if (!logits) cache_.truncate(table_, cache_.has_states() ? 0 : table_.length - count);
   return logits;
 }

@@ -28,8 +28,9 @@ class Sequence {
   void keep() { CHECK_THAT(cache_.keep_state(table_)); }
   // Computes these tokens after what is there: at most decoder.max_rows(), and
   // decoder.max_outputs() if all their logits are wanted. (wanted rows, vocabulary), valid until
-  // the next run. Error: the cache is full.
-  Result<Matrix<const float>> append(std::span<const int32_t> tokens, Wanted wanted);
+  // the next run. company: as Batch::company. Error: the cache is full.
+  Result<Matrix<const float>> append(std::span<const int32_t> tokens, Wanted wanted,
+                                     int company = 0);
 
  private:
   Decoder& decoder_;

@@ -211,8 +211,9 @@ inline U8x64 high_nibbles(U8x64 a) {
 }
 template <int bits, int from, int to>
 inline U8x64 moved_bits(U8x64 a) {
-  const __m512i moved = from >= to ? _mm512_srli_epi16(a.v, from >= to ? from - to : 0)
-                                   : _mm512_slli_epi16(a.v, from >= to ? 0 : to - from);
+  __m512i moved = a.v;
+  if constexpr (from > to) moved = _mm512_srli_epi16(a.v, from - to);
+  if constexpr (from < to) moved = _mm512_slli_epi16(a.v, to - from);
   return {_mm512_and_si512(moved, _mm512_set1_epi8(static_cast<char>(((1 << bits) - 1) << to)))};
 }
 inline U8x64 load_once(const uint8_t* p) {

@@ -306,8 +306,8 @@ inline void store_words(void* p, I32x16 a) {
 inline void store_f16(void* p, F32x16 a) { store_words(p, FOUR1(narrow_to_half, a)); }
 inline void store_bf16(void* p, F32x16 a) { store_words(p, FOUR1(narrow_to_brain, a)); }
 
-inline void prefetch_far(const void*) {}
 inline void prefetch(const void*) {}  // WebAssembly has no such instruction
+inline void prefetch_far(const void*) {}
 
 }  // namespace
 }  // namespace issun::simd

@@ -40,7 +40,7 @@ struct Pass {
 
   int64_t rows() const { return static_cast<int64_t>(batch.tokens.size()); }
   // The number that chooses the kernels of products with so many rows.
-  int64_t company(int64_t rows) const { return batch.each_alone ? 1 : rows; }
+  int64_t company(int64_t rows) const { return batch.company != 0 ? batch.company : rows; }
   const LayerConfig& layer(int l) const { return config.layers[static_cast<size_t>(l)]; }
   const LayerWeights& layer_weights(int l) const { return weights.layers[static_cast<size_t>(l)]; }
 
