@@ -232,13 +232,14 @@ struct CacheRows {
   void (*add_values)(const AttentionTask& task, int begin, int end, const float* weights, int rows,
                      float* sums, const AttentionScratch& s);
   void (*decode_values)(const AttentionTask& task, int begin, int end, const AttentionScratch& s);
+  int64_t (*row_bytes)(int width);
 };
 template <class Format>
 constexpr CacheRows kFloatRows = {gather_float_keys<Format>, add_float_values<Format>,
-                                  decode_float_values<Format>};
+                                  decode_float_values<Format>, cache_row_bytes<Format>};
 template <class Format>
 constexpr CacheRows kBlockRows = {gather_block_keys<Format>, add_block_values<Format>,
-                                  decode_block_values<Format>};
+                                  decode_block_values<Format>, cache_row_bytes<Format>};
 
 struct CacheRowsOfTypes {
   CacheRows of[kTypes];

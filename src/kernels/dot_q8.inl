@@ -211,6 +211,9 @@ ISSUN_SHARED void dot_unpacked(const LinearTask& task, const Unpacker& format, i
   if constexpr (kDotTokens >= 4)
     for (; t + 4 <= task.tokens; t += 4)
       dot_unpacked_tokens<4>(task, format, row_begin, row_end, t);
+  if constexpr (kDotTokens >= 2)
+    for (; t + 2 <= task.tokens; t += 2)
+      dot_unpacked_tokens<2>(task, format, row_begin, row_end, t);
   for (; t < task.tokens; ++t) dot_unpacked_tokens<1>(task, format, row_begin, row_end, t);
 }
 
