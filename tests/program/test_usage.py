@@ -168,6 +168,21 @@ class Usage(ProgramTest):
     def test_a_benchmark_of_nothing_is_wrong_use(self):
         self.refuse("bench", STORIES, "-p", 0, "-n", 0, status=2, naming=("-p and -n",))
 
+    def test_a_benchmark_of_several_texts_counts_all_their_tokens(self):
+        lines = self.succeed("bench", STORIES, "-p", 0, "-n", 4, "-d", 3, "--sequences", "1,3", "-r", 1,
+                             "-t", 1, "--json").text.splitlines()
+        one, three = map(json.loads, lines)
+        self.assertEqual((one["test"], one["sequences"]), ("tg4 @ d3", 1))
+        self.assertEqual((three["test"], three["sequences"]), ("tg4 x 3 @ d3", 3))
+        for case in (one, three):
+            self.assertAlmostEqual(case["tokens_per_second"]["median"] * case["seconds"][0],
+                                   4 * case["sequences"], places=6)
+        bench = ("bench", STORIES, "-n", 4, "--sequences")
+        self.refuse("bench", STORIES, "-n", 0, "--sequences", 2, status=2, naming=("-n",))
+        self.refuse(*bench, 513, status=2, naming=("--batch", "512"))
+        self.refuse(*bench, 5, "-b", 4, status=2, naming=("--batch", "4"))
+        self.refuse(*bench, 2, "--against", "llama-bench", status=2, naming=("--sequences",))
+
     def test_every_command_takes_the_model_by_its_flag(self):
         for arguments in (("tokenize", "-p", "Once"), ("detokenize", "--tokens", "403,407"),
                           ("verify",)):
