@@ -107,6 +107,9 @@ int64_t reserve_bytes(int64_t memory) { return (int64_t{4} << 20) + memory / 64;
 // batch, and what part of the memory that may cost.
 constexpr int kStreamedRows[] = {2048, 1024};
 constexpr int64_t kMostWorkingPart = 8;
+// Rows of a prompt at once where all weights fit beside the computation of so many, and not of
+// more.
+constexpr int kFewerRows[] = {256, 128, 64};
 
 // The plan for batches of so many tokens. Error: too little is left for the weights.
 Result<MemoryChoice> plan_streaming(const model::Model& model, const kernels::KernelTable& kernels,
@@ -166,7 +169,18 @@ Result<MemoryChoice> choose_memory(const model::Model& model, const kernels::Ker
   if (options.memory_bytes == RuntimeOptions::kMapped) return choice;
   const bool asked = options.memory_bytes != RuntimeOptions::kFree;
   const int64_t memory = asked ? options.memory_bytes : available_memory_bytes();
-  if (memory < 0 || choice.plan.total() + reserve_bytes(memory) <= memory) return choice;
+  const auto fits = [&](const MemoryChoice& some) {
+    return some.plan.total() + reserve_bytes(memory) <= memory;
+  };
+  if (memory < 0 || fits(choice)) return choice;
+  for (const int rows : kFewerRows) {
+    if (options.rows_chosen || rows >= options.max_rows) continue;
+    if (rows < std::max(options.max_sequences, options.max_outputs)) continue;
+    MemoryChoice narrow = choice;
+    narrow.options.max_rows = rows;
+    narrow.plan = plan_memory(model, kernels, narrow.options);
+    if (fits(narrow)) return narrow;
+  }
   if (options.twin != nullptr) TRY(check_twin(model, *options.twin, kernels));
   const int64_t longest = options.context * options.max_sequences;
   for (const int rows : kStreamedRows) {

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <tuple>
 
+#include "base/available_memory.h"
 #include "base/clock.h"
 #include "base/memory.h"
 #include "measure/peak_loops.h"
@@ -20,6 +21,7 @@ constexpr int64_t kTaskBytes = 1 << 20;
 // Two milliseconds or so: short enough to fall between the disturbances of a machine that does
 // other work, and all parts together too long for a cache.
 constexpr int64_t kTimedBytes = 32 << 20;
+constexpr int64_t kLeastReadBytes = 4 * kTimedBytes;  // less may come from a cache
 
 // One worker's result, on a cache line of its own: the sums must go somewhere, or nothing would be
 // read.
@@ -40,7 +42,12 @@ uint64_t sum_of(const std::byte* data, int64_t bytes) {
 }
 
 Result<double> read_bandwidth(Workers& workers, Effort effort) {
-  const int64_t bytes = effort == Effort::Quick ? int64_t{256} << 20 : int64_t{1} << 30;
+  int64_t bytes = effort == Effort::Quick ? int64_t{256} << 20 : int64_t{1} << 30;
+  // Where memory is limited the system ends a process that takes more. What is left may be near the
+  // caches' size, and then says nothing.
+  const int64_t available = available_memory_bytes();
+  if (available >= 0) bytes = std::min(bytes, available / 4 / kTimedBytes * kTimedBytes);
+  if (bytes < kLeastReadBytes) return 0;
   const int passes = effort == Effort::Quick ? 3 : 10;
   const AlignedBuffer buffer = TRY(AlignedBuffer::create(bytes));
   std::vector<Sink> sinks(static_cast<size_t>(workers.count()));
@@ -111,7 +118,7 @@ nlohmann::ordered_json to_json(const MachinePeaks& peaks) {
     return value;
   };
   return {{"threads", peaks.threads},
-          {"read_gb_per_second", peaks.read_bytes_per_second * 1e-9},
+          {"read_gb_per_second", rate(peaks.read_bytes_per_second * 1e-9)},
           {"f32_gflops", rate(peaks.f32_operations_per_second * 1e-9)},
           {"f32_instruction", peaks.f32_instruction},
           {"int8_gops", rate(peaks.int8_operations_per_second * 1e-9)},
