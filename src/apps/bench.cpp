@@ -222,8 +222,7 @@ void add_bench(CLI::App& app, Action& action) {
     const int texts = *std::max_element(flags->sequences.begin(), flags->sequences.end());
     if (texts > flags->model.options.max_rows)
       throw CLI::ValidationError(
-          fmt::format("--sequences: expected at most {}, as --batch says, "
-                      "found {}",
+          fmt::format("--sequences: expected at most {}, as --batch says, found {}",
                       flags->model.options.max_rows, texts));
     if (several && !flags->against.empty() && !measure::is_issun(flags->against))
       throw CLI::ValidationError(

@@ -184,11 +184,11 @@ void multiply_rest(int tokens, const Panel<Shape>& panel, const Q8Block* first, 
   };
   int t = 0;
   if constexpr (kTileTokens > 4)
-    for (; tokens - t >= 4; t += 4)
-      multiply<Shape, 4>(panel, at(t), stride, 0, next, sums + t * kPanelRows);
+    if (tokens - t >= 4)
+      multiply<Shape, 4>(panel, at(t), stride, 0, next, sums + t * kPanelRows), t += 4;
   if constexpr (kTileTokens > 2)
-    for (; tokens - t >= 2; t += 2)
-      multiply<Shape, 2>(panel, at(t), stride, 0, next, sums + t * kPanelRows);
+    if (tokens - t >= 2)
+      multiply<Shape, 2>(panel, at(t), stride, 0, next, sums + t * kPanelRows), t += 2;
   if (tokens - t >= 1) multiply<Shape, 1>(panel, at(t), stride, 0, next, sums + t * kPanelRows);
 }
 
