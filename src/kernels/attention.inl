@@ -1,19 +1,21 @@
-// Attention of one key-value head: online softmax over tiles of positions, all in F32.
+// Attention of one key-value head: online softmax over tiles of positions, in F32 but for the
+// products with quantised caches (cache_bytes.inl).
 // Source: Milakov and Gimelshein, "Online normalizer calculation for softmax" (2018); Dao et al.,
 // "FlashAttention" (2022).
 #pragma once
 
-#include "kernels/cache_rows.inl"
-#include "kernels/rows.inl"
+#include "kernels/cache_table.inl"
 
 namespace issun::kernels {
 namespace {
 
 int64_t attention_scratch_bytes(int key_width, int value_width) {
-  const int64_t floats = int64_t{padded(key_width)} * kPositions +
-                         int64_t{padded(value_width)} * (kPositions + kQueryRows) +
-                         kQueryRows * (kPositions + 2);
-  return floats * 4;
+  const int64_t key = padded(key_width), value = padded(value_width);
+  const int64_t floats =
+      key * kPositions + value * (kPositions + kQueryRows) + kQueryRows * (kPositions + 2);
+  const int64_t queries = kQueryRows * (2 * key + 4 * (key / 32 + 1));
+  const int64_t weights = kByteRows * 2 * kPositions;
+  return floats * 4 + queries + weights;
 }
 
 inline AttentionScratch cut(const AttentionTask& task, void* memory) {
@@ -25,7 +27,11 @@ inline AttentionScratch cut(const AttentionTask& task, void* memory) {
   s.scores = p, p += kQueryRows * kPositions;
   s.sums = p, p += kQueryRows * value;
   s.top = p, p += kQueryRows;
-  s.total = p;
+  s.total = p, p += kQueryRows;
+  s.queries.scale = p, p += kQueryRows;
+  s.queries.sums = reinterpret_cast<int32_t*>(p), p += kQueryRows * key / 32;
+  s.queries.halves = reinterpret_cast<int8_t*>(p);
+  s.weights = s.queries.halves + kQueryRows * key * 2;
   return s;
 }
 
@@ -40,60 +46,78 @@ struct Slope {
   float slope, at;
 };
 
-// Scores of one row in a tile become exponentials; its sums so far are scaled to the new largest
-// score. [begin, end): the positions of the tile that the row sees.
-inline void absorb_scores(const AttentionTask& task, Slope falls, int begin, int end, float* scores,
-                          float* sums, float* top, float* total) {
-  if (begin >= end) {
-    for (int i = 0; i < kPositions; i += 16) store(scores + i, zero_f32());
-    return;
-  }
-  const F32x16 lowest = splat(-__builtin_inff());
-  F32x16 x[kPositions / 16], largest_here = lowest;
-  for (int v = 0; v < kPositions / 16; ++v) {
-    x[v] = mul(load(scores + 16 * v), splat(task.scale));
-    if (task.softcap != 0)
-      x[v] = mul(splat(task.softcap), tanh(mul(x[v], splat(1 / task.softcap))));
-    if (falls.slope != 0)
-      x[v] = sub(x[v], mul(splat(falls.slope), abs(sub(load(kLanes + 16 * v), splat(falls.at)))));
-    const int first = begin - 16 * v, last = end - 16 * v;
-    if (first > 0 || last < 16)
-      x[v] = choose_range(first < 0    ? 0
-                          : first > 16 ? 16
-                                       : first,
-                          last < 0    ? 0
-                          : last > 16 ? 16
-                                      : last,
-                          x[v], lowest);
-    largest_here = max(largest_here, x[v]);
-  }
-  const float here = largest(largest_here), before = *top;
-  const float now = here > before ? here : before;
-  const F32x16 offset = splat(now);
-  F32x16 added = zero_f32();
-  for (int v = 0; v < kPositions / 16; ++v) {
-    const F32x16 e = exp(sub(x[v], offset));
-    added = add(added, e);
-    store(scores + 16 * v, e);
-  }
-  if (now != before) {
-    const F32x16 shrink = exp(splat(before - now));
-    alignas(64) float factor[16];
-    store(factor, shrink);
-    *total *= factor[0];
-    for (int c = 0; c < padded(task.value_width); c += 16)
-      store(sums + c, mul(load(sums + c), shrink));
-  }
-  *total += sum(added);
-  *top = now;
-}
-
 inline Slope slope_of(const AttentionTask& task, int row, int tile) {
   if (task.slopes == nullptr) return {0, 0};
   return {task.slopes[row], static_cast<float>(task.positions[row] - tile)};
 }
 
-inline int clamp(int x, int low, int high) { return x < low ? low : x > high ? high : x; }
+// Scores of one row in a tile become logits, minus infinity outside of [begin, end), the positions
+// that the row sees; gives the largest.
+inline float bound_scores(const AttentionTask& task, Slope falls, int begin, int end,
+                          float* scores) {
+  const F32x16 lowest = splat(-__builtin_inff());
+  F32x16 largest_here = lowest;
+  for (int v = 0; v < kPositions / 16; ++v) {
+    F32x16 x = mul(load(scores + 16 * v), splat(task.scale));
+    if (task.softcap != 0) x = mul(splat(task.softcap), tanh(mul(x, splat(1 / task.softcap))));
+    if (falls.slope != 0)
+      x = sub(x, mul(splat(falls.slope), abs(sub(load(kLanes + 16 * v), splat(falls.at)))));
+    const int first = begin - 16 * v, last = end - 16 * v;
+    if (first > 0 || last < 16)
+      x = choose_range(clamp(first, 0, 16), clamp(last, 0, 16), x, lowest);
+    largest_here = max(largest_here, x);
+    store(scores + 16 * v, x);
+  }
+  return largest(largest_here);
+}
+
+// Logits of one row become exponentials; its sums so far are scaled to the new largest logit.
+inline void raise_scores(float now, int width, float* scores, float* sums, float* top,
+                         float* total) {
+  const F32x16 offset = splat(now);
+  F32x16 added = zero_f32();
+  for (int v = 0; v < kPositions / 16; ++v) {
+    const F32x16 e = exp(sub(load(scores + 16 * v), offset));
+    added = add(added, e);
+    store(scores + 16 * v, e);
+  }
+  if (now != *top) {
+    const F32x16 shrink = exp(splat(*top - now));
+    alignas(64) float factor[16];
+    store(factor, shrink);
+    *total *= factor[0];
+    for (int c = 0; c < padded(width); c += 16) store(sums + c, mul(load(sums + c), shrink));
+    *top = now;
+  }
+  *total += sum(added);
+}
+
+// Scores of rows in the tile at `tile` become exponentials. What waits for the largest of a row is
+// apart from what does not, so that rows overlap.
+inline void absorb_scores(const AttentionTask& task, const QueryRows& rows, int tile, float* scores,
+                          const AttentionScratch& s) {
+  float now[kQueryRows];
+  bool sees[kQueryRows];
+  for (int r = 0; r < rows.count; ++r) {
+    const int at = rows.of_task + r;
+    const int begin = clamp(task.visible_begin[at] - tile, 0, kPositions),
+              end = clamp(task.visible_end[at] - tile, 0, kPositions);
+    sees[r] = begin < end;
+    if (!sees[r]) continue;
+    now[r] = bound_scores(task, slope_of(task, at, tile), begin, end, scores + r * kPositions);
+    const float before = s.top[rows.of_scratch + r];
+    if (before > now[r]) now[r] = before;
+  }
+  for (int r = 0; r < rows.count; ++r) {
+    const int at = rows.of_scratch + r;
+    float* row = scores + r * kPositions;
+    if (sees[r])
+      raise_scores(now[r], task.value_width, row, s.sums + at * padded(task.value_width),
+                   s.top + at, s.total + at);
+    else
+      for (int i = 0; i < kPositions; i += 16) store(row + i, zero_f32());
+  }
+}
 
 // What rows see together, of which nothing is summed up yet.
 struct Seen {
@@ -121,7 +145,8 @@ inline void finish_rows(const AttentionTask& task, int row, int rows, const Atte
 // Asks for the keys and values of the tile at `begin` while another one is computed (1B, Q4_K_M,
 // two threads, after 4,096 tokens: 24 -> 30 tokens/s with a cache in Q8_0, 25 -> 26 in F16).
 inline void ask_for_tile(const AttentionTask& task, int begin) {
-  const CacheRows &keys = kCacheRows.of[task.key_type], &values = kCacheRows.of[task.value_type];
+  const CacheRows &keys = rows_of_type(task, task.key_type),
+                  &values = rows_of_type(task, task.value_type);
   const int64_t key_bytes = kPositions * keys.row_bytes(task.key_width),
                 value_bytes = kPositions * values.row_bytes(task.value_width);
   const uint8_t* key = page_row(task.key_pages, task.page_tokens, begin, key_bytes / kPositions);
@@ -133,9 +158,11 @@ inline void ask_for_tile(const AttentionTask& task, int begin) {
 
 // Query rows [row, row + rows).
 inline void attend_rows(const AttentionTask& task, int row, int rows, const AttentionScratch& s) {
-  const CacheRows &keys = kCacheRows.of[task.key_type], &values = kCacheRows.of[task.value_type];
+  const CacheRows &keys = rows_of_type(task, task.key_type),
+                  &values = rows_of_type(task, task.value_type);
   const int value_stride = padded(task.value_width);
   const auto [begin, end] = start_rows(task, row, rows, s);
+  if (keys.splits) split_queries(task, row, rows, s);
   for (int tile = begin / kPositions * kPositions; tile < end; tile += kPositions) {
     // Rows are in order of their tokens as a rule: those before `first` see nothing of this tile.
     int first = 0, last = rows;
@@ -144,18 +171,11 @@ inline void attend_rows(const AttentionTask& task, int row, int rows, const Atte
     if (first >= last) continue;
     const int tile_end = end < tile + kPositions ? end : tile + kPositions;
     if (tile_end < end) ask_for_tile(task, tile_end);
-    keys.gather_keys(task, tile, tile_end, s);
-    const int used = last - first;
-    float* scores = s.scores + first * kPositions;
-    multiply_rows<F32, false>({task.queries + (row + first) * task.query_stride, task.query_stride,
-                               used, bytes_of(s.keys), kPositions * 4, task.key_width, kPositions,
-                               scores, kPositions});
-    for (int r = first; r < last; ++r)
-      absorb_scores(task, slope_of(task, row + r, tile),
-                    clamp(task.visible_begin[row + r] - tile, 0, kPositions),
-                    clamp(task.visible_end[row + r] - tile, 0, kPositions),
-                    s.scores + r * kPositions, s.sums + r * value_stride, s.top + r, s.total + r);
-    values.add_values(task, tile, tile_end, scores, used, s.sums + first * value_stride, s);
+    const QueryRows seen{row + first, first, last - first};
+    keys.score(task, tile, tile_end, seen, s);
+    absorb_scores(task, seen, tile, s.scores + first * kPositions, s);
+    values.add_values(task, tile, tile_end, s.scores + first * kPositions, seen.count,
+                      s.sums + first * value_stride, s);
   }
   finish_rows(task, row, rows, s);
 }

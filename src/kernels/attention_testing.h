@@ -82,7 +82,8 @@ struct Problem {
     return pages.back().data();
   }
 
-  std::vector<float> run(const Attention& attention, int first, int count) const {
+  std::vector<float> run(const Attention& attention, int first, int count,
+                         bool exact = true) const {
     const auto scratch = AlignedBuffer::create(attention.scratch_bytes(s.key_width, s.value_width));
     std::vector<float> out(static_cast<size_t>(count) * static_cast<size_t>(s.value_width), NAN);
     AttentionTask task{};
@@ -97,6 +98,7 @@ struct Problem {
     task.visible_begin = begin.data() + first;
     task.visible_end = end.data() + first;
     task.scale = 0.125f;
+    task.exact = exact;
     task.softcap = s.softcap;
     task.sinks = s.sinks ? sinks.data() + first : nullptr;
     task.out = out.data();

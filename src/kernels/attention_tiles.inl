@@ -36,7 +36,7 @@ int64_t attention_on_tiles_scratch_bytes(int key_width, int value_width) {
 inline TileAttentionScratch cut_for_tiles(const AttentionTask& task, void* memory) {
   const int64_t key = padded(task.key_width), value = padded(task.value_width);
   auto* p = static_cast<float*>(memory);
-  TileAttentionScratch s;
+  TileAttentionScratch s{};
   s.floats.keys = p, p += key * kPositions;
   s.floats.values = p, p += value * kPositions;
   s.floats.scores = p, p += kTileBlock * kPositions;
@@ -129,7 +129,8 @@ inline void weigh_block(TileUse& use, const AttentionTask& task, const TileAtten
 // Query rows [row, row + rows).
 inline void attend_rows_on_tiles(TileUse& use, const AttentionTask& task, int row, int rows,
                                  const TileAttentionScratch& s) {
-  const CacheRows &keys = kCacheRows.of[task.key_type], &values = kCacheRows.of[task.value_type];
+  const CacheRows &keys = rows_of_type(task, task.key_type),
+                  &values = rows_of_type(task, task.value_type);
   const int stride = padded(task.value_width);
   const Seen seen = start_rows(task, row, rows, s.floats);
   for (int r = 0; r < rows; ++r)
@@ -152,14 +153,7 @@ inline void attend_rows_on_tiles(TileUse& use, const AttentionTask& task, int ro
         packed = true;
       }
       score_block(use, task, s, first, some);
-      for (int r = 0; r < some; ++r) {
-        const int at = row + first + r;
-        absorb_scores(task, slope_of(task, at, tile),
-                      clamp(task.visible_begin[at] - tile, 0, kPositions),
-                      clamp(task.visible_end[at] - tile, 0, kPositions),
-                      s.floats.scores + r * kPositions, s.floats.sums + (first + r) * stride,
-                      s.floats.top + first + r, s.floats.total + first + r);
-      }
+      absorb_scores(task, {row + first, first, some}, tile, s.floats.scores, s.floats);
       weigh_block(use, task, s, first, some);
     }
   }

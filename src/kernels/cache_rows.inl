@@ -17,13 +17,22 @@ constexpr int kPositions = 64;
 constexpr int kQueryRows = 96;
 constexpr int kQueryTile = 6;  // rows whose sums fit into registers with kGemmVectors each
 
+// Queries as integers of 15 bits, 128 * high + low, in groups of 32.
+struct SplitQueries {
+  int8_t* halves;  // (kQueryRows, groups, 2, 32): high and low
+  float* scale;    // (kQueryRows): what the integers are multiples of
+  int32_t* sums;   // (kQueryRows, groups): of the integers
+};
+
 struct AttentionScratch {
-  float* keys;    // (padded key_width, kPositions): lane = position
-  float* values;  // (kPositions, padded value_width)
+  float* keys;    // (padded key_width, kPositions): lane = position; bytes have their panel here
+  float* values;  // (kPositions, padded value_width); likewise
   float* scores;  // (kQueryRows, kPositions)
   float* sums;    // (kQueryRows, padded value_width): weighted values so far
   float* top;     // (kQueryRows): the largest score so far
   float* total;   // (kQueryRows): the sum of exponentials so far
+  SplitQueries queries;
+  int8_t* weights;  // (kByteRows, 2, kPositions): halves of what values are multiplied with
 };
 
 inline int padded(int width) { return (width + 31) & -32; }
@@ -37,6 +46,20 @@ inline int64_t cache_row_bytes(int width) {
 inline const uint8_t* page_row(const void* const* pages, int page_tokens, int at,
                                int64_t row_bytes) {
   return static_cast<const uint8_t*>(pages[at / page_tokens]) + at % page_tokens * row_bytes;
+}
+
+// 16 rows from position `at` on; those from `end` on repeat the last one before it.
+inline void page_rows(const void* const* pages, int page_tokens, int at, int end, int64_t row_bytes,
+                      const uint8_t* (&rows)[16]) {
+  int slot = at % page_tokens;
+  const void* const* page = pages + at / page_tokens;
+  const uint8_t* row = static_cast<const uint8_t*>(*page) + slot * row_bytes;
+  for (int i = 0; i < 16; ++i) {
+    rows[i] = row;
+    if (at + i + 1 >= end) continue;
+    row += row_bytes;
+    if (++slot == page_tokens) slot = 0, row = static_cast<const uint8_t*>(*++page);
+  }
 }
 
 // to(rows, `lanes` numbers, filled up to 32) = or += `rows` of from(rows, columns) times
@@ -77,18 +100,18 @@ void multiply_rows(const RowProducts& p) {
   for (; r < p.rows; ++r) multiply_some<Format, kAdd, 1>(p, r);
 }
 
+inline int clamp(int x, int low, int high) { return x < low ? low : x > high ? high : x; }
+
 // Keys of [begin, end) as columns; what lies beyond `end` becomes zero.
 template <class Format>
 void gather_float_keys(const AttentionTask& task, int begin, int end, const AttentionScratch& s) {
   const int width = task.key_width;
   for (int first = 0; first < kPositions; first += 16) {
     const uint8_t* rows[16];
-    const int used = end - begin - first < 0    ? 0
-                     : end - begin - first < 16 ? end - begin - first
-                                                : 16;
-    for (int i = 0; i < used; ++i)
-      rows[i] = page_row(task.key_pages, task.page_tokens, begin + first + i,
-                         cache_row_bytes<Format>(width));
+    const int used = clamp(end - begin - first, 0, 16);
+    if (used > 0)
+      page_rows(task.key_pages, task.page_tokens, begin + first, end,
+                cache_row_bytes<Format>(width), rows);
     for (int c = 0; c < width; c += 16) {
       F32x16 m[16];
       if (used == 16 && c + 16 <= width) {
@@ -105,6 +128,25 @@ void gather_float_keys(const AttentionTask& task, int begin, int end, const Atte
       for (int i = 0; i < 16; ++i) store(s.keys + (c + i) * kPositions + first, m[i]);
     }
   }
+}
+
+// Query rows that a tile is multiplied with: the first one in the task, and in the scratch.
+struct QueryRows {
+  int of_task, of_scratch, count;
+};
+
+// Scores of rows from keys that are gathered.
+inline void score_gathered(const AttentionTask& task, const QueryRows& rows,
+                           const AttentionScratch& s) {
+  multiply_rows<F32, false>({task.queries + rows.of_task * task.query_stride, task.query_stride,
+                             rows.count, bytes_of(s.keys), kPositions * 4, task.key_width,
+                             kPositions, s.scores + rows.of_scratch * kPositions, kPositions});
+}
+template <class Format>
+void score_float_keys(const AttentionTask& task, int begin, int end, const QueryRows& rows,
+                      const AttentionScratch& s) {
+  gather_float_keys<Format>(task, begin, end, s);
+  score_gathered(task, rows, s);
 }
 
 // Values of [begin, end) as floats.
@@ -135,16 +177,20 @@ void add_float_values(const AttentionTask& task, int begin, int end, const float
   multiply_rows<F32, true>(products);
 }
 
+// The last block of a row, and zeros for a second one.
+template <class Format>
+inline const uint8_t* last_block(const uint8_t* block, uint8_t (&room)[2 * Format::kBytes]) {
+  __builtin_memset(room, 0, sizeof room);
+  __builtin_memcpy(room, block, Format::kBytes);
+  return room;
+}
+
 // The weights of two blocks of a row, without their zero; of the last block of a row alone, and
 // then zeros, where it has no second one.
 template <class Format>
 inline I8x64 block_pair(const uint8_t* blocks, bool both) {
   uint8_t last[2 * Format::kBytes];
-  if (!both) {
-    __builtin_memset(last, 0, sizeof last);
-    __builtin_memcpy(last, blocks, Format::kBytes);
-    blocks = last;
-  }
+  if (!both) blocks = last_block<Format>(blocks, last);
   if constexpr (Format::kSigned)
     return Format::template weights<0>(blocks);
   else
@@ -159,10 +205,7 @@ void gather_block_keys(const AttentionTask& task, int begin, int end, const Atte
   const int64_t row_bytes = cache_row_bytes<Format>(task.key_width);
   for (int first = 0; begin + first < end; first += 16) {
     const uint8_t* rows[16];
-    for (int i = 0; i < 16; ++i) {
-      const int at = begin + first + i < end ? begin + first + i : end - 1;
-      rows[i] = page_row(task.key_pages, task.page_tokens, at, row_bytes);
-    }
+    page_rows(task.key_pages, task.page_tokens, begin + first, end, row_bytes, rows);
     for (int b = 0; b < blocks; b += 2) {
       const int offset = b * Format::kBytes;
       U8x64 m[16];
@@ -187,6 +230,13 @@ void gather_block_keys(const AttentionTask& task, int begin, int end, const Atte
       }
     }
   }
+}
+
+template <class Format>
+void score_block_keys(const AttentionTask& task, int begin, int end, const QueryRows& rows,
+                      const AttentionScratch& s) {
+  gather_block_keys<Format>(task, begin, end, s);
+  score_gathered(task, rows, s);
 }
 
 template <class Format>
@@ -224,39 +274,6 @@ void add_block_values(const AttentionTask& task, int begin, int end, const float
   multiply_rows<F32, true>({weights, kPositions, rows, bytes_of(s.values), stride * int64_t{4},
                             end - begin, task.value_width, sums, stride});
 }
-
-// How attention reads rows of a type: keys of the positions [begin, end) of a tile into the scratch
-// as columns; sums += weights times their values; these values as floats.
-struct CacheRows {
-  void (*gather_keys)(const AttentionTask& task, int begin, int end, const AttentionScratch& s);
-  void (*add_values)(const AttentionTask& task, int begin, int end, const float* weights, int rows,
-                     float* sums, const AttentionScratch& s);
-  void (*decode_values)(const AttentionTask& task, int begin, int end, const AttentionScratch& s);
-  int64_t (*row_bytes)(int width);
-};
-template <class Format>
-constexpr CacheRows kFloatRows = {gather_float_keys<Format>, add_float_values<Format>,
-                                  decode_float_values<Format>, cache_row_bytes<Format>};
-template <class Format>
-constexpr CacheRows kBlockRows = {gather_block_keys<Format>, add_block_values<Format>,
-                                  decode_block_values<Format>, cache_row_bytes<Format>};
-
-struct CacheRowsOfTypes {
-  CacheRows of[kTypes];
-};
-constexpr CacheRowsOfTypes kCacheRows = [] {
-  CacheRowsOfTypes rows{};
-  rows.of[static_cast<int>(DType::F32)] = kFloatRows<F32>;
-  rows.of[static_cast<int>(DType::F16)] = kFloatRows<F16>;
-  rows.of[static_cast<int>(DType::BF16)] = kFloatRows<BF16>;
-  rows.of[static_cast<int>(DType::Q8_0)] = kBlockRows<Q8_0>;
-  rows.of[static_cast<int>(DType::Q5_1)] = kBlockRows<Q5_1>;
-  rows.of[static_cast<int>(DType::Q5_0)] = kBlockRows<Q5_0>;
-  rows.of[static_cast<int>(DType::Q4_1)] = kBlockRows<Q4_1>;
-  rows.of[static_cast<int>(DType::Q4_0)] = kBlockRows<Q4_0>;
-  rows.of[static_cast<int>(DType::IQ4_NL)] = kBlockRows<IQ4_NL>;
-  return rows;
-}();
 
 }  // namespace
 }  // namespace issun::kernels

@@ -45,34 +45,37 @@ struct Blocks32 {
   static constexpr int kScaleAt = 0;  // in a block; kMinAt where there are mins: what is added
   static constexpr bool kIntegerScales = false;
   static constexpr Mins kMins = Mins::kNone;
+  // Where the bytes or nibbles of a block begin, if nothing of its weights is elsewhere; 0: it is.
+  static constexpr int kCodesAt = 0;
+  static constexpr bool kSignedScale = false;  // it is that of the largest number, of either sign
 };
 
 struct Q8_0 : Blocks32 {
   static constexpr DType kType = DType::Q8_0;
-  static constexpr int kBytes = 34;
+  static constexpr int kBytes = 34, kCodesAt = 2;
   static constexpr bool kSigned = true;
   static F32x16 scales(const uint8_t* unit) { return halves_of_blocks<kBytes>(unit + kScaleAt); }
   template <int c>
   static I8x64 weights(const uint8_t* unit) {
-    const auto* q = reinterpret_cast<const int8_t*>(unit + 2);
+    const auto* q = reinterpret_cast<const int8_t*>(unit + kCodesAt);
     return join(q + 2 * c * kBytes, q + (2 * c + 1) * kBytes);
   }
 };
 
 struct Q4_0 : Blocks32 {
   static constexpr DType kType = DType::Q4_0;
-  static constexpr int kBytes = 18, kZero = 8;
+  static constexpr int kBytes = 18, kZero = 8, kCodesAt = 2;
   static constexpr int kPairSums = 8;  // 8 * 2 * 15 * 127 = 30480
-  static constexpr bool kSigned = false;
+  static constexpr bool kSigned = false, kSignedScale = true;
   static F32x16 scales(const uint8_t* unit) { return halves_of_blocks<kBytes>(unit + kScaleAt); }
   template <int c>
   static U8x64 weights(const uint8_t* unit) {
-    return nibbles_of_blocks<kBytes, c>(unit + 2);
+    return nibbles_of_blocks<kBytes, c>(unit + kCodesAt);
   }
   static constexpr int kNibbleRun = 4;
   template <int h>
   static U8x64 nibble_line(const uint8_t* unit) {
-    return nibble_line_of_blocks<kBytes, h>(unit + 2);
+    return nibble_line_of_blocks<kBytes, h>(unit + kCodesAt);
   }
 };
 
@@ -80,7 +83,7 @@ struct Q5_0 : Blocks32 {
   static constexpr DType kType = DType::Q5_0;
   static constexpr int kBytes = 22, kZero = 16;
   static constexpr int kPairSums = 4;  // 4 * 2 * 31 * 127 = 31496
-  static constexpr bool kSigned = false;
+  static constexpr bool kSigned = false, kSignedScale = true;
   static F32x16 scales(const uint8_t* unit) { return halves_of_blocks<kBytes>(unit + kScaleAt); }
   template <int c>
   static U8x64 weights(const uint8_t* unit) {
@@ -98,19 +101,19 @@ struct WithMinimum : Blocks32 {
 
 struct Q4_1 : WithMinimum {
   static constexpr DType kType = DType::Q4_1;
-  static constexpr int kBytes = 20;
+  static constexpr int kBytes = 20, kCodesAt = 4;
   static F32x16 scales(const uint8_t* unit) { return halves_of_blocks<kBytes>(unit + kScaleAt); }
   static F32x16 mins(const uint8_t* unit) {
     return mul(halves_of_blocks<kBytes>(unit + kMinAt), splat(-1.0f));
   }
   template <int c>
   static U8x64 weights(const uint8_t* unit) {
-    return nibbles_of_blocks<kBytes, c>(unit + 4);
+    return nibbles_of_blocks<kBytes, c>(unit + kCodesAt);
   }
   static constexpr int kNibbleRun = 4;
   template <int h>
   static U8x64 nibble_line(const uint8_t* unit) {
-    return nibble_line_of_blocks<kBytes, h>(unit + 4);
+    return nibble_line_of_blocks<kBytes, h>(unit + kCodesAt);
   }
 };
 
@@ -129,17 +132,17 @@ struct Q5_1 : WithMinimum {
 
 struct IQ4_NL : Blocks32 {
   static constexpr DType kType = DType::IQ4_NL;
-  static constexpr int kBytes = 18;
-  static constexpr bool kSigned = true;
+  static constexpr int kBytes = 18, kCodesAt = 2;
+  static constexpr bool kSigned = true, kSignedScale = true;
   static F32x16 scales(const uint8_t* unit) { return halves_of_blocks<kBytes>(unit + kScaleAt); }
   template <int c>
   static I8x64 weights(const uint8_t* unit) {
-    return look_up(kCodesIq4, nibbles_of_blocks<kBytes, c>(unit + 2));
+    return look_up(kCodesIq4, nibbles_of_blocks<kBytes, c>(unit + kCodesAt));
   }
   static constexpr int kNibbleRun = 4;
   template <int h>
   static U8x64 nibble_line(const uint8_t* unit) {
-    return nibble_line_of_blocks<kBytes, h>(unit + 2);
+    return nibble_line_of_blocks<kBytes, h>(unit + kCodesAt);
   }
   static I8x64 codes(U8x64 nibbles) { return look_up(kCodesIq4, nibbles); }
 };

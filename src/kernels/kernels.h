@@ -89,6 +89,7 @@ struct AttentionTask {
   // do not.
   const float* slopes;
   const int* positions;
+  bool exact;          // products of floats also with caches of blocks
   float* out;          // (rows, value_width)
   int64_t out_stride;  // floats from row to row
 };

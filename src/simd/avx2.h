@@ -173,6 +173,9 @@ inline void store_bytes(int8_t* p, I32x16 a) {
       _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), bytes);
 }
+inline void store_bytes(int8_t* p, const I32x16 (&a)[4]) {
+  for (int i = 0; i < 4; ++i) store_bytes(p + 16 * i, a[i]);
+}
 inline F32x16 bytes_to_f32(const uint8_t* p) {
   return to_f32(I32x16{_mm256_cvtepu8_epi32(load8(p)), _mm256_cvtepu8_epi32(load8(p + 8))});
 }
@@ -396,6 +399,25 @@ inline void columns4(const uint8_t* const (&rows)[16], int at, U8x64 (&m)[4]) {
     t[half][3] = _mm256_unpackhi_epi64(b, d);
   }
   for (int q = 0; q < 4; ++q) m[q] = {t[0][q], t[1][q]};
+}
+// Four rows of 32 bytes: their words of four, in order.
+inline void interleave4(__m256i (&lane)[4]) {
+  const __m256i a = _mm256_unpacklo_epi8(lane[0], lane[1]),
+                b = _mm256_unpackhi_epi8(lane[0], lane[1]),
+                c = _mm256_unpacklo_epi8(lane[2], lane[3]),
+                d = _mm256_unpackhi_epi8(lane[2], lane[3]);
+  const __m256i t0 = _mm256_unpacklo_epi16(a, c), t1 = _mm256_unpackhi_epi16(a, c),
+                t2 = _mm256_unpacklo_epi16(b, d), t3 = _mm256_unpackhi_epi16(b, d);
+  lane[0] = _mm256_permute2x128_si256(t0, t1, 0x20);
+  lane[1] = _mm256_permute2x128_si256(t2, t3, 0x20);
+  lane[2] = _mm256_permute2x128_si256(t0, t1, 0x31);
+  lane[3] = _mm256_permute2x128_si256(t2, t3, 0x31);
+}
+inline void interleave4(U8x64 (&m)[4]) {
+  __m256i lo[4] = {m[0].lo, m[1].lo, m[2].lo, m[3].lo},
+          hi[4] = {m[0].hi, m[1].hi, m[2].hi, m[3].hi};
+  interleave4(lo), interleave4(hi);
+  m[0] = {lo[0], lo[1]}, m[1] = {lo[2], lo[3]}, m[2] = {hi[0], hi[1]}, m[3] = {hi[2], hi[3]};
 }
 inline void transpose(F32x16 (&m)[16]) {
   U8x64 t[16];

@@ -103,6 +103,12 @@ inline int32_t sum(I32x16 a) { return _mm512_reduce_add_epi32(a.v); }
 inline void store_bytes(int8_t* p, I32x16 a) {
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(a.v));
 }
+inline void store_bytes(int8_t* p, const I32x16 (&a)[4]) {
+  const __m512i all =
+      _mm512_packs_epi16(_mm512_packs_epi32(a[0].v, a[1].v), _mm512_packs_epi32(a[2].v, a[3].v));
+  const __m512i places = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  _mm512_storeu_si512(p, _mm512_permutexvar_epi32(places, all));
+}
 inline F32x16 bytes_to_f32(const uint8_t* p) {
   return {_mm512_cvtepi32_ps(
       _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))))};
@@ -308,6 +314,21 @@ inline void columns4(const uint8_t* const (&rows)[16], int at, U8x64 (&m)[4]) {
   m[1].v = _mm512_unpackhi_epi64(a, c);
   m[2].v = _mm512_unpacklo_epi64(b, d);
   m[3].v = _mm512_unpackhi_epi64(b, d);
+}
+inline void interleave4(U8x64 (&m)[4]) {
+  const __m512i a = _mm512_unpacklo_epi8(m[0].v, m[1].v), b = _mm512_unpackhi_epi8(m[0].v, m[1].v),
+                c = _mm512_unpacklo_epi8(m[2].v, m[3].v), d = _mm512_unpackhi_epi8(m[2].v, m[3].v);
+  // Lane l of t[i]: words 4 i, ... of m[l].
+  const __m512i t[4] = {_mm512_unpacklo_epi16(a, c), _mm512_unpackhi_epi16(a, c),
+                        _mm512_unpacklo_epi16(b, d), _mm512_unpackhi_epi16(b, d)};
+  const __m512i even0 = _mm512_shuffle_i32x4(t[0], t[1], 0x88),
+                even1 = _mm512_shuffle_i32x4(t[2], t[3], 0x88),
+                odd0 = _mm512_shuffle_i32x4(t[0], t[1], 0xdd),
+                odd1 = _mm512_shuffle_i32x4(t[2], t[3], 0xdd);
+  m[0].v = _mm512_shuffle_i32x4(even0, even1, 0x88);
+  m[1].v = _mm512_shuffle_i32x4(odd0, odd1, 0x88);
+  m[2].v = _mm512_shuffle_i32x4(even0, even1, 0xdd);
+  m[3].v = _mm512_shuffle_i32x4(odd0, odd1, 0xdd);
 }
 inline void transpose(F32x16 (&m)[16]) {
   __m512i t[16];

@@ -167,6 +167,9 @@ inline void store_bytes(int8_t* p, I32x16 a) {
   const int16x8_t low = low_words(a.v[0], a.v[1]), high = low_words(a.v[2], a.v[3]);
   vst1q_s8(p, vcombine_s8(vmovn_s16(low), vmovn_s16(high)));
 }
+inline void store_bytes(int8_t* p, const I32x16 (&a)[4]) {
+  for (int i = 0; i < 4; ++i) store_bytes(p + 16 * i, a[i]);
+}
 inline I32x16 widened(int16x8_t low, int16x8_t high) {
   return {{vmovl_s16(vget_low_s16(low)), vmovl_high_s16(low), vmovl_s16(vget_low_s16(high)),
            vmovl_high_s16(high)}};

@@ -149,6 +149,18 @@ inline void columns4(const uint8_t* const (&rows)[16], int at, U8x64 (&m)[4]) {
     for (int q = 0; q < 4; ++q) m[q].v[i] = vreinterpretq_u8_u32(w[q]);
   }
 }
+inline void interleave4(U8x64 (&m)[4]) {
+  U8x64 to[4];
+  for (int i = 0; i < 4; ++i) {
+    const uint16x8_t a = vreinterpretq_u16_u8(vzip1q_u8(m[0].v[i], m[1].v[i])),
+                     b = vreinterpretq_u16_u8(vzip2q_u8(m[0].v[i], m[1].v[i])),
+                     c = vreinterpretq_u16_u8(vzip1q_u8(m[2].v[i], m[3].v[i])),
+                     d = vreinterpretq_u16_u8(vzip2q_u8(m[2].v[i], m[3].v[i]));
+    to[i] = {{vreinterpretq_u8_u16(vzip1q_u16(a, c)), vreinterpretq_u8_u16(vzip2q_u16(a, c)),
+              vreinterpretq_u8_u16(vzip1q_u16(b, d)), vreinterpretq_u8_u16(vzip2q_u16(b, d))}};
+  }
+  for (int i = 0; i < 4; ++i) m[i] = to[i];
+}
 inline void transpose(F32x16 (&m)[16]) {
   U8x64 t[16];
   for (int r = 0; r < 16; ++r) t[r] = FOUR1(vreinterpretq_u8_f32, m[r]);

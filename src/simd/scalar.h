@@ -197,6 +197,9 @@ inline int32_t sum(I32x16 a) {
 }
 // The low bytes of 16 integers that fit into -128..127.
 inline void store_bytes(int8_t* p, I32x16 a) { EACH(16, p[i] = static_cast<int8_t>(a.v[i])) }
+inline void store_bytes(int8_t* p, const I32x16 (&a)[4]) {
+  EACH(64, p[i] = static_cast<int8_t>(a[i / 16].v[i % 16]))
+}
 // 16 bytes as floats.
 inline F32x16 bytes_to_f32(const uint8_t* p) {
   F32x16 r;
@@ -417,6 +420,13 @@ inline void transpose(U8x64 (&m)[16]) {
 inline void columns4(const uint8_t* const (&rows)[16], int at, U8x64 (&m)[4]) {
   for (int q = 0; q < 4; ++q)
     for (int r = 0; r < 16; ++r) __builtin_memcpy(&m[q].v[4 * r], rows[r] + at + 4 * q, 4);
+}
+// Four rows of 64 bytes: byte r of word i of m[v] is byte 16 v + i of row r.
+inline void interleave4(U8x64 (&m)[4]) {
+  uint8_t rows[4][64];
+  __builtin_memcpy(rows, m, sizeof rows);
+  for (int i = 0; i < 64; ++i)
+    for (int r = 0; r < 4; ++r) m[i / 16].v[i % 16 * 4 + r] = rows[r][i];
 }
 inline void transpose(F32x16 (&m)[16]) {
   for (int r = 0; r < 16; ++r)

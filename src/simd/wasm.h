@@ -194,6 +194,9 @@ inline void store_bytes(int8_t* p, I32x16 a) {
   wasm_v128_store(p, wasm_i8x16_narrow_i16x8(wasm_i16x8_narrow_i32x4(a.v[0], a.v[1]),
                                              wasm_i16x8_narrow_i32x4(a.v[2], a.v[3])));
 }
+inline void store_bytes(int8_t* p, const I32x16 (&a)[4]) {
+  for (int i = 0; i < 4; ++i) store_bytes(p + 16 * i, a[i]);
+}
 inline I32x16 widened(v128_t low, v128_t high) {
   return {{wasm_i32x4_extend_low_i16x8(low), wasm_i32x4_extend_high_i16x8(low),
            wasm_i32x4_extend_low_i16x8(high), wasm_i32x4_extend_high_i16x8(high)}};

@@ -127,6 +127,7 @@ void attend_tile(const Pass& pass, int l, const Tile& tile, int head, int worker
   task.sinks = sinks ? room.sinks.data() : nullptr;
   task.slopes = layer.alibi != 0 ? room.slopes.data() : nullptr;
   task.positions = room.positions.data();
+  task.exact = pass.exact;
   task.out = room.out.data();
   task.out_stride = layer.value_width;
   // Where what is attended meets weights in F32, attention is F32 as well.
