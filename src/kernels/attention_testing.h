@@ -22,6 +22,7 @@ struct Setup {
   float softcap = 0;
   bool sinks = false;
   int window = 0;
+  bool slopes = false;
 };
 
 inline int whole_blocks(DType type, int columns) {
@@ -49,10 +50,11 @@ inline Weights cache_rows(DType type, int rows, int columns, std::mt19937& rando
 // Keys, values and queries of one setup, and both what a kernel and what double precision makes of
 // them.
 struct Problem {
+  static constexpr int64_t kGuard = 256;
   Setup s;
   Weights keys, values;
-  std::vector<float> queries, sinks;
-  std::vector<int> begin, end;
+  std::vector<float> queries, sinks, slopes;
+  std::vector<int> begin, end, positions;
   std::vector<std::vector<std::byte>> pages;
   std::vector<const void*> key_pages, value_pages;
 
@@ -64,6 +66,8 @@ struct Problem {
     for (int r = 0; r < s.rows; ++r) {  // the last rows see everything
       end.push_back(std::max(1, s.positions - (s.rows - 1 - r) / 2));
       begin.push_back(s.window > 0 ? std::max(0, end.back() - s.window) : 0);
+      positions.push_back(end.back() - 1);
+      slopes.push_back(0.01f * static_cast<float>(1 + r % 5));
     }
     const int page_count = (s.positions + s.page_tokens - 1) / s.page_tokens;
     pages.reserve(static_cast<size_t>(2 * page_count));
@@ -84,7 +88,10 @@ struct Problem {
 
   std::vector<float> run(const Attention& attention, int first, int count,
                          bool exact = true) const {
-    const auto scratch = AlignedBuffer::create(attention.scratch_bytes(s.key_width, s.value_width));
+    // What was there before matters as little as what lies behind, which stays as it is.
+    const int64_t bytes = attention.scratch_bytes(s.key_width, s.value_width);
+    const auto scratch = AlignedBuffer::create(bytes + kGuard);
+    std::memset(scratch->data(), 0xff, static_cast<size_t>(bytes + kGuard));
     std::vector<float> out(static_cast<size_t>(count) * static_cast<size_t>(s.value_width), NAN);
     AttentionTask task{};
     task.queries = queries.data() + int64_t{first} * s.key_width;
@@ -101,11 +108,15 @@ struct Problem {
     task.exact = exact;
     task.softcap = s.softcap;
     task.sinks = s.sinks ? sinks.data() + first : nullptr;
+    task.slopes = s.slopes ? slopes.data() + first : nullptr;
+    task.positions = positions.data() + first;
     task.out = out.data();
     task.out_stride = s.value_width;
     task.key_type = static_cast<int>(s.key_type);
     task.value_type = static_cast<int>(s.value_type);
     attention.attend(&task, scratch->data());
+    const auto untouched = [](std::byte byte) { return byte == std::byte{0xff}; };
+    REQUIRE(std::all_of(scratch->data() + bytes, scratch->data() + bytes + kGuard, untouched));
     return out;
   }
 
@@ -119,6 +130,8 @@ struct Problem {
             dot_exactly(keys.row(p), queries.data() + int64_t{r} * s.key_width, s.key_width).value *
             0.125;
         if (s.softcap != 0) x = double{s.softcap} * std::tanh(x / double{s.softcap});
+        if (s.slopes)
+          x -= double{slopes[static_cast<size_t>(r)]} * (positions[static_cast<size_t>(r)] - p);
         scores.push_back(x);
         top = std::max(top, x);
       }

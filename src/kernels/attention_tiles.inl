@@ -126,12 +126,13 @@ inline void weigh_block(TileUse& use, const AttentionTask& task, const TileAtten
   }
 }
 
+static_assert(kTileBlock <= kQueryRows);  // of absorb_scores
+
 // Query rows [row, row + rows).
 inline void attend_rows_on_tiles(TileUse& use, const AttentionTask& task, int row, int rows,
                                  const TileAttentionScratch& s) {
   const CacheRows &keys = rows_of_type(task, task.key_type),
                   &values = rows_of_type(task, task.value_type);
-  const int stride = padded(task.value_width);
   const Seen seen = start_rows(task, row, rows, s.floats);
   for (int r = 0; r < rows; ++r)
     round_row(task.queries + (row + r) * task.query_stride, task.key_width,
@@ -161,7 +162,9 @@ inline void attend_rows_on_tiles(TileUse& use, const AttentionTask& task, int ro
 }
 
 void attention_on_tiles(const AttentionTask* task, void* scratch) {
-  const TileAttentionScratch s = cut_for_tiles(*task, scratch);
+  TileAttentionScratch s = cut_for_tiles(*task, scratch);
+  NextTile none;  // products take long enough for the processor to look ahead by itself
+  s.floats.next = &none;
   TileUse use;
   for (int row = 0; row < task->rows; row += kTileQueryRows) {
     const int left = task->rows - row;

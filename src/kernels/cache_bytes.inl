@@ -10,11 +10,19 @@
 namespace issun::kernels {
 namespace {
 
-// Whether that is faster than floats: where an instruction adds four products of bytes.
-constexpr bool kByteCaches = kWideDot || kSignedDot;
-constexpr int kByteVectors = kTileVectors;            // of lanes, and
-constexpr int kByteRows = kTileVectors == 2 ? 4 : 2;  // rows, whose sums fit into registers
+// Vectors of lanes and rows whose sums, two each, fit into registers (kByteRows: cache_rows.inl).
+constexpr int kByteVectors = kTileVectors;
 constexpr int kMostSplit = 127 * 128;
+
+// body<n>(first) for rows in blocks of kByteRows, and of fewer for what remains.
+template <class Body>
+inline void in_blocks(int rows, Body&& body) {
+  int r = 0;
+  for (; r + kByteRows <= rows; r += kByteRows) body.template operator()<kByteRows>(r);
+  if constexpr (kByteRows > 2)
+    for (; r + 2 <= rows; r += 2) body.template operator()<2>(r);
+  for (; r < rows; ++r) body.template operator()<1>(r);
+}
 
 // What a panel holds for zero.
 template <class Format>
@@ -62,17 +70,22 @@ struct BytePanel {
   uint8_t* words;  // keys: (padded key_width / 4, kPositions); values: (groups, kPositions / 4, 32)
   float* scales;   // (groups, kPositions)
   float* mins;     // likewise; with Mins::kFloats
+  float* doubts;   // (groups) of values: NaN where a scale is no finite number, else 0
 };
 inline BytePanel panel_in(float* room, int width) {
   const int columns = padded(width);
   float* scales = room + columns * kPositions / 4;
-  return {reinterpret_cast<uint8_t*>(room), scales, scales + columns / 32 * kPositions};
+  float* mins = scales + columns / 32 * kPositions;
+  return {reinterpret_cast<uint8_t*>(room), scales, mins, mins + columns / 32 * kPositions};
 }
 
-// What makes integers of numbers up to `top`. Zeros where it is next to nothing.
+// NaN if one of the numbers that were added up here as x * 0 is infinite or NaN, else 0.
+inline float doubt_of(F32x16 zeros) { return sum(zeros); }
+
+// What makes integers of numbers up to `top`; 0 where that is next to nothing, or NaN.
 inline F32x16 per_scale(float top) { return splat(top > 1e-30f ? kMostSplit / top : 0); }
 
-// 16 numbers as integers, by halves; their sum in each lane.
+// 16 numbers as integers, which it gives, and as halves: -127..127 and -64..63.
 inline I32x16 split(F32x16 x, F32x16 factor, int8_t* high, int8_t* low) {
   const I32x16 n = round_to_i32(mul(x, factor));
   const I32x16 top = shift_right(add(n, splat(64)), 7);
@@ -83,7 +96,7 @@ inline I32x16 split(F32x16 x, F32x16 factor, int8_t* high, int8_t* low) {
 
 // d[v][r] = the sums of kQuads words of lanes [16 v, 16 v + 16) of a panel times those of row r, of
 // which the high halves come first, then the low ones. start: what a sum begins with. kSignedRows:
-// whether rows are the signed factor, or the panel is.
+// whether rows are dot4's signed factor, or the panel is and rows are 0..127.
 template <bool kSignedRows, int kQuads, int kWordBytes, int kRows>
 __attribute__((always_inline)) inline void multiply_bytes(const uint8_t* words,
                                                           const int8_t* const (&rows)[kRows],
@@ -98,9 +111,12 @@ __attribute__((always_inline)) inline void multiply_bytes(const uint8_t* words,
     for (int r = 0; r < kRows; ++r) {
       const I8x64 h = splat4(rows[r] + 4 * q), l = splat4(rows[r] + 4 * (kQuads + q));
       for (int v = 0; v < kByteVectors; ++v) {
-        if constexpr (kSignedRows) {
+        if constexpr (kSignedRows && kWideDot) {
           high[v][r] = dot4(high[v][r], w[v], h);
           low[v][r] = dot4(low[v][r], w[v], l);
+        } else if constexpr (kSignedRows) {
+          high[v][r] = dot4(high[v][r], as_signed(w[v]), h);
+          low[v][r] = dot4(low[v][r], as_signed(w[v]), l);
         } else {
           high[v][r] = dot4(high[v][r], as_unsigned(h), as_signed(w[v]));
           low[v][r] = dot4(low[v][r], as_unsigned(l), as_signed(w[v]));
@@ -119,9 +135,13 @@ inline void split_queries(const AttentionTask& task, int row, int count,
   const int width = task.key_width, groups = padded(width) / 32;
   for (int r = 0; r < count; ++r) {
     const float* query = task.queries + (row + r) * task.query_stride;
-    F32x16 most = zero_f32();
-    for_vectors(width, [&](int64_t i, int n) { most = max(most, abs(load_some(query + i, n))); });
-    const float top = largest(most);
+    F32x16 most = zero_f32(), zeros = zero_f32();
+    for_vectors(width, [&](int64_t i, int n) {
+      const F32x16 x = load_some(query + i, n);
+      most = max(most, abs(x));
+      zeros = fma(x, zero_f32(), zeros);
+    });
+    const float top = largest(most) + doubt_of(zeros);
     const F32x16 factor = per_scale(top);
     s.queries.scale[r] = top / kMostSplit;
     for (int g = 0; g < groups; ++g) {
@@ -131,7 +151,7 @@ inline void split_queries(const AttentionTask& task, int row, int count,
         const F32x16 x = c >= width        ? zero_f32()
                          : c + 16 <= width ? load(query + c)
                                            : load_first(query + c, width - c);
-        total = add(total, split(x, factor, high, high + 32));
+        total = add(total, split(top == top ? x : zero_f32(), factor, high, high + 32));
       }
       s.queries.sums[r * groups + g] = sum(total);
     }
@@ -143,10 +163,10 @@ template <class Format>
 inline void store_scales(const uint8_t* const (&rows)[16], int used, int blocks, int first,
                          const BytePanel& panel) {
   const auto put = [&](int at, float* to) {
-    for (int b = 0; b < blocks; ++b, at += Format::kBytes, to += kPositions)
-      store(to, used == 16 ? halves_of_rows(rows, at)
-                : used > 0 ? choose_range(0, used, halves_of_rows(rows, at), zero_f32())
-                           : zero_f32());
+    for (int b = 0; b < blocks; ++b, at += Format::kBytes, to += kPositions) {
+      const F32x16 there = used > 0 ? halves_of_rows(rows, at) : zero_f32();
+      store(to, used < 16 ? choose_range(0, used, there, zero_f32()) : there);
+    }
   };
   put(Format::kScaleAt, panel.scales + first);
   if constexpr (Format::kMins == Mins::kFloats) put(Format::kMinAt, panel.mins + first);
@@ -174,12 +194,14 @@ inline void pack_key_pair(const uint8_t* const (&rows)[16], int offset, bool bot
 
 // Keys of [begin, end) into a panel; what lies beyond `end` is of no meaning.
 template <class Format>
-void pack_byte_keys(const AttentionTask& task, int begin, int end, const BytePanel& panel) {
+void pack_byte_keys(const AttentionTask& task, int begin, int end, const BytePanel& panel,
+                    NextTile& next) {
   const int blocks = padded(task.key_width) / 32;
   const int64_t row_bytes = cache_row_bytes<Format>(task.key_width);
   for (int first = 0; begin + first < end; first += 16) {
     const uint8_t* rows[16];
     page_rows(task.key_pages, task.page_tokens, begin + first, end, row_bytes, rows);
+    next.ask();
     uint8_t* to = panel.words + 4 * first;
     for (int b = 0; b < blocks; b += 2, to += 16 * kKeyBytes)
       pack_key_pair<Format>(rows, b * Format::kBytes, b + 1 < blocks, to);
@@ -192,6 +214,7 @@ void score_bytes(const AttentionTask& task, const BytePanel& panel, int row,
                  const AttentionScratch& s) {
   const int groups = padded(task.key_width) / 32;
   for (int lane = 0; lane < kPositions; lane += 16 * kByteVectors) {
+    s.next->ask();
     F32x16 scores[kByteVectors][kRows];
     for (int r = 0; r < kRows; ++r)
       for (int v = 0; v < kByteVectors; ++v) scores[v][r] = zero_f32();
@@ -227,11 +250,10 @@ template <class Format>
 void score_byte_keys(const AttentionTask& task, int begin, int end, const QueryRows& rows,
                      const AttentionScratch& s) {
   const BytePanel panel = panel_in(s.keys, task.key_width);
-  pack_byte_keys<Format>(task, begin, end, panel);
-  int r = rows.of_scratch;
-  const int last = r + rows.count;
-  for (; r + kByteRows <= last; r += kByteRows) score_bytes<Format, kByteRows>(task, panel, r, s);
-  for (; r < last; ++r) score_bytes<Format, 1>(task, panel, r, s);
+  pack_byte_keys<Format>(task, begin, end, panel, *s.next);
+  in_blocks(rows.count, [&]<int kRows>(int r) {
+    score_bytes<Format, kRows>(task, panel, rows.of_scratch + r, s);
+  });
 }
 
 // The weights of two blocks of a row, those whose scale is negative with the other sign.
@@ -249,7 +271,8 @@ inline U8x64 value_pair(const uint8_t* blocks, bool both) {
 // Values of [begin, end) into a panel; positions that fill up the last word repeat the last one.
 // Scales and mins beyond `end` are zeros.
 template <class Format>
-void pack_byte_values(const AttentionTask& task, int begin, int end, const BytePanel& panel) {
+void pack_byte_values(const AttentionTask& task, int begin, int end, const BytePanel& panel,
+                      NextTile& next) {
   const int blocks = padded(task.value_width) / 32;
   const int64_t row_bytes = cache_row_bytes<Format>(task.value_width);
   for (int first = 0; first < kPositions; first += 16) {
@@ -258,14 +281,10 @@ void pack_byte_values(const AttentionTask& task, int begin, int end, const ByteP
     if (used > 0)
       page_rows(task.value_pages, task.page_tokens, begin + first, end, row_bytes, rows);
     store_scales<Format>(rows, used, blocks, first, panel);
-    if constexpr (Format::kSignedScale)
-      for (int b = 0; b < blocks; ++b) {
-        float* scales = panel.scales + b * kPositions + first;
-        store(scales, abs(load(scales)));
-      }
+    next.ask();
     for (int i = 0; i < used; i += 4)
       for (int b = 0; b < blocks; b += 2) {
-        U8x64 four[4];
+        decltype(value_pair<Format>(rows[0], true)) four[4];
         for (int j = 0; j < 4; ++j)
           four[j] = value_pair<Format>(rows[i + j] + b * Format::kBytes, b + 1 < blocks);
         interleave4(four);
@@ -275,6 +294,16 @@ void pack_byte_values(const AttentionTask& task, int begin, int end, const ByteP
         to += kPositions / 4 * kValueBytes;
         for (int v = 0; v < 2; ++v) store(to + 64 * v, four[2 + v]);
       }
+  }
+  for (int b = 0; b < blocks; ++b) {
+    F32x16 zeros = zero_f32();
+    for (int i = 0; i < kPositions; i += 16) {
+      float* to = panel.scales + b * kPositions + i;
+      const F32x16 scale = load(to);
+      zeros = fma(scale, zero_f32(), zeros);
+      if constexpr (Format::kSignedScale) store(to, abs(scale));
+    }
+    panel.doubts[b] = doubt_of(zeros);
   }
 }
 
@@ -286,8 +315,12 @@ inline float largest_weight(const float* weights, const float* scales) {
   return largest(most);
 }
 
-// These products in halves of 7 bits.
+// These products, none of which is negative, as halves of 0..127.
 inline void split_weights(const float* weights, const float* scales, float top, int8_t* high) {
+  if (top != top) {
+    __builtin_memset(high, 0, 2 * kPositions);
+    return;
+  }
   const F32x16 factor = per_scale(top);
   I32x16 h[kPositions / 16], l[kPositions / 16];
   for (int v = 0; v < kPositions / 16; ++v) {
@@ -318,9 +351,11 @@ void add_bytes(const AttentionTask& task, const BytePanel& panel, const float* w
     const float* scales = panel.scales + g * kPositions;
     const int8_t* rows[kRows];
     float top[kRows], mins[kRows];
-    for (int r = 0; r < kRows; ++r) top[r] = largest_weight(weights + r * kPositions, scales);
+    s.next->ask();
+    for (int r = 0; r < kRows; ++r)
+      top[r] = largest_weight(weights + r * kPositions, scales) + panel.doubts[g];
     for (int r = 0; r < kRows; ++r) {
-      int8_t* halves = s.weights + 2 * kPositions * r;
+      int8_t* halves = s.halves + 2 * kPositions * r;
       split_weights(weights + r * kPositions, scales, top[r], halves);
       rows[r] = halves;
       if constexpr (Format::kMins == Mins::kFloats)
@@ -346,13 +381,11 @@ template <class Format>
 void add_byte_values(const AttentionTask& task, int begin, int end, const float* weights, int rows,
                      float* sums, const AttentionScratch& s) {
   const BytePanel panel = panel_in(s.values, task.value_width);
-  pack_byte_values<Format>(task, begin, end, panel);
+  pack_byte_values<Format>(task, begin, end, panel, *s.next);
   const int columns = padded(task.value_width);
-  int r = 0;
-  for (; r + kByteRows <= rows; r += kByteRows)
-    add_bytes<Format, kByteRows>(task, panel, weights + r * kPositions, sums + r * columns, s);
-  for (; r < rows; ++r)
-    add_bytes<Format, 1>(task, panel, weights + r * kPositions, sums + r * columns, s);
+  in_blocks(rows, [&]<int kRows>(int r) {
+    add_bytes<Format, kRows>(task, panel, weights + r * kPositions, sums + r * columns, s);
+  });
 }
 
 }  // namespace

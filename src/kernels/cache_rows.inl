@@ -1,5 +1,6 @@
 // The rows of a cache as attention reads them: tiles of keys and values as floats, whatever the
-// type of each. Rows of blocks are filled up to whole blocks.
+// type of each. What blocks that stay bytes (cache_bytes.inl) need of the scratch is also here.
+// Rows of blocks are filled up to whole blocks.
 #pragma once
 
 #include "kernels/decode.inl"
@@ -15,6 +16,7 @@ namespace {
 constexpr int kPositions = 64;
 // Query rows that share one conversion of keys and values.
 constexpr int kQueryRows = 96;
+constexpr int kByteRows = kTileVectors == 2 ? 4 : 2;  // of them at a time, where caches stay bytes
 constexpr int kQueryTile = 6;  // rows whose sums fit into registers with kGemmVectors each
 
 // Queries as integers of 15 bits, 128 * high + low, in groups of 32.
@@ -24,15 +26,30 @@ struct SplitQueries {
   int32_t* sums;   // (kQueryRows, groups): of the integers
 };
 
+// Keys and values of the tile that comes next, asked for bit by bit while one is computed: all at
+// once they would have to wait for each other.
+struct NextTile {
+  const uint8_t *key = nullptr, *value = nullptr;
+  int key_lines = 0, value_lines = 0;  // that are left
+  int share = 0;                       // of them, asked for at a time
+
+  void ask() {
+    int lines = share;
+    for (; lines > 0 && key_lines > 0; --lines, --key_lines, key += 64) prefetch_far(key);
+    for (; lines > 0 && value_lines > 0; --lines, --value_lines, value += 64) prefetch_far(value);
+  }
+};
+
 struct AttentionScratch {
-  float* keys;    // (padded key_width, kPositions): lane = position; bytes have their panel here
-  float* values;  // (kPositions, padded value_width); likewise
+  float* keys;    // (padded key_width, kPositions): lane = position; or a panel of bytes
+  float* values;  // (kPositions, padded value_width); or a panel of bytes
   float* scores;  // (kQueryRows, kPositions)
   float* sums;    // (kQueryRows, padded value_width): weighted values so far
   float* top;     // (kQueryRows): the largest score so far
   float* total;   // (kQueryRows): the sum of exponentials so far
   SplitQueries queries;
-  int8_t* weights;  // (kByteRows, 2, kPositions): halves of what values are multiplied with
+  int8_t* halves;  // (kByteRows, 2, kPositions): of what values are multiplied with
+  NextTile* next;
 };
 
 inline int padded(int width) { return (width + 31) & -32; }
@@ -113,6 +130,7 @@ void gather_float_keys(const AttentionTask& task, int begin, int end, const Atte
       page_rows(task.key_pages, task.page_tokens, begin + first, end,
                 cache_row_bytes<Format>(width), rows);
     for (int c = 0; c < width; c += 16) {
+      s.next->ask();
       F32x16 m[16];
       if (used == 16 && c + 16 <= width) {
         for (int i = 0; i < 16; ++i) m[i] = Format::load16(rows[i] + c * Format::kBytes);
@@ -206,6 +224,7 @@ void gather_block_keys(const AttentionTask& task, int begin, int end, const Atte
   for (int first = 0; begin + first < end; first += 16) {
     const uint8_t* rows[16];
     page_rows(task.key_pages, task.page_tokens, begin + first, end, row_bytes, rows);
+    s.next->ask();
     for (int b = 0; b < blocks; b += 2) {
       const int offset = b * Format::kBytes;
       U8x64 m[16];

@@ -29,15 +29,9 @@ constexpr CacheRows kBlockRows = {score_block_keys<Format>,  add_block_values<Fo
                                   gather_block_keys<Format>, decode_block_values<Format>,
                                   cache_row_bytes<Format>,   false};
 template <class Format>
-constexpr CacheRows byte_rows() {
-  CacheRows rows = kBlockRows<Format>;
-  if constexpr (kByteCaches) {
-    rows.score = score_byte_keys<Format>;
-    rows.add_values = add_byte_values<Format>;
-    rows.splits = true;
-  }
-  return rows;
-}
+constexpr CacheRows kByteRowsOf = {score_byte_keys<Format>,   add_byte_values<Format>,
+                                   gather_block_keys<Format>, decode_block_values<Format>,
+                                   cache_row_bytes<Format>,   true};
 
 struct CacheRowsOfTypes {
   CacheRows of[kTypes];
@@ -52,14 +46,14 @@ constexpr CacheRowsOfTypes kCacheRows = [] {
     else if constexpr (kExact)
       to = kBlockRows<Format>;
     else
-      to = byte_rows<Format>();
+      to = kByteRowsOf<Format>;
   };
   set(F32{}), set(F16{}), set(BF16{});
   set(Q8_0{}), set(Q5_1{}), set(Q5_0{}), set(Q4_1{}), set(Q4_0{}), set(IQ4_NL{});
   return rows;
 }();
 inline const CacheRows& rows_of_type(const AttentionTask& task, int type) {
-  return task.exact ? kCacheRows<true>.of[type] : kCacheRows<false>.of[type];
+  return (task.exact ? kCacheRows<true> : kCacheRows<!kByteCaches>).of[type];
 }
 
 }  // namespace

@@ -45,9 +45,11 @@ struct Blocks32 {
   static constexpr int kScaleAt = 0;  // in a block; kMinAt where there are mins: what is added
   static constexpr bool kIntegerScales = false;
   static constexpr Mins kMins = Mins::kNone;
-  // Where the bytes or nibbles of a block begin, if nothing of its weights is elsewhere; 0: it is.
+  // For caches. Where the bytes or nibbles of a block begin, unless it also has bits elsewhere: 0.
   static constexpr int kCodesAt = 0;
-  static constexpr bool kSignedScale = false;  // it is that of the largest number, of either sign
+  // Whether the scale is that of the largest number, and so of either sign; else it is not
+  // negative.
+  static constexpr bool kSignedScale = false;
 };
 
 struct Q8_0 : Blocks32 {

@@ -89,7 +89,7 @@ struct AttentionTask {
   // do not.
   const float* slopes;
   const int* positions;
-  bool exact;          // products of floats also with caches of blocks
+  bool exact;          // products of floats also with caches of blocks; on tiles it means nothing
   float* out;          // (rows, value_width)
   int64_t out_stride;  // floats from row to row
 };
@@ -247,6 +247,7 @@ struct KernelTable {
 
   AttentionKernel attention;
   int64_t (*attention_scratch_bytes)(int key_width, int value_width);
+  bool byte_caches;  // whether caches of blocks stay bytes there, unless a task is exact
 
   // out = x / sqrt(mean(x^2) + epsilon) * weight. weight may be nullptr; out may be x.
   void (*rms_norm)(const float* x, const float* weight, int n, float epsilon, float* out);

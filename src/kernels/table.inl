@@ -105,6 +105,7 @@ constexpr KernelTable make_table(const char* name) {
   enter_cache_rows(table, DType::Q4_0, encode_blocks<BlockQ4_0>);
   enter_cache_rows(table, DType::IQ4_NL, encode_blocks<BlockIQ4_NL>);
   table.attention_scratch_bytes = attention_scratch_bytes;
+  table.byte_caches = kByteCaches;
   table.rms_norm = rms_norm;
   table.layer_norm = layer_norm;
   table.add = add;

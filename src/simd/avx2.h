@@ -30,6 +30,7 @@ constexpr bool kWideDot = true;
 constexpr bool kWideDot = false;
 #endif
 constexpr bool kSignedDot = false;
+constexpr bool kByteCaches = kWideDot;
 constexpr int kTileVectors = 1, kTileTokens = 3;
 constexpr int kDotTokens = 4, kDotStreams = 4;
 constexpr int kFewTokens = 2, kFewTokensF32 = 4;

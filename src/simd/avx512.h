@@ -25,6 +25,7 @@ struct U8x64 {
 
 constexpr bool kWideDot = true;
 constexpr bool kSignedDot = false;
+constexpr bool kByteCaches = true;
 constexpr int kTileVectors = 2, kTileTokens = 6;
 constexpr int kDotTokens = 4, kDotStreams = 4;
 constexpr int kFewTokens = 2, kFewTokensF32 = 4;

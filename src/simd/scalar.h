@@ -29,6 +29,8 @@ constexpr bool kWideDot = false;
 // Whether dot4 takes signed weights in one instruction: then panels hold nothing else. Where
 // neither holds, panels of unsigned weights are added up in pairs of 16 bits.
 constexpr bool kSignedDot = false;
+// Whether attention multiplies quantised caches as bytes: where an instruction adds four products.
+constexpr bool kByteCaches = true;  // here so that these loops are tested as all others are
 // The tile of the panel kernels: 16-row vectors and tokens whose sums fit into registers.
 constexpr int kTileVectors = 1, kTileTokens = 2;
 // The most tokens that share a row in the dot kernels (1, 2 or 4), and the rows they go along side

@@ -30,6 +30,7 @@ struct U8x64 {
 
 constexpr bool kWideDot = false;
 constexpr bool kSignedDot = false;
+constexpr bool kByteCaches = false;
 // Of the 16 registers of x86-64, which is what most engines have below them.
 #ifdef __wasm_relaxed_simd__
 constexpr int kTileVectors = 1, kTileTokens = 3;

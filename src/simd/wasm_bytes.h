@@ -154,27 +154,6 @@ inline void columns4(const uint8_t* const (&rows)[16], int at, U8x64 (&m)[4]) {
     for (int q = 0; q < 4; ++q) m[q].v[i] = w[q];
   }
 }
-inline void interleave4(U8x64 (&m)[4]) {
-  U8x64 to[4];
-  for (int i = 0; i < 4; ++i) {
-    const v128_t r0 = m[0].v[i], r1 = m[1].v[i], r2 = m[2].v[i], r3 = m[3].v[i];
-    const auto low = [](v128_t p, v128_t q) {
-      return wasm_i8x16_shuffle(p, q, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-    };
-    const auto high = [](v128_t p, v128_t q) {
-      return wasm_i8x16_shuffle(p, q, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
-    };
-    const auto low_pairs = [](v128_t p, v128_t q) {
-      return wasm_i16x8_shuffle(p, q, 0, 8, 1, 9, 2, 10, 3, 11);
-    };
-    const auto high_pairs = [](v128_t p, v128_t q) {
-      return wasm_i16x8_shuffle(p, q, 4, 12, 5, 13, 6, 14, 7, 15);
-    };
-    const v128_t a = low(r0, r1), b = high(r0, r1), c = low(r2, r3), d = high(r2, r3);
-    to[i] = {{low_pairs(a, c), high_pairs(a, c), low_pairs(b, d), high_pairs(b, d)}};
-  }
-  for (int i = 0; i < 4; ++i) m[i] = to[i];
-}
 inline void transpose(F32x16 (&m)[16]) {
   U8x64 t[16];
   for (int r = 0; r < 16; ++r) t[r] = __builtin_bit_cast(U8x64, m[r]);

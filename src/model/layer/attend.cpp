@@ -130,7 +130,7 @@ void attend_tile(const Pass& pass, int l, const Tile& tile, int head, int worker
   task.exact = pass.exact;
   task.out = room.out.data();
   task.out_stride = layer.value_width;
-  // Where what is attended meets weights in F32, attention is F32 as well.
+  // Where what is attended meets weights in F32, attention keeps off tiles as well.
   const bool on_tiles =
       kernels::form_for(pass.kernels, pass.layer_weights(l).attention.output.weight.type,
                         pass.exact, pass.company(pass.rows())) == kernels::ActivationForm::Brains;
