@@ -83,8 +83,9 @@ void ModelFlags::add_compute(CLI::App& command) {
       ->capture_default_str();
   memory.add(command);
   batch_command_ = &command;
-  command.add_flag("--exact", options.exact,
-                   "activations in F32 throughout: slower, free of rounding to 8 bits");
+  command.add_flag(
+      "--exact", options.exact,
+      "activations and attention in F32 throughout: slower, free of rounding to integers");
   command.add_option("--lora", adapters,
                      "LoRA adapter to add: GGUF file or PEFT directory; may be repeated");
   command.add_option("--lora-scaled", scaled_adapters,

@@ -10,6 +10,8 @@ namespace issun::engine {
 namespace {
 
 constexpr int64_t kSample = 64;
+// Counted up when the bits that a model computes become others (2: quantised caches stay bytes).
+constexpr int32_t kArithmetic = 2;
 
 class Fingerprint {
  public:
@@ -86,6 +88,7 @@ uint64_t fingerprint_of(const model::Model& model, std::string_view kernels,
   fingerprint.add(model.file);
   for (const gguf::GgufFile& adapter : model.adapters) fingerprint.add(adapter);
   fingerprint.add(kernels);
+  fingerprint.number(kArithmetic);
   fingerprint.number(options.exact);
   fingerprint.number(options.rotates_keys());
   fingerprint.number(options.rotates_values());
