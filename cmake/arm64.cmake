@@ -4,9 +4,9 @@ set(CMAKE_SYSTEM_NAME Linux)
 set(CMAKE_SYSTEM_PROCESSOR aarch64)
 set(CMAKE_CXX_COMPILER aarch64-linux-gnu-g++)
 set(CMAKE_LIBRARY_ARCHITECTURE aarch64-linux-gnu)
-# The processor that is emulated: cortex-a72 has no dot products, neoverse-n1 has them, max has everything.
+# The processor that is emulated: cortex-a72 has no dot products, neoverse-n1 has them, neoverse-v1 and max have I8MM too.
 set(ISSUN_EMULATED_CPU max CACHE STRING "what qemu-user pretends to be")
-set(ISSUN_EMULATED_ISAS "scalar neon neondot" CACHE STRING "what that processor can run, by the names of ISSUN_ISA")
+set(ISSUN_EMULATED_ISAS "scalar neon neondot neoni8mm" CACHE STRING "what that processor can run, by the names of ISSUN_ISA")
 set(CMAKE_CROSSCOMPILING_EMULATOR qemu-aarch64 -L /usr/aarch64-linux-gnu -cpu ${ISSUN_EMULATED_CPU})
 get_filename_component(unpacked ${CMAKE_CURRENT_LIST_DIR}/../build/arm64-root/usr ABSOLUTE)
 if(EXISTS ${unpacked})

@@ -15,7 +15,7 @@ extern const KernelTable kTableAvx2, kTableAvx2Vnni, kTableAvx512, kTableAvx512B
 extern const TileKernels kTilesAmx;
 #endif
 #ifdef ISSUN_ARM64
-extern const KernelTable kTableNeon, kTableNeonDot;
+extern const KernelTable kTableNeon, kTableNeonDot, kTableNeonI8mm;
 #endif
 #ifdef ISSUN_WASM
 extern const KernelTable kTableWasm;
@@ -66,6 +66,7 @@ std::vector<Candidate> candidates() {
   const CpuFacts& cpu = cpu_facts();
   all.push_back({&kTableNeon, cpu.neon ? nullptr : "NEON"});
   all.push_back({&kTableNeonDot, cpu.neon_dot ? nullptr : "the dot products of ARMv8.2"});
+  all.push_back({&kTableNeonI8mm, cpu.neon_matrix ? nullptr : "the products of matrices of I8MM"});
 #endif
 #ifdef ISSUN_WASM
   all.push_back({&kTableWasm, nullptr});  // or the engine had refused the module

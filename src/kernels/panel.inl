@@ -37,7 +37,7 @@ using ShapeOf = PanelShape<Format::kGroup, kSignedPanel<Format>, panel_zero<Form
                            panel_pair_sums<Format>(), Format::kMins>;
 
 // 256 columns of kPanelRows rows. Word q of a row's bytes, columns 4q..4q+3, meets the others in
-// quads[v][q].
+// quads[v][q], or where there are products of matrices in quads[v][q / 2 * 2] and the next one.
 template <class Shape>
 struct alignas(64) Panel {
   static constexpr int kGroups = kUnit / Shape::kGroup;
@@ -154,6 +154,9 @@ void unpack(const uint8_t* units, int64_t stride, int rows, int v, Panel<ShapeOf
   const uint8_t* unit[16];
   for (int r = 0; r < 16; ++r) unit[r] = units + (r < rows ? r : rows - 1) * stride;
   unpack_weights<Format>(unit, panel.quads[v]);
+#ifdef ISSUN_MATRIX_DOT
+  for (int q = 0; q < 64; q += 2) pair_words(panel.quads[v] + q);
+#endif
   unpack_scales<Format>(unit, v, panel);
 }
 

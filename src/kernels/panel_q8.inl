@@ -17,12 +17,40 @@ constexpr int kManyTokens = 64;
 template <class Shape>
 constexpr int kBlockLines = Shape::kGroup == 16 ? 7 : 6;
 
+#ifdef ISSUN_MATRIX_DOT
+// multiply_group by products of matrices. A last token without a second one has itself beside it.
+template <class Shape, int kTokens>
+__attribute__((always_inline)) inline void multiply_matrices(
+    const Panel<Shape>& panel, const Q8Block* const (&blocks)[kTokens], int g,
+    I32x16 (&d)[kTileVectors][kTokens]) {
+  static_assert(Shape::kSigned && Shape::kZero == 0);
+  constexpr int kPairs = (kTokens + 1) / 2, kSteps = Shape::kGroup / 8;
+  for (int v = 0; v < kTileVectors; ++v) {
+    I32x32 sums[kPairs];
+    for (I32x32& sum : sums) sum = zero_i32x32();
+    unrolled<kSteps>([&]<int step>() __attribute__((always_inline)) {
+      const int at = Shape::kGroup * g + 8 * step;
+      for (int p = 0; p < kPairs; ++p)
+        sums[p] = dot8(sums[p], panel.quads[v] + at / 4, blocks[2 * p]->q + at,
+                       blocks[2 * p + 1 < kTokens ? 2 * p + 1 : 2 * p]->q + at);
+    });
+    for (int p = 0; p < kPairs; ++p) {
+      I32x16 none;
+      part(sums[p], d[v][2 * p], 2 * p + 1 < kTokens ? d[v][2 * p + 1] : none);
+    }
+  }
+}
+#endif
+
 // A group of kPanelRows rows times that of kTokens tokens, in integers.
 template <class Shape, int kTokens>
 __attribute__((always_inline)) inline void multiply_group(const Panel<Shape>& panel,
                                                           const Q8Block* const (&blocks)[kTokens],
                                                           int g,
                                                           I32x16 (&d)[kTileVectors][kTokens]) {
+#ifdef ISSUN_MATRIX_DOT
+  return multiply_matrices<Shape, kTokens>(panel, blocks, g, d);
+#endif
   constexpr int kQuads = Shape::kGroup / 4;
   for (int t = 0; t < kTokens; ++t) {
     I32x16 start = zero_i32();

@@ -46,6 +46,8 @@ constexpr Inputs kInputs = make_inputs();
 #define FMA_ZMM(r) "vfmadd132ps %%zmm15, %%zmm15, %%zmm" #r "\n"
 #define DOT_ZMM(r) "vpdpbusd %%zmm14, %%zmm14, %%zmm" #r "\n"
 #define DOT_YMM(r) "%{vex%} vpdpbusd %%ymm14, %%ymm14, %%ymm" #r "\n"
+// smmla vr.4s, v17.16b, v17.16b
+#define SMMLA(r) ".inst 0x4e91a620 + " #r "\n"
 // Without the dot product instruction: pairs to 16 bits, pairs of those to 32, added up.
 #define MADD_YMM(r)                        \
   "vpmaddubsw %%ymm14, %%ymm14, %%ymm12\n" \
@@ -105,6 +107,7 @@ constexpr Inputs kInputs = make_inputs();
 
 void fma_neon(int64_t iterations) { LOOP(SIXTEEN_TIMES(FMLA) SIXTEEN_TIMES(FMLS)); }
 void dot_neon(int64_t iterations) { LOOP(SIXTEEN_TIMES(SDOT)); }
+void matrix_neon(int64_t iterations) { LOOP(SIXTEEN_TIMES(SMMLA)); }
 void widen_neon(int64_t iterations) { LOOP(SIXTEEN_TIMES(SMLAL)); }
 
 constexpr double kChains = 16;
@@ -129,6 +132,7 @@ PeakLoop int8_peak_loop([[maybe_unused]] std::string_view isa) {
   if (isa == "avx2vnni") return {"vpdpbusd, 256 bits", dot_ymm, kChains * 32 * 2};
   if (isa == "avx2") return {"vpmaddubsw and vpmaddwd, 256 bits", madd_ymm, kChains * 32 * 2};
 #elif defined(__aarch64__)
+  if (isa == "neoni8mm") return {"smmla, 128 bits", matrix_neon, kChains * 32 * 2};
   if (isa == "neondot") return {"sdot, 128 bits", dot_neon, kChains * 16 * 2};
   if (isa == "neon") return {"smull, smlal and sadalp, 128 bits", widen_neon, kChains * 16 * 2};
 #endif

@@ -1,4 +1,5 @@
-// The vocabulary on NEON, with or without the dot products of ARMv8.2: a vector is four registers.
+// The vocabulary on NEON, with or without the dot products of ARMv8.2 and the products of matrices
+// of ARMv8.6 (I8MM): a vector is four registers.
 // Meanings: scalar.h.
 #pragma once
 
@@ -29,7 +30,11 @@ struct U8x64 {
 constexpr bool kWideDot = false;
 #ifdef __ARM_FEATURE_DOTPROD
 constexpr bool kSignedDot = true;
+#ifdef __ARM_FEATURE_MATMUL_INT8
+constexpr int kTileVectors = 1, kTileTokens = 4;  // 16 registers of sums, 8 of weights
+#else
 constexpr int kTileVectors = 1, kTileTokens = 3;  // 12 registers of sums twice, 4 of weights
+#endif
 #else
 constexpr bool kSignedDot = false;
 constexpr int kTileVectors = 1, kTileTokens = 2;  // 16 registers of pairs, 8 of sums, 4 of weights

@@ -195,6 +195,41 @@ inline int32x4_t dot4(int32x4_t c, int8x16_t w, int8x16_t a) {
 }
 inline I32x16 dot4(I32x16 c, I8x64 w, I8x64 a) { return FOUR3(dot4, c, w, a); }
 inline I32x16 dot4(I32x16 c, U8x64 w, I8x64 a) { return dot4(c, as_signed(w), a); }
+#ifdef __ARM_FEATURE_MATMUL_INT8
+#define ISSUN_MATRIX_DOT
+// Register i: rows 2 i and 2 i + 1 times the first and the second token, row by row.
+struct I32x32 {
+  int32x4_t v[8];
+};
+inline I32x32 zero_i32x32() {
+  I32x32 r;
+  for (int i = 0; i < 8; ++i) r.v[i] = vdupq_n_s32(0);
+  return r;
+}
+// Of each four rows two go to the first line and two to the second.
+inline void pair_words(uint8_t (*two)[64]) {
+  for (int i = 0; i < 64; i += 16) {
+    const uint32x4_t first = vreinterpretq_u32_u8(vld1q_u8(two[0] + i)),
+                     second = vreinterpretq_u32_u8(vld1q_u8(two[1] + i));
+    vst1q_u8(two[0] + i, vreinterpretq_u8_u32(vzip1q_u32(first, second)));
+    vst1q_u8(two[1] + i, vreinterpretq_u8_u32(vzip2q_u32(first, second)));
+  }
+}
+inline I32x32 dot8(I32x32 c, const uint8_t (*two)[64], const int8_t* first, const int8_t* second) {
+  const int8x16_t tokens = vcombine_s8(vld1_s8(first), vld1_s8(second));
+  for (int i = 0; i < 8; ++i) {
+    const int8x16_t rows = vreinterpretq_s8_u8(vld1q_u8(two[i % 2] + i / 2 * 16));
+    c.v[i] = vmmlaq_s32(c.v[i], rows, tokens);
+  }
+  return c;
+}
+inline void part(const I32x32& c, I32x16& first, I32x16& second) {
+  for (int i = 0; i < 4; ++i) {
+    first.v[i] = vuzp1q_s32(c.v[2 * i], c.v[2 * i + 1]);
+    second.v[i] = vuzp2q_s32(c.v[2 * i], c.v[2 * i + 1]);
+  }
+}
+#endif
 
 inline I16x32 load(const int16_t* p) {
   return {{vld1q_s16(p), vld1q_s16(p + 8), vld1q_s16(p + 16), vld1q_s16(p + 24)}};

@@ -448,6 +448,12 @@ inline I32x16 dot4(I32x16 c, I8x64 w, I8x64 a) {
   EACH(64, c.v[i / 4] += w.v[i] * a.v[i])
   return c;
 }
+// Two words of 16 rows, weights of -128..127, times those of two tokens: an instruction multiplies
+// two rows by two columns, eight deep. Where there is one, ISSUN_MATRIX_DOT is defined, and
+// - pair_words(two): words q and q + 1 of 16 rows, 64 bytes each, become what dot8 reads;
+// - dot8(c, two, first, second): c + their products with eight bytes of each of two tokens;
+// - part(c, d, e): the sums of the first token and of the second, lane = row.
+
 // Byte `byte` of each word.
 template <int byte, bool is_signed>
 inline F32x16 byte_of_words(U8x64 w) {

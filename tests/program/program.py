@@ -29,6 +29,7 @@ ISA_FLAGS = {
     "avx512bf16": {"avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512_vnni", "avx512_bf16"},
     "neon": {"asimd"},
     "neondot": {"asimd", "asimddp"},
+    "neoni8mm": {"asimd", "asimddp", "i8mm"},
 }
 
 
