@@ -120,6 +120,18 @@ struct Problem {
     return out;
   }
 
+  // Rows by `step` at a time have the bits that they have in `whole`, which is all of them.
+  void check_parts(const Attention& attention, const std::vector<float>& whole, int step,
+                   bool exact) const {
+    const auto width = static_cast<size_t>(s.value_width);
+    for (int r = 0; r < s.rows; r += step) {
+      const int count = std::min(step, s.rows - r);
+      const std::vector<float> part = run(attention, r, count, exact);
+      CHECK(std::memcmp(part.data(), whole.data() + static_cast<size_t>(r) * width,
+                        part.size() * sizeof(float)) == 0);
+    }
+  }
+
   double worst_error(const std::vector<float>& out) const {
     double worst = 0;
     for (int r = 0; r < s.rows; ++r) {

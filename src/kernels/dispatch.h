@@ -10,8 +10,9 @@
 namespace issun::kernels {
 
 // The fastest table that this processor can run, or the one that the environment variable ISSUN_ISA
-// names (scalar; avx2, avx2vnni, avx512, avx512bf16, amx on x86-64; neon, neondot, neoni8mm on ARM64; wasm,
-// wasmrelaxed in WebAssembly). Error: an unknown name, or the processor lacks what it needs.
+// names (scalar; avx2, avx2vnni, avx512, avx512bf16, amx on x86-64; neon, neondot, neoni8mm on
+// ARM64; wasm, wasmrelaxed in WebAssembly). Error: an unknown name, or the processor lacks what it
+// needs.
 Result<const KernelTable*> choose_kernels();
 
 // A table whose many tokens are multiplied on tiles, which are kept by reference.

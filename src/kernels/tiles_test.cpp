@@ -186,14 +186,7 @@ TEST_CASE("Attention on tiles is right, and a row's bits are those of the row al
       const std::vector<float> whole = problem.run(attention, 0, s.rows, false);
       // Values of up to 0.25, each rounded to bf16 as is its share: by a 512th.
       CHECK(problem.worst_error(whole) <= 0.25 / 256);
-      const auto width = static_cast<size_t>(s.value_width);
-      for (int step : {1, 7})
-        for (int r = 0; r < s.rows; r += step) {
-          const int count = std::min(step, s.rows - r);
-          const std::vector<float> part = problem.run(attention, r, count, false);
-          CHECK(std::memcmp(part.data(), whole.data() + static_cast<size_t>(r) * width,
-                            part.size() * sizeof(float)) == 0);
-        }
+      for (int step : {1, 7}) problem.check_parts(attention, whole, step, false);
     }
   }
 }
