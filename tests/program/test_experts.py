@@ -86,6 +86,8 @@ class LargerThanMemory(ProgramTest):
         plan = json.loads(self.succeed("inspect", model, "--json", *SMALL).text)["memory"]
         self.assertIsNone(plan["streaming"])
         reserve = 4_700_000  # that issun leaves for what no plan knows
+        if os.environ.get("ISSUN_SANITIZE"):
+            reserve += 1_500_000  # what a sanitizer takes counts as the program's and varies by a megabyte
         return plan["total_bytes"] + reserve - round((1 - share) * plan["weights_bytes"])
 
     def answer(self, model, *flags):
