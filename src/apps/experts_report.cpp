@@ -72,7 +72,7 @@ Result<Outcome> run_arm(const Arm& arm, const ReportFlags& flags, Reference& ref
   options.residency.missing = arm.missing;
   if (arm.missing != model::Missing::Twin) options.twin = nullptr;
   // The same batches everywhere, so that the bits are the same.
-  options.rows_chosen = true;
+  options.rows_chosen = options.stream_at_once = true;
   if (!flags.warm) {
     for (const std::string& path : paths) TRY(forget_cached(path));
   }

@@ -105,9 +105,11 @@ Json rotation_json(bool rotates, const model::ModelConfig& config,
   return matrices;
 }
 
-// Where weights come and go.
-Json streaming_json(const model::ResidencyPlan& weights) {
-  return {{"unit", weights.mixture ? "expert" : "layer"},
+// Where weights come and go, once more of the cache than that is in use.
+Json streaming_json(const engine::MemoryChoice& choice) {
+  const model::ResidencyPlan& weights = choice.weights;
+  return {{"mapped_cache_bytes", choice.options.residency.mapped_cache_bytes},
+          {"unit", weights.mixture ? "expert" : "layer"},
           {"units", weights.units},
           {"unit_bytes", weights.unit_bytes},
           {"reads_per_unit", weights.reads_per_unit},
@@ -122,7 +124,7 @@ Json memory_json(const engine::MemoryChoice& choice, const model::ModelConfig& c
   const model::MemoryPlan& plan = choice.plan;
   const engine::RuntimeOptions& options = choice.options;
   return {
-      {"streaming", choice.streams ? streaming_json(choice.weights) : Json(nullptr)},
+      {"streaming", choice.streams ? streaming_json(choice) : Json(nullptr)},
       {"context", options.context},
       {"cache", engine::describe_cache(options)},
       {"cache_type_k", name(options.key_type)},

@@ -162,7 +162,14 @@ std::string describe(const engine::MemoryChoice& choice, const model::Model& mod
   const model::ResidencyPlan& weights = choice.weights;
   const int64_t held = weights.budget_bytes - weights.passing_bytes;
   const char* units = weights.mixture ? "experts" : "layers";
-  std::string text = fmt::format(
+  std::string text;
+  if (const int64_t room = choice.options.residency.mapped_cache_bytes; room > 0) {
+    text = fmt::format(
+        "memory: all {} of weights stay mapped until more than {} of the cache's {} are in use; "
+        "then:\n",
+        readable_size(model.file.file_bytes()), readable_size(room), readable_size(plan.cache));
+  }
+  text += fmt::format(
       "memory: {} in all, for {} of weights: {} stay, {} hold {:.0f} of {} {} ({:.0f} %), {} are "
       "for those on their way; {}\n",
       readable_size(plan.total()), readable_size(model.file.data_bytes()),

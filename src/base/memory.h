@@ -33,34 +33,49 @@ inline int64_t saturating_add(int64_t a, int64_t b) {
 // The smallest multiple of `unit` (a power of two) that is not below n.
 constexpr int64_t round_up(int64_t n, int64_t unit) { return (n + unit - 1) & -unit; }
 
+// What a buffer is made of: large ones of huge pages, or all of small ones, for those who count
+// what is resident.
+enum class Pages { BySize, Small };
+
 class AlignedBuffer {
  public:
   AlignedBuffer() = default;
-  // Zeroed memory; large ones ask the system for huge pages. Error: the system refuses.
-  static Result<AlignedBuffer> create(int64_t bytes);
+  // Zeroed memory, resident once it is written to. Error: the system refuses.
+  static Result<AlignedBuffer> create(int64_t bytes, Pages pages = Pages::BySize);
   // Addresses alone: pages are had, zeroed, when they are touched, and may not be there then.
   static Result<AlignedBuffer> reserve(int64_t bytes, bool huge_pages);
   AlignedBuffer(AlignedBuffer&& other) noexcept
-      : data_(std::exchange(other.data_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}
+      : data_(std::exchange(other.data_, nullptr)),
+        bytes_(std::exchange(other.bytes_, 0)),
+        page_bytes_(other.page_bytes_) {}
   AlignedBuffer& operator=(AlignedBuffer&& other) noexcept {
     AlignedBuffer taken(std::move(other));
     std::swap(data_, taken.data_);
     std::swap(bytes_, taken.bytes_);
+    std::swap(page_bytes_, taken.page_bytes_);
     return *this;
   }
   ~AlignedBuffer();
 
   std::byte* data() const { return data_; }
   int64_t bytes() const { return bytes_; }
+  // So much of it becomes resident at once, at most.
+  int64_t page_bytes() const { return page_bytes_; }
   template <class T>
   std::span<T> as() const {
     return {reinterpret_cast<T*>(data_), static_cast<size_t>(bytes_) / sizeof(T)};
   }
 
  private:
-  AlignedBuffer(std::byte* data, int64_t bytes) : data_(data), bytes_(bytes) {}
+  static constexpr int64_t kPage = 4 << 10, kHugePage = 2 << 20;
+
+  AlignedBuffer(void* data, int64_t bytes, bool huge_pages)
+      : data_(static_cast<std::byte*>(data)),
+        bytes_(bytes),
+        page_bytes_(huge_pages ? kHugePage : kPage) {}
   std::byte* data_ = nullptr;
   int64_t bytes_ = 0;  // as asked for
+  int64_t page_bytes_ = kPage;
 };
 
 // A plan of one buffer cut into named parts: first reserve() all, then create the buffer, then

@@ -46,7 +46,7 @@ int64_t PagedKv::planned_bytes(const KvShape& shape, int64_t tokens, int sequenc
                         StateSlots::planned_bytes(shape.states, slots_for(sequences)));
 }
 
-Result<PagedKv> PagedKv::create(KvShape shape, int64_t tokens, int sequences) {
+Result<PagedKv> PagedKv::create(KvShape shape, int64_t tokens, int sequences, Pages memory) {
   for (const DType type : {shape.key_type, shape.value_type}) {
     if (is_cache_type(type)) continue;
     std::string names;
@@ -56,13 +56,14 @@ Result<PagedKv> PagedKv::create(KvShape shape, int64_t tokens, int sequences) {
   const int64_t pages = pages_for(tokens);
   PagedKv kv;
   const int64_t bytes = lay_out(shape, pages, &kv.keys_, &kv.values_);
-  auto buffer = AlignedBuffer::create(bytes);
+  auto buffer = AlignedBuffer::create(bytes, memory);
   if (!buffer) return fail("a cache for {} tokens: {}", tokens, buffer.error().message);
   kv.buffer_ = std::move(*buffer);
   if (!shape.states.empty()) {
     auto states = StateSlots::create(shape.states, slots_for(sequences));
     if (!states) return fail("states of {} sequences: {}", sequences, states.error().message);
     kv.states_ = std::move(*states);
+    kv.state_bytes_ = StateSlots::planned_bytes(shape.states, slots_for(sequences));
   }
   kv.shape_ = std::move(shape);
   kv.references_.assign(static_cast<size_t>(pages), 0);
@@ -88,14 +89,34 @@ bool PagedKv::extend(PageTable& table, int tokens) {
     table.state = states_.take();
     if (table.state == kNoSlot) return false;
   }
-  for (int64_t i = 0; i < needed; ++i) {
-    const int32_t page = free_.back();
-    free_.pop_back();
-    references_[static_cast<size_t>(page)] = 1;
-    table.pages.push_back(page);
-  }
+  for (int64_t i = 0; i < needed; ++i) table.pages.push_back(take_page());
   table.length += tokens;
   return true;
+}
+
+// The caller knows that one is free.
+int32_t PagedKv::take_page() {
+  const int32_t page = free_.back();
+  free_.pop_back();
+  references_[static_cast<size_t>(page)] = 1;
+  touched_pages_ = std::max(touched_pages_, page + 1);
+  return page;
+}
+
+int64_t PagedKv::touched_bytes() const {
+  const int64_t unit = buffer_.page_bytes();
+  int64_t units = 0;
+  for (const auto* planes : {&keys_, &values_}) {
+    int64_t counted = 0;  // up to the unit that was counted last
+    for (const Plane& plane : *planes) {
+      const int64_t bytes = touched_pages_ * plane.page_bytes;
+      if (bytes == 0) continue;
+      const int64_t end = (plane.offset + bytes + unit - 1) / unit;
+      units += end - std::max(counted, plane.offset / unit);
+      counted = end;
+    }
+  }
+  return std::min(units * unit, buffer_.bytes()) + state_bytes_;
 }
 
 void PagedKv::release(int32_t page) {
@@ -164,9 +185,7 @@ bool PagedKv::fork(const PageTable& from, int length, PageTable& to) {
     to.pages.push_back(from.pages[i]);
   }
   if (partial) {
-    const int32_t source = from.pages[full], copy = free_.back();
-    free_.pop_back();
-    references_[static_cast<size_t>(copy)] = 1;
+    const int32_t source = from.pages[full], copy = take_page();
     to.pages.push_back(copy);
     for (const auto* planes : {&keys_, &values_}) {
       for (const Plane& plane : *planes) {

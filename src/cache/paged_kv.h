@@ -55,7 +55,8 @@ class PagedKv {
   // A cache for `tokens` positions in all sequences together (rounded up to whole pages), of which
   // `sequences` may run at once: each may have a state and a kept one, and one is left over for a
   // sequence that has ended. Error: a type that is no cache type, or memory that cannot be had.
-  static Result<PagedKv> create(KvShape shape, int64_t tokens, int sequences = 1);
+  static Result<PagedKv> create(KvShape shape, int64_t tokens, int sequences = 1,
+                                Pages memory = Pages::BySize);
 
   PageTable new_table() const;
   int page_count() const { return static_cast<int>(references_.size()); }
@@ -64,6 +65,9 @@ class PagedKv {
   int references(int32_t page) const { return references_[static_cast<size_t>(page)]; }
   const KvShape& shape() const { return shape_; }
   bool has_states() const { return !shape_.states.empty(); }
+  // Of the planned bytes, those that may be resident by now, at most: pages that were never handed
+  // out are not.
+  int64_t touched_bytes() const;
   const StateSlots& states() const { return states_; }
 
   // Makes room for `tokens` further positions and counts them as present; the caller fills them.
@@ -108,6 +112,7 @@ class PagedKv {
     return buffer_.data() + plane.offset + page * plane.page_bytes + head * plane.head_bytes +
            slot * plane.row_bytes;
   }
+  int32_t take_page();
   void release(int32_t page);
   void truncate_state(PageTable& table, int length);
 
@@ -117,6 +122,8 @@ class PagedKv {
   std::vector<Plane> keys_, values_;
   std::vector<int32_t> references_;  // sequences that hold each page
   std::vector<int32_t> free_;
+  int touched_pages_ = 0;    // the first ones, that have been handed out
+  int64_t state_bytes_ = 0;  // of all states
 };
 
 }  // namespace issun::cache

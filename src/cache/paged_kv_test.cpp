@@ -47,6 +47,39 @@ TEST_CASE("Rows of blocks are planned as whole blocks, keys and values by their 
   CHECK(kv.value_row(0, 0, 0, 1) - kv.value_row(0, 0, 0, 0) == 64 * 2);
 }
 
+TEST_CASE("Touched bytes are those of the pages that were ever handed out, and never fall") {
+  KvShape shape;
+  shape.layers.assign(16, {8, 64, 64});  // 4 MiB a plane: two huge pages, of 32 pages each
+  PagedKv kv = *PagedKv::create(shape, 4096);
+  const int64_t all = PagedKv::planned_bytes(shape, 4096);
+  CHECK(kv.touched_bytes() == 0);
+  PageTable table = kv.new_table();
+  REQUIRE(kv.extend(table, 1));
+  CHECK(kv.touched_bytes() == all / 2);
+  REQUIRE(kv.extend(table, 2047));
+  CHECK(kv.touched_bytes() == all / 2);
+  PageTable other = kv.new_table();
+  REQUIRE(kv.fork(table, 1, other));
+  CHECK(kv.touched_bytes() == all);
+  kv.truncate(table, 0), kv.truncate(other, 0);
+  CHECK(kv.touched_bytes() == all);
+
+  PagedKv small_pages = *PagedKv::create(shape, 4096, 1, Pages::Small);
+  PageTable first = small_pages.new_table();
+  REQUIRE(small_pages.extend(first, 1));
+  CHECK(small_pages.touched_bytes() == all / 64);
+
+  // Small buffers are counted by small pages; a state is there from the beginning.
+  shape.layers = {{2, 64, 64}};
+  shape.states = {{16, 16}};
+  PagedKv small = *PagedKv::create(shape, 1024);
+  const int64_t states = small.touched_bytes();
+  CHECK(states > 0);
+  PageTable one = small.new_table();
+  REQUIRE(small.extend(one, 65));
+  CHECK(small.touched_bytes() == states + 2 * 64 * 2 * 2 * 64 * 2);
+}
+
 TEST_CASE("A sequence takes pages as it grows and gives them back as it shrinks") {
   PagedKv kv = *PagedKv::create(small_shape(), 4 * kPageTokens);
   PageTable table = kv.new_table();

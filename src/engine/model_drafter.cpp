@@ -169,7 +169,7 @@ Result<std::shared_ptr<Drafter>> start_draft_model(std::unique_ptr<model::Model>
                                                    Runtime& runtime, double least_probability) {
   if (!draft->config.causal)
     return fail("draft model: expected one that continues text, found one that only reads it");
-  if (runtime.residency() != nullptr) {
+  if (runtime.may_stream()) {
     return fail(
         "draft model: expected a model that has all its weights in memory; those of this one come "
         "and go, and the memory it may have is divided without a second model");

@@ -1,6 +1,7 @@
 #include "engine/runtime.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "base/available_memory.h"
 #include "base/clock.h"
@@ -110,6 +111,8 @@ constexpr int64_t kMostWorkingPart = 8;
 // Rows of a prompt at once where all weights fit beside the computation of so many, and not of
 // more.
 constexpr int kFewerRows[] = {256, 128, 64};
+// What part of the cache must have room beside all weights for them to stay mapped until it grows.
+constexpr int kLeastCachePart = 4;
 
 // The plan for batches of so many tokens. Error: too little is left for the weights.
 Result<MemoryChoice> plan_streaming(const model::Model& model, const kernels::KernelTable& kernels,
@@ -136,6 +139,28 @@ Result<MemoryChoice> plan_streaming(const model::Model& model, const kernels::Ke
   choice.weights = *weights;
   plan.weights = weights->pinned_bytes + weights->budget_bytes;
   return choice;
+}
+
+// The plan by which all weights stay mapped until so much of the cache is in use that they have no
+// room any more. None: that would be at once, or soon.
+std::optional<MemoryChoice> plan_mapped_at_first(const model::Model& model,
+                                                 const kernels::KernelTable& kernels,
+                                                 const RuntimeOptions& options, int64_t memory) {
+  const bool flags = !options.must_stream.empty() || options.trace || options.twin;
+  if (options.stream_at_once || flags) return std::nullopt;
+  std::vector<int> rows = {options.max_rows};
+  if (!options.rows_chosen) rows.insert(rows.end(), std::begin(kFewerRows), std::end(kFewerRows));
+  const int least_rows = std::max(options.max_sequences, options.max_outputs);
+  for (const int some : rows) {
+    if (some > options.max_rows || some < least_rows) continue;
+    auto choice = plan_streaming(model, kernels, options, memory, some);
+    if (!choice) continue;
+    model::ResidencyOptions& residency = choice->options.residency;
+    residency.mapped_cache_bytes =
+        residency.weight_bytes + choice->plan.cache - model.file.file_bytes();
+    if (residency.mapped_cache_bytes >= choice->plan.cache / kLeastCachePart) return *choice;
+  }
+  return std::nullopt;
 }
 
 // Whether the experts of a twin can stand in for those of the model.
@@ -182,6 +207,7 @@ Result<MemoryChoice> choose_memory(const model::Model& model, const kernels::Ker
     if (fits(narrow)) return narrow;
   }
   if (options.twin != nullptr) TRY(check_twin(model, *options.twin, kernels));
+  if (auto first = plan_mapped_at_first(model, kernels, options, memory)) return *first;
   const int64_t longest = options.context * options.max_sequences;
   for (const int rows : kStreamedRows) {
     if (options.rows_chosen || options.max_rows >= longest) break;
@@ -249,7 +275,10 @@ Result<std::unique_ptr<Runtime>> Runtime::start(std::unique_ptr<model::Model> mo
 Result<cache::PagedKv> Runtime::new_cache() const {
   cache::KvShape shape = model_->config.kv_shape(options_.key_type, options_.value_type);
   const int64_t tokens = cache_tokens(options_, shape);
-  return cache::PagedKv::create(std::move(shape), tokens, options_.max_sequences);
+  // Where weights make way for what is in use, that is counted.
+  const bool counted = options_.residency.mapped_cache_bytes > 0;
+  return cache::PagedKv::create(std::move(shape), tokens, options_.max_sequences,
+                                counted ? Pages::Small : Pages::BySize);
 }
 
 }  // namespace issun::engine

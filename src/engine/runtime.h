@@ -38,7 +38,9 @@ struct RuntimeOptions {
   // and go otherwise. kMapped: they are mapped whatever it takes.
   int64_t memory_bytes = kFree;
   bool rows_chosen = false;  // max_rows was asked for; else prompts of streamed weights take more
-  // How weights come and go; weight_bytes follows from the memory.
+  // Else they stay mapped, where there is room beside the beginning of the cache, until it grows.
+  bool stream_at_once = false;
+  // How weights come and go; weight_bytes and mapped_cache_bytes follow from the memory.
   model::ResidencyOptions residency = {};
   std::shared_ptr<model::Model> twin = {};  // the smaller file of model::Missing::Twin
   // A trace of the model: memory is divided between its layers by what that gains there.
@@ -67,8 +69,12 @@ class Runtime {
 
   model::Model& model() { return *model_; }
   model::Forward& forward() { return *forward_; }
-  // What of the weights is in memory; nullptr: they are mapped.
-  model::Residency* residency() { return residency_.get(); }
+  // What of the weights is in memory; nullptr: they are mapped, perhaps only until the cache grows.
+  model::Residency* residency() {
+    return residency_ != nullptr && residency_->begun() ? residency_.get() : nullptr;
+  }
+  // Whether they come and go, or will.
+  bool may_stream() const { return residency_ != nullptr; }
   Workers& workers() { return *workers_; }
   const kernels::KernelTable& kernels() const { return *kernels_; }
   const RuntimeOptions& options() const { return options_; }  // with the defaults filled in
@@ -101,7 +107,7 @@ model::MemoryPlan plan_memory(const model::Model& model, const kernels::KernelTa
 struct MemoryChoice {
   RuntimeOptions options;  // with the rows of a batch and residency.weight_bytes filled in
   model::MemoryPlan plan;
-  bool streams = false;          // weights come and go
+  bool streams = false;          // weights come and go, or will: options.residency
   model::ResidencyPlan weights;  // then
 };
 // How fast a model that streams its weights is going to write, from what this machine does with a

@@ -42,3 +42,38 @@ TEST_CASE("Where all but the computation of long batches fits, batches are short
     CHECK((!choice.has_value() || choice->streams));
   }
 }
+
+TEST_CASE("Where all but most of the cache fits, weights stay mapped until the cache grows") {
+  const auto model = *model::Model::open(source_path("models/issun-27m.gguf"));
+  const kernels::KernelTable& kernels = **kernels::choose_kernels();
+  RuntimeOptions options;
+  options.threads = 1;
+  options.context = 2048;
+  options.max_rows = 64;
+  const model::MemoryPlan plan = plan_memory(*model, kernels, options);
+  constexpr int64_t kBeside = int64_t{8} << 20;
+  REQUIRE(plan.cache >= 2 * kBeside);
+  const auto choose = [&](int64_t cache, const RuntimeOptions& with) {
+    RuntimeOptions some = with;
+    some.memory_bytes = plan.total() - plan.cache + cache + kBeside;
+    return choose_memory(*model, kernels, some);
+  };
+  const auto half = choose(plan.cache / 2, options);
+  REQUIRE_MESSAGE(half.has_value(), half.error().message);
+  CHECK(half->streams);
+  const int64_t room = half->options.residency.mapped_cache_bytes;
+  CHECK(room > plan.cache / 2 - kBeside);
+  CHECK(room < plan.cache / 2 + kBeside);
+  // Whatever is in use, it is within the memory there may be.
+  CHECK(half->plan.total() <= half->options.memory_bytes);
+  CHECK(plan.total() - plan.cache + room <= half->options.memory_bytes);
+
+  const auto little = choose(0, options);
+  CHECK((!little.has_value() || little->options.residency.mapped_cache_bytes == 0));
+  RuntimeOptions at_once = options;
+  at_once.stream_at_once = true;
+  const auto streams = choose(plan.cache / 2, at_once);
+  REQUIRE(streams.has_value());
+  CHECK(streams->streams);
+  CHECK(streams->options.residency.mapped_cache_bytes == 0);
+}

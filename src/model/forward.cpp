@@ -86,6 +86,8 @@ Result<Matrix<const float>> Forward::run(const Batch& batch, cache::PagedKv& cac
   CHECK_THAT(static_cast<int>(batch.sequences.size()) <= options_.max_sequences);
   CHECK_THAT(static_cast<int>(batch.outputs.size()) <= options_.max_outputs);
   CHECK_THAT(cache.shape().layers.size() == config_.layers.size());
+  if (residency_ != nullptr) TRY(residency_->make_way(cache.touched_bytes()));
+  Residency* const begun = residency_ != nullptr && residency_->begun() ? residency_ : nullptr;
   const Pass pass{config_,
                   weights_,
                   kernels_,
@@ -95,7 +97,7 @@ Result<Matrix<const float>> Forward::run(const Batch& batch, cache::PagedKv& cac
                   options_.observer,
                   options_.routing,
                   options_.profile,
-                  residency_,
+                  begun,
                   adapter_scales_,
                   *buffers_,
                   batch,
@@ -115,15 +117,16 @@ Result<Matrix<const float>> Forward::run(const Batch& batch, cache::PagedKv& cac
 }
 
 Result<void> Forward::run_one(const Pass& pass, int l) const {
-  const bool whole = residency_ != nullptr && residency_->whole_layers();
+  Residency* const residency = pass.residency;
+  const bool whole = residency != nullptr && residency->whole_layers();
   if (whole) {
     const Timed timed(options_.profile, Step::Waiting);
-    residency_->enter(l);
-    TRY(residency_->failure());
+    residency->enter(l);
+    TRY(residency->failure());
   }
   run_layer(pass, l);
-  if (whole) residency_->leave(l);
-  if (residency_ != nullptr) TRY(residency_->failure());
+  if (whole) residency->leave(l);
+  if (residency != nullptr) TRY(residency->failure());
   return {};
 }
 

@@ -51,8 +51,8 @@ class Forward final : public Decoder {
                                                  const kernels::KernelTable& kernels,
                                                  Workers& workers, const ForwardOptions& options);
   ~Forward() override;
-  // From now on these weights come and go. The residency outlives the pass, whose options have
-  // `guesses`.
+  // From now on these weights come and go, or will once the cache has grown. The residency outlives
+  // the pass, whose options have `guesses`.
   void set_residency(Residency& residency) { residency_ = &residency; }
 
   int vocabulary_size() const override { return config_.vocabulary_size; }

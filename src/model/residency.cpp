@@ -4,6 +4,7 @@
 #include <map>
 
 #include "base/check.h"
+#include "base/pages.h"
 #include "experts/replay.h"
 #include "model/each_tensor.h"
 #include "model/residency_layout.h"
@@ -97,34 +98,52 @@ Result<std::unique_ptr<Residency>> Residency::create(Weights& weights, const ggu
     }
   }
   made->source_ = std::move(source);
-  TRY(made->read_pinned(layout.pinned, *made->source_));
-  if (options.missing == Missing::Twin) TRY(made->read_twin(layout.twin));
-  experts::StoreOptions store;
-  store.budget_bytes = made->plan_.budget_bytes;
-  store.passing_bytes = made->plan_.passing_bytes;
-  store.keep = options.keep;
-  store.policy = options.policy;
-  store.reader = options.reader;
-  made->store_ = TRY(experts::Store::create(*made->source_, std::move(layout.groups), store));
-  for (int g = 0; g < made->store_->groups(); ++g) {
-    made->curves_.emplace_back(static_cast<int>(made->store_->group(g).units.size()),
-                               kCurveHalfLife);
+  made->layout_ = std::make_unique<ResidencyLayout>(std::move(layout));
+  if (options.mapped_cache_bytes == 0) TRY(made->begin());
+  return made;
+}
+
+Result<void> Residency::make_way(int64_t cache_bytes) {
+  if (begun() || cache_bytes <= options_.mapped_cache_bytes) return {};
+  // What was mapped goes before the same is read to where it stays.
+  for (const MappedFile& part : file_.parts()) forget_pages(part.bytes());
+  return begin();
+}
+
+Result<void> Residency::begin() {
+  experts::StoreOptions options;
+  options.budget_bytes = plan_.budget_bytes;
+  options.passing_bytes = plan_.passing_bytes;
+  options.keep = options_.keep;
+  options.policy = options_.policy;
+  options.reader = options_.reader;
+  auto store = TRY(experts::Store::create(*source_, layout_->groups, options));
+  // Views change last, once nothing can fail any more.
+  if (options_.missing == Missing::Twin) TRY(read_twin(layout_->twin));
+  TRY(read_pinned(layout_->pinned, *source_));
+  store_ = std::move(store);
+  layout_ = nullptr;
+  for (int g = 0; g < store_->groups(); ++g) {
+    curves_.emplace_back(static_cast<int>(store_->group(g).units.size()), kCurveHalfLife);
   }
   // In whole experts, evenly.
-  if (made->plan_.mixture) {
-    made->divide(std::vector<std::vector<double>>(static_cast<size_t>(made->plan_.groups)));
+  if (plan_.mixture) {
+    divide(std::vector<std::vector<double>>(static_cast<size_t>(plan_.groups)));
   } else {
     // Layers come in a circle, where keeping the latest would never find one: the first stay.
-    int64_t left = made->plan_.budget_bytes - made->plan_.passing_bytes;
-    for (int g = 0; g < made->store_->groups(); ++g) {
-      const int64_t bytes = made->store_->group(g).units[0].bytes;
+    int64_t left = plan_.budget_bytes - plan_.passing_bytes;
+    for (int g = 0; g < store_->groups(); ++g) {
+      const int64_t bytes = store_->group(g).units[0].bytes;
       const bool stays = bytes <= left;
-      made->store_->set_share(g, stays ? bytes : 0);
+      store_->set_share(g, stays ? bytes : 0);
       left -= stays ? bytes : 0;
     }
   }
-  return made;
+  return {};
 }
+
+Residency::Residency(Weights& weights, const gguf::GgufFile& file, const ResidencyOptions& options)
+    : weights_(weights), file_(file), options_(options) {}
 
 Residency::~Residency() {
   point_to_file();

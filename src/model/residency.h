@@ -39,6 +39,8 @@ constexpr int kAsUsed = -1;  // as many as the mixture uses
 
 struct ResidencyOptions {
   int64_t weight_bytes = 0;  // for all weights
+  // As long as no more of the cache has been touched, all weights stay mapped and nothing is read.
+  int64_t mapped_cache_bytes = 0;
   experts::PolicyKind policy = experts::PolicyKind::Lfru;
   experts::ReaderOptions reader = {};
   bool keep = true;       // false: nothing that comes stays
@@ -68,14 +70,16 @@ struct ResidencyPlan {
 
 struct PinnedLayout;  // residency_layout.h
 struct TwinLayout;
+struct ResidencyLayout;
 
 class Residency {
  public:
   // Error: a budget that is too small, with both numbers.
   static Result<ResidencyPlan> plan(const Weights& weights, const gguf::GgufFile& file,
                                     const ResidencyOptions& options);
-  // Reads what is pinned and lets the views of `weights` point there. Weights and file must outlive
-  // the result. Error: as plan(); a model that is not in a file; the disk; memory.
+  // Reads what is pinned and lets the views of `weights` point there, unless all stays mapped at
+  // first. Weights and file must outlive the result. Error: as plan(); a model that is not in a
+  // file; the disk; memory.
   static Result<std::unique_ptr<Residency>> create(Weights& weights, const gguf::GgufFile& file,
                                                    const ResidencyOptions& options);
   // The same, from another source than the file: tests.
@@ -84,6 +88,13 @@ class Residency {
                                                    std::unique_ptr<experts::Source> source);
   // The views point into the file's mapping again.
   ~Residency();
+
+  // Tells that so much of the cache is about to be in use. Weights that stayed mapped come and go
+  // from now on if that is more than there was room for. Error: the disk; memory; then they stay
+  // mapped until the next call.
+  Result<void> make_way(int64_t cache_bytes);
+  // Whether weights come and go; else there is no store, and nothing is to be asked of it.
+  bool begun() const { return store_ != nullptr; }
 
   const ResidencyPlan& plan() const { return plan_; }
   const ResidencyOptions& options() const { return options_; }
@@ -128,8 +139,8 @@ class Residency {
   };
   using Unit = std::vector<View>;
 
-  Residency(Weights& weights, const gguf::GgufFile& file, const ResidencyOptions& options)
-      : weights_(weights), file_(file), options_(options) {}
+  Residency(Weights& weights, const gguf::GgufFile& file, const ResidencyOptions& options);
+  Result<void> begin();
   Result<void> read_pinned(const PinnedLayout& pinned, experts::Source& source);
   Result<void> read_twin(const TwinLayout& layout);
   void point_to_file();
@@ -141,6 +152,7 @@ class Residency {
   const gguf::GgufFile& file_;
   const ResidencyOptions options_;
   ResidencyPlan plan_;
+  std::unique_ptr<ResidencyLayout> layout_;  // until begin()
   AlignedBuffer pinned_, twin_;
   std::vector<View> pinned_views_;
   std::vector<int> group_of_;  // (layers); -1: none

@@ -147,6 +147,51 @@ TEST_CASE("A read that fails is told, no wrong logits come, and what follows is 
   CHECK(right > 40);
 }
 
+TEST_CASE("Weights stay mapped until the cache has grown, and the bits stay the same") {
+  for (const ModelConfig& facts : {facts_with_experts(), dense_facts()}) {
+    MadeUpModel model(facts, {.tied = false});
+    const auto expected = *logits(model, {});
+    ResidencyOptions options;
+    options.weight_bytes = least_bytes(model);
+    // All of the cache of logits(): nothing is ever read.
+    options.mapped_cache_bytes =
+        cache::PagedKv::planned_bytes(model.config.kv_shape(DType::F32, DType::F32), 64);
+    const auto mapped = *create(model, options);
+    CHECK(*logits(model, {.residency = mapped.get()}) == expected);
+    CHECK_FALSE(mapped->begun());
+    // Nothing of it: from the first batch on. A disk that fails then is told, and tried again.
+    options.mapped_cache_bytes = 1;
+    auto made = std::make_unique<FaultySource>(model.file());
+    FaultySource& source = *made;
+    const auto grown = *Residency::create(model.weights, model.file(), options, std::move(made));
+    source.fail_every = 1;
+    const auto failed = logits(model, {.residency = grown.get()});
+    REQUIRE(!failed);
+    CHECK(failed.error().message == "disk: cannot read");
+    CHECK_FALSE(grown->begun());
+    source.fail_every = 0;
+    CHECK(*logits(model, {.residency = grown.get()}) == expected);
+    REQUIRE(grown->begun());
+    CHECK(grown->store().statistics().all().uses > 0);
+  }
+}
+
+TEST_CASE("In the middle of a text the cache may outgrow what is mapped") {
+  MadeUpModel model(dense_facts(), {.tied = false});
+  const auto expected = *logits(model, {});
+  ResidencyOptions options;
+  options.weight_bytes = least_bytes(model);
+  options.mapped_cache_bytes = 100;
+  const auto residency = *create(model, options);
+  CHECK(residency->make_way(100).has_value());
+  CHECK_FALSE(residency->begun());
+  CHECK(residency->make_way(101).has_value());
+  CHECK(residency->begun());
+  CHECK(residency->make_way(0).has_value());
+  CHECK(residency->begun());
+  CHECK(*logits(model, {.residency = residency.get()}) == expected);
+}
+
 TEST_CASE("A budget below what every token needs is refused with both numbers") {
   MadeUpModel model(facts_with_experts(), {.tied = false});
   ResidencyOptions options;

@@ -110,6 +110,25 @@ class LargerThanMemory(ProgramTest):
                     self.assertGreater(got["streamed"]["bytes_read"], 0)
 
     @unittest.skipIf(os.environ.get("ISSUN_SANITIZE"), "what a sanitizer takes counts as the program's and varies")
+    def test_weights_stay_mapped_until_the_cache_has_grown(self):
+        room = ("-c", 1024, "--cache-type", "f32", "-b", 64, "-t", 2)
+        plan = json.loads(self.succeed("inspect", DENSE, "--json", *room).text)["memory"]
+        limit = plan["total_bytes"] + 4_700_000 - 6_000_000  # of 16.8 MB of cache, 10.8 have room
+        limited = json.loads(self.succeed("inspect", DENSE, "--json", *room, "--memory", limit).text)
+        mapped = limited["memory"]["streaming"]["mapped_cache_bytes"]
+        self.assertLess(abs(mapped - 10_800_000), 2_000_000)
+        for words, streams in ((20, False), (700, True)):
+            with self.subTest(words=words):
+                ask = ("run", DENSE, "--raw", "-p", "boat and " * (words // 2), "-n", 8, "--temp", 0, "--json", *room)
+                got = self.succeed(*ask, "--memory", limit)
+                expected = json.loads(self.succeed(*ask, "--memory", "mapped").text)
+                self.assertIn(b"stay mapped until more than", got.err)
+                got = json.loads(got.text)
+                self.assertEqual("streamed" in got, streams)
+                self.assertEqual(got["logits_hash"], expected["logits_hash"])
+                self.assertEqual(got["text"], expected["text"])
+
+    @unittest.skipIf(os.environ.get("ISSUN_SANITIZE"), "what a sanitizer takes counts as the program's and varies")
     def test_a_twin_stands_in_for_what_is_missing(self):
         twin = self.folder / "twin.gguf"
         self.succeed("quantize", MIXTURE, twin, "--type", "Q2_K", "--allow-requantize")
