@@ -139,7 +139,7 @@ class Bench {
   void products(DType type, bool q8, int rows, int columns, int tokens) {
     const bool few = tokens <= 4;
     products(type, q8, few, rows, columns, tokens);
-    if (!few && q8) on_tiles(type, rows, columns, tokens);
+    if (!few) in_brains(type, rows, columns, tokens);
   }
 
   // Every family, where each might be the fastest one.
@@ -147,7 +147,7 @@ class Bench {
     for (const int tokens : {2, 3, 4, 5, 6, 7, 8, 12, 16, 24, 32}) {
       products(type, true, true, rows, columns, tokens);
       products(type, true, false, rows, columns, tokens);
-      on_tiles(type, rows, columns, tokens);
+      in_brains(type, rows, columns, tokens);
     }
   }
 
@@ -159,10 +159,9 @@ class Bench {
              kernel, q8 ? ActivationForm::Q8 : ActivationForm::Floats, type, rows, columns, tokens);
   }
 
-  void on_tiles(DType type, int rows, int columns, int tokens) {
-    if (table_.tiles == nullptr) return;
-    products(fmt::format("tiles_{}", issun::name(type)),
-             table_.tiles->panel[static_cast<size_t>(type)], ActivationForm::Brains, type, rows,
+  void in_brains(DType type, int rows, int columns, int tokens) {
+    products(fmt::format("brains_{}", issun::name(type)),
+             table_.panel_brains[static_cast<size_t>(type)], ActivationForm::Brains, type, rows,
              columns, tokens);
   }
 
@@ -188,7 +187,7 @@ class Bench {
       if (form == ActivationForm::Q8)
         table_.quantise(x, columns, to);
       else
-        table_.tiles->round_row(x, columns, to, task.plane_stride);
+        table_.round_row(x, columns, to, task.plane_stride);
     }
     const int64_t bytes = rows * task.row_bytes;
     // Few tokens read another part of the memory each time, as a model does.

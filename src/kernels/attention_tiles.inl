@@ -30,7 +30,7 @@ int64_t attention_on_tiles_scratch_bytes(int key_width, int value_width) {
   const int64_t floats =
       (key + value) * kPositions + kTileBlock * kPositions + kTileQueryRows * (value + 2);
   return 4 * floats + 2 * key_panel_bytes(key_width) + value * kPositions * 2 +
-         kTileQueryRows * brain_row_bytes(key_width) + kTileBlock * kPositions * 2;
+         kTileQueryRows * brain_row_bytes(key_width, kTilePlanes) + kTileBlock * kPositions * 2;
 }
 
 inline TileAttentionScratch cut_for_tiles(const AttentionTask& task, void* memory) {
@@ -46,7 +46,7 @@ inline TileAttentionScratch cut_for_tiles(const AttentionTask& task, void* memor
   auto* bytes = reinterpret_cast<char*>(p);
   for (char*& part : s.keys) part = bytes, bytes += key_panel_bytes(task.key_width);
   s.values = bytes, bytes += value * kPositions * 2;
-  s.queries = bytes, bytes += kTileQueryRows * brain_row_bytes(task.key_width);
+  s.queries = bytes, bytes += kTileQueryRows * brain_row_bytes(task.key_width, kTilePlanes);
   s.weights = reinterpret_cast<uint16_t*>(bytes);
   return s;
 }
@@ -135,8 +135,8 @@ inline void attend_rows_on_tiles(TileUse& use, const AttentionTask& task, int ro
                   &values = rows_of_type(task, task.value_type);
   const Seen seen = start_rows(task, row, rows, s.floats);
   for (int r = 0; r < rows; ++r)
-    round_row(task.queries + (row + r) * task.query_stride, task.key_width,
-              s.queries + r * kBrainStride, kQueryPlane);
+    round_row<kTilePlanes>(task.queries + (row + r) * task.query_stride, task.key_width,
+                           s.queries + r * kBrainStride, kQueryPlane);
   for (int tile = seen.begin / kPositions * kPositions; tile < seen.end; tile += kPositions) {
     const int tile_end = seen.end < tile + kPositions ? seen.end : tile + kPositions;
     bool packed = false;

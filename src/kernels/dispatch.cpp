@@ -1,5 +1,6 @@
 #include "kernels/dispatch.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <string>
 
@@ -84,6 +85,10 @@ KernelTable with_tiles(const KernelTable& table, const TileKernels& tiles) {
   KernelTable with = table;
   with.name = tiles.name;
   with.tiles = &tiles;
+  std::copy(std::begin(tiles.panel), std::end(tiles.panel), with.panel_brains);
+  with.brain_tokens = tiles.least_tokens;
+  with.brain_planes = kTilePlanes;
+  with.round_row = tiles.round_row;
   with.gemm_tile[static_cast<int>(GemmPrecision::BF16)] = tiles.gemm_tile;
   return with;
 }

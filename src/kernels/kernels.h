@@ -35,19 +35,20 @@ struct alignas(64) Q8Block {
 // What sums of a unit in 32 bits have room for: see dot_integer_scales.
 constexpr int kMostFactor = 63;
 
-// Activations for tiles: rows rounded to bf16, and in a second plane what that took away, also
-// rounded. They lie in blocks of kBrainColumns columns, the two planes of a block one after the
+// Activations in bf16: rows rounded, and for some products in a second plane what that took away,
+// also rounded. They lie in blocks of kBrainColumns columns, the planes of a block one after the
 // other, each with all rows of that block: what a product reads at a time lies together, in few
-// pages. The last block is filled up with zeros to whole lines of tiles.
+// pages. The last block is filled up with zeros to whole lines.
 constexpr int kBrainColumns = 256;
+constexpr int kBrainLine = 32;                            // columns in 64 bytes
 constexpr int64_t kBrainStride = 2 * kBrainColumns + 64;  // from row to row: else in few sets of L1
-constexpr int64_t brain_row_bytes(int64_t columns) {
-  return (columns + kBrainColumns - 1) / kBrainColumns * 2 * kBrainStride;
+constexpr int64_t brain_row_bytes(int64_t columns, int planes) {
+  return (columns + kBrainColumns - 1) / kBrainColumns * planes * kBrainStride;
 }
 
 // out[t * out_stride + r] = weights row r . activations row t, for r in [row_begin, row_end), all
 // t. Activations are Q8Blocks for the q8 kernels, floats for the f32 kernels and planes of bf16 for
-// those on tiles. Weight rows need no alignment, and nothing is read beyond the last one.
+// those of brains. Weight rows need no alignment, and nothing is read beyond the last one.
 struct LinearTask {
   const void* weights;
   int64_t row_bytes;
@@ -199,15 +200,16 @@ struct AdamwStep {
   float grad_scale;                // what gradients are multiplied by first
 };
 
-// What tiles (simd/tiles.h) do better than a table without them.
+constexpr int kTilePlanes = 2;
+
+// What tiles (simd/tiles.h) do better than a table without them. The first four take the place of
+// what the table has.
 struct TileKernels {
   const char* name;
   int least_tokens;  // from so many on they are the faster ones
-  // (columns) floats -> their place in each plane, the first of which is `to`.
   void (*round_row)(const float* x, int columns, void* to, int64_t plane_stride);
-  // By weight type: weights as bf16, sums in F32. Blocks of integers meet the first plane of the
-  // activations; floats both, and F16 as the sum of two bf16, so that nothing but the last of some
-  // 16 bits is lost. nullptr where there is none.
+  // Weights as bf16, sums in F32. They meet the first plane of the activations; F16, the sum of two
+  // bf16, both, so that nothing but the last of some 16 bits is lost.
   LinearKernel panel[kTypes];
   GemmTileKernel gemm_tile;  // for BF16
   // Exponentials and values are rounded to bf16, scores are right to some 16 bits.
@@ -233,6 +235,12 @@ struct KernelTable {
   // How many bytes ahead dot asks for weights that it reads in place; 0: the processor finds them
   // by itself.
   int read_ahead;
+  // The same for weights and activations in bf16, of brain_planes planes, from brain_tokens tokens
+  // on. nullptr where there is none.
+  LinearKernel panel_brains[kTypes];
+  int brain_tokens, brain_planes;  // brain_planes 0: there is none of any type
+  // (columns) floats -> their place in each plane, the first of which is `to`.
+  void (*round_row)(const float* x, int columns, void* to, int64_t plane_stride);
   const TileKernels* tiles;  // nullptr: none
 
   // A row of any type that has kernels, as floats, exactly.

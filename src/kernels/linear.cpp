@@ -26,7 +26,7 @@ LinearKernel kernel_for(const KernelTable& table, DType weights, ActivationForm 
   const bool few = family == ProductFamily::Dot;
   switch (form) {
     case ActivationForm::Brains:
-      return table.tiles->panel[type];
+      return table.panel_brains[type];
     case ActivationForm::Q8:
       return few ? table.dot_q8[type] : table.panel_q8[type];
     default:
@@ -87,19 +87,19 @@ int64_t q8_bytes(int64_t columns) {
 ActivationForm form_for(const KernelTable& table, DType weights, bool exact, int64_t tokens) {
   const auto type = static_cast<size_t>(weights);
   if (exact) return ActivationForm::Floats;
-  if (family_for(table, weights, exact, tokens) == ProductFamily::Tiles)
+  if (family_for(table, weights, exact, tokens) == ProductFamily::Brains)
     return ActivationForm::Brains;
   return table.dot_q8[type] != nullptr ? ActivationForm::Q8 : ActivationForm::Floats;
 }
 
 int64_t prepared_bytes(const KernelTable& table, int64_t columns) {
-  return std::max(q8_bytes(columns), table.tiles != nullptr ? brain_row_bytes(columns) : 0);
+  return std::max(q8_bytes(columns), brain_row_bytes(columns, table.brain_planes));
 }
 
 void prepare(const KernelTable& table, Workers& workers, ActivationForm form,
              Activations& activations) {
+  CHECK_THAT(goes_with(form, activations.form));
   if (form == ActivationForm::Floats || form == activations.form) return;
-  CHECK_THAT(activations.form == ActivationForm::Floats);  // there is room for one form
   prepare_rows(table, workers, form, activations, 0, activations.rows.rows);
   activations.form = form;
 }
@@ -115,7 +115,7 @@ void prepare_rows(const KernelTable& table, Workers& workers, ActivationForm for
       if (form == ActivationForm::Q8)
         table.quantise(rows.row(t), columns, prepared);
       else
-        table.tiles->round_row(rows.row(t), columns, prepared, rows.rows * kBrainStride);
+        table.round_row(rows.row(t), columns, prepared, rows.rows * kBrainStride);
     }
   });
 }
@@ -130,9 +130,8 @@ ProductFamily family_for(const KernelTable& table, DType weights, bool exact, in
   const auto type = static_cast<size_t>(weights);
   const bool floats = exact || table.dot_q8[type] == nullptr;
   if (tokens <= (floats ? table.dot_tokens_f32 : table.dot_tokens)) return ProductFamily::Dot;
-  const bool tiles = !exact && table.tiles != nullptr && table.tiles->panel[type] != nullptr &&
-                     tokens >= table.tiles->least_tokens;
-  return tiles ? ProductFamily::Tiles : ProductFamily::Panel;
+  const bool brains = !exact && table.panel_brains[type] != nullptr && tokens >= table.brain_tokens;
+  return brains ? ProductFamily::Brains : ProductFamily::Panel;
 }
 
 bool same_families(const KernelTable& table, bool exact, int64_t tokens, int64_t other) {

@@ -17,17 +17,23 @@ namespace issun::kernels {
 // Bytes of one row of `columns` activations as Q8Blocks.
 int64_t q8_bytes(int64_t columns);
 
-// The kernels for few tokens, those for many, and those for many on tiles: their sums differ in
+// The kernels for few tokens, those for many, and those for many in bf16: their sums differ in
 // order, and so in bits. `exact`: F32 throughout.
-enum class ProductFamily { Dot, Panel, Tiles };
+enum class ProductFamily { Dot, Panel, Brains };
 ProductFamily family_for(const KernelTable& table, DType weights, bool exact, int64_t tokens);
 // Whether a row of any matrix has the same bits in a batch of so many tokens as in the other.
 bool same_families(const KernelTable& table, bool exact, int64_t tokens, int64_t other);
 
-// How a product reads its activations: floats, Q8Blocks, or planes of bf16 for tiles.
+// How a product reads its activations: floats, Q8Blocks, or planes of bf16.
 enum class ActivationForm { Floats, Q8, Brains };
 // Floats for weights that are F32, and for everything when `exact` asks for F32 throughout.
 ActivationForm form_for(const KernelTable& table, DType weights, bool exact, int64_t tokens);
+// Whether what wants one form can be read from rows that are prepared in the other, or can still be
+// prepared: there is room for one form beside floats.
+constexpr bool goes_with(ActivationForm wanted, ActivationForm prepared) {
+  return wanted == prepared || wanted == ActivationForm::Floats ||
+         prepared == ActivationForm::Floats;
+}
 // Bytes of a prepared row, of the largest form that a table has.
 int64_t prepared_bytes(const KernelTable& table, int64_t columns);
 

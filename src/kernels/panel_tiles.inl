@@ -4,13 +4,13 @@
 
 #include "kernels/decode.inl"
 #include "kernels/panel.inl"
+#include "kernels/panel_brains.inl"
 #include "kernels/panel_q8.inl"
 #include "kernels/tiles.inl"
 
 namespace issun::kernels {
 namespace {
 
-static_assert(kBrainColumns == kUnit);
 constexpr int kTileGroupRows = 128;     // whose sums stay in the second cache with the activations
 constexpr int kTileTokensAtOnce = 512;  // and the sums of so many tokens
 
@@ -65,14 +65,6 @@ ISSUN_SHARED void widen(const Panel<Shape>& panel, uint8_t* to) {
   }
 }
 
-// x less what is left of it in bf16; nothing where that is infinite.
-inline F32x16 lost_in_bf16(F32x16 x) {
-  uint16_t brain[16];
-  store_bf16(brain, x);
-  const F32x16 rounded = load_bf16(brain);
-  return zero_where_below(splat(__FLT_MAX__), abs(rounded), sub(x, rounded));
-}
-
 // A format to the loops that all share. fill: 16 rows, of which `rows` are there, of `columns`
 // columns, at most 256, to their place in both planes.
 struct TileSource {
@@ -122,10 +114,14 @@ void fill_float_tiles(const uint8_t* units, int64_t stride, int rows, int column
   }
 }
 
+// Whether more than a bf16 is multiplied: of F16, which else would lose three of its bits.
+template <class Format>
+constexpr bool kWide = Format::kType == DType::F16;
+
 template <class Format>
 constexpr TileSource tile_source() {
   if constexpr (kIsFloat<Format>)
-    return {fill_float_tiles<Format>, kUnitBytes<Format>, true, Format::kType == DType::F16};
+    return {fill_float_tiles<Format>, kUnitBytes<Format>, kWide<Format>, kWide<Format>};
   else
     return {fill_tiles<Format>, kUnitBytes<Format>, false, false};
 }
@@ -212,22 +208,6 @@ ISSUN_SHARED void panel_tiles_rows(const LinearTask& task, const TileSource& sou
 template <class Format>
 void panel_tiles(const LinearTask* task, int64_t row_begin, int64_t row_end, void* scratch) {
   panel_tiles_rows(*task, kTileSource<Format>, row_begin, row_end, scratch);
-}
-
-void round_row(const float* x, int columns, void* to, int64_t plane_stride) {
-  for (int first = 0; first < columns; first += kBrainColumns) {
-    auto* high = reinterpret_cast<uint16_t*>(static_cast<char*>(to) +
-                                             first / kBrainColumns * 2 * plane_stride);
-    auto* low = reinterpret_cast<uint16_t*>(reinterpret_cast<char*>(high) + plane_stride);
-    const int lines = (columns - first + kTileDepth - 1) & -kTileDepth;
-    for (int c = 0; c < kBrainColumns && c < lines; c += 16) {
-      const int n = columns - first - c;
-      const float* from = x + first + c;
-      const F32x16 values = n >= 16 ? load(from) : n > 0 ? load_first(from, n) : zero_f32();
-      store_bf16(high + c, values);
-      store_bf16(low + c, lost_in_bf16(values));
-    }
-  }
 }
 
 }  // namespace

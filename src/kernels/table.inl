@@ -7,6 +7,7 @@
 #include "kernels/dot_q8.inl"
 #include "kernels/encode.inl"
 #include "kernels/gemm.inl"
+#include "kernels/panel_brains.inl"
 #include "kernels/panel_q8.inl"
 #include "kernels/product_f32.inl"
 #include "kernels/quantise.inl"
@@ -86,6 +87,12 @@ constexpr KernelTable make_table(const char* name) {
   enter_unpacked<IQ2_S>(table);
   enter_unpacked<IQ1_S>(table);
   enter_unpacked<IQ1_M>(table);
+#ifdef ISSUN_PAIR_DOT
+  table.panel_brains[static_cast<int>(DType::BF16)] = panel_brains;
+  table.brain_tokens = kFewTokensF32 + 1;
+  table.brain_planes = 1;
+  table.round_row = round_row<1>;
+#endif
   table.panel_rows = kPanelRows;
   table.dot_tokens = kFewTokens;
   table.dot_tokens_f32 = kFewTokensF32;

@@ -8,7 +8,7 @@ namespace issun::kernels {
 namespace {
 
 constexpr int kTileLines = 16;
-constexpr int kTileDepth = 32;                  // numbers of bf16 in a line
+constexpr int kTileDepth = kBrainLine;          // numbers of bf16 in a line
 constexpr int kTileBlock = 2 * kTileLines;      // rows and columns of a block
 constexpr int kTilePairBytes = 4 * kTileBlock;  // of a pair of depths of a block's columns
 

@@ -17,7 +17,7 @@ constexpr TileKernels make_tile_kernels(const char* name, int least_tokens) {
   TileKernels kernels{};
   kernels.name = name;
   kernels.least_tokens = least_tokens;
-  kernels.round_row = round_row;
+  kernels.round_row = round_row<kTilePlanes>;
   kernels.gemm_tile = gemm_tile_on_tiles;
   kernels.attention = attention_on_tiles;
   kernels.attention_scratch_bytes = attention_on_tiles_scratch_bytes;

@@ -21,6 +21,14 @@ std::vector<const KernelTable*> tables_with_tiles() {
   return tables;
 }
 
+// Those that multiply anything in bf16.
+std::vector<const KernelTable*> tables_with_brains() {
+  std::vector<const KernelTable*> tables;
+  for (const KernelTable* table : kernels_and_plain_tiles())
+    if (table->brain_planes > 0) tables.push_back(table);
+  return tables;
+}
+
 struct Sizes {
   int rows, columns, tokens;
 };
@@ -33,12 +41,13 @@ struct Rows {
       : x(random_floats(int64_t{token_count} * column_count, random)),
         tokens(token_count),
         columns(column_count) {
-    prepared = std::move(*AlignedBuffer::create(brain_row_bytes(columns) * tokens));
+    prepared =
+        std::move(*AlignedBuffer::create(brain_row_bytes(columns, table.brain_planes) * tokens));
     for (int t = 0; t < tokens; ++t) round(table, t);
   }
   int64_t plane() const { return tokens * kBrainStride; }
   void round(const KernelTable& table, int t) {
-    table.tiles->round_row(row(t), columns, prepared.data() + kBrainStride * t, plane());
+    table.round_row(row(t), columns, prepared.data() + kBrainStride * t, plane());
   }
   const float* row(int t) const { return x.data() + int64_t{t} * columns; }
 };
@@ -57,27 +66,26 @@ void multiply_rows(const KernelTable& table, const Weights& weights, const Rows&
   task.tokens = last - first;
   task.out = out;
   task.out_stride = weights.rows;
-  table.tiles->panel[static_cast<size_t>(weights.type)](&task, begin, end, scratch->data());
+  table.panel_brains[static_cast<size_t>(weights.type)](&task, begin, end, scratch->data());
 }
 
-// Both sides of a product of blocks are rounded to bf16, by at most a 256th; of floats nothing is
-// lost but 16 bits further down. Sums in F32 add their own.
+// Both sides of a product are rounded to bf16, by at most a 256th; with F16 nothing is lost but 16
+// bits further down. Sums in F32 add their own.
 double tolerance(DType type, const Exact& exact, int columns) {
-  const double rounding = is_float(type) ? 3.0 / 65536 : 2.0 / 256;
+  const double rounding = type == DType::F16 ? 3.0 / 65536 : 2.0 / 256;
   return exact.size * (rounding + 1.2e-7 * columns) + 1e-30;
 }
 
 }  // namespace
 
-TEST_CASE("Products on tiles are right for all types, sizes and numbers of tokens") {
+TEST_CASE("Products in bf16 are right for all types, sizes and numbers of tokens") {
   std::mt19937 random(71);
-  for (const KernelTable* table : tables_with_tiles())
+  for (const KernelTable* table : tables_with_brains())
     for (const DType type : kAllTypes) {
-      if (type == DType::F32) {
-        const bool none = table->tiles->panel[static_cast<size_t>(type)] == nullptr;
-        CHECK(none);
-        continue;
-      }
+      const bool expected = table->tiles != nullptr ? type != DType::F32 : type == DType::BF16;
+      const bool there = table->panel_brains[static_cast<size_t>(type)] != nullptr;
+      CHECK(there == expected);
+      if (!there) continue;
       const int block = facts(type).block;
       for (const Sizes& s : {Sizes{70, 768, 45}, Sizes{7, 256, 1}, Sizes{33, 1280, 17}}) {
         const int rows = s.rows, columns = s.columns, tokens = s.tokens;
@@ -97,11 +105,12 @@ TEST_CASE("Products on tiles are right for all types, sizes and numbers of token
     }
 }
 
-TEST_CASE("The bits of a product on tiles do not depend on the rows and tokens beside it") {
+TEST_CASE("The bits of a product in bf16 do not depend on the rows and tokens beside it") {
   std::mt19937 random(72);
   constexpr int kRows = 150, kColumns = 1056, kTokens = 75;
-  for (const KernelTable* table : tables_with_tiles())
-    for (const DType type : {DType::Q8_0, DType::F16}) {
+  for (const KernelTable* table : tables_with_brains())
+    for (const DType type : {DType::Q8_0, DType::F16, DType::BF16}) {
+      if (table->panel_brains[static_cast<size_t>(type)] == nullptr) continue;
       const Weights weights = random_weights(type, kRows, kColumns, random);
       const Rows x(*table, kTokens, kColumns, random);
       std::vector<float> all(kRows * kTokens, NAN), some(kRows * kTokens, NAN);
@@ -218,14 +227,14 @@ TEST_CASE("Products of matrices in bf16 on tiles are right for any size") {
 
 TEST_CASE("A prompt takes the family of tiles where there are some, unless exact") {
   for (const KernelTable* table : tables_with_tiles()) {
-    const int least = table->tiles->least_tokens;
+    const int least = table->brain_tokens;
     const auto family = [&](bool exact, int64_t tokens) {
       return family_for(*table, DType::Q4_K, exact, tokens);
     };
     CHECK(family(false, 1) == ProductFamily::Dot);
-    CHECK(family(false, 1000) == ProductFamily::Tiles);
+    CHECK(family(false, 1000) == ProductFamily::Brains);
     CHECK(family(true, 1000) == ProductFamily::Panel);
-    CHECK(family(false, std::max(least, table->dot_tokens + 1)) == ProductFamily::Tiles);
+    CHECK(family(false, std::max(least, table->dot_tokens + 1)) == ProductFamily::Brains);
     const auto form = [&](DType type, bool exact) { return form_for(*table, type, exact, 1000); };
     CHECK(form(DType::Q4_K, false) == ActivationForm::Brains);
     CHECK(form(DType::F16, false) == ActivationForm::Brains);

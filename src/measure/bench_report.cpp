@@ -28,7 +28,7 @@ double arithmetic_peak(const BenchFigures& figures) {
     case kernels::ActivationForm::Q8:
       return figures.peaks.int8_operations_per_second;
     case kernels::ActivationForm::Brains:
-      return 0;  // not measured
+      return figures.peaks.bf16_operations_per_second;  // 0: not measured
     default:
       return figures.peaks.f32_operations_per_second;
   }

@@ -93,10 +93,13 @@ Result<MachinePeaks> measure_now(Workers& workers, const kernels::KernelTable& k
   peaks.threads = workers.count();
   peaks.read_bytes_per_second = TRY(read_bandwidth(workers, effort));
   const PeakLoop f32 = f32_peak_loop(kernels.vectors), int8 = int8_peak_loop(kernels.vectors);
+  const PeakLoop bf16 = bf16_peak_loop(kernels.name);  // no loop for tiles, which do more
   peaks.f32_operations_per_second = arithmetic_rate(workers, f32, effort);
   peaks.int8_operations_per_second = arithmetic_rate(workers, int8, effort);
+  peaks.bf16_operations_per_second = arithmetic_rate(workers, bf16, effort);
   peaks.f32_instruction = text_or_unavailable(f32.instruction);
   peaks.int8_instruction = text_or_unavailable(int8.instruction);
+  peaks.bf16_instruction = text_or_unavailable(bf16.instruction);
   return peaks;
 }
 
@@ -122,7 +125,9 @@ nlohmann::ordered_json to_json(const MachinePeaks& peaks) {
           {"f32_gflops", rate(peaks.f32_operations_per_second * 1e-9)},
           {"f32_instruction", peaks.f32_instruction},
           {"int8_gops", rate(peaks.int8_operations_per_second * 1e-9)},
-          {"int8_instruction", peaks.int8_instruction}};
+          {"int8_instruction", peaks.int8_instruction},
+          {"bf16_gflops", rate(peaks.bf16_operations_per_second * 1e-9)},
+          {"bf16_instruction", peaks.bf16_instruction}};
 }
 
 }  // namespace issun::measure

@@ -23,8 +23,9 @@ struct MachinePeaks {
   double read_bytes_per_second = 0;
   // Arithmetic in registers by the instruction set in use, a multiplication and an addition counted
   // as two; 0 where there is no loop for it ("scalar").
-  double f32_operations_per_second = 0, int8_operations_per_second = 0;
-  std::string f32_instruction, int8_instruction;
+  double f32_operations_per_second = 0, int8_operations_per_second = 0,
+         bf16_operations_per_second = 0;
+  std::string f32_instruction, int8_instruction, bf16_instruction;
 };
 
 // Measured once in a process for the same number of threads, instruction set and effort. The best

@@ -31,6 +31,7 @@ struct alignas(64) Inputs {
   float shrinking[16];      // x -> x * 0.75 + 0.75 stays near 3
   unsigned char bytes[64];  // as unsigned and as signed the same
   short ones[32];
+  unsigned short brains[32];
 };
 
 constexpr Inputs make_inputs() {
@@ -38,6 +39,7 @@ constexpr Inputs make_inputs() {
   for (float& value : inputs.shrinking) value = 0.75f;
   for (size_t i = 0; i < 64; ++i) inputs.bytes[i] = static_cast<unsigned char>(1 + (i * 37) % 113);
   for (short& one : inputs.ones) one = 1;
+  for (unsigned short& brain : inputs.brains) brain = 0x3f40;  // 0.75
   return inputs;
 }
 constexpr Inputs kInputs = make_inputs();
@@ -45,9 +47,8 @@ constexpr Inputs kInputs = make_inputs();
 #define FMA_YMM(r) "vfmadd132ps %%ymm15, %%ymm15, %%ymm" #r "\n"
 #define FMA_ZMM(r) "vfmadd132ps %%zmm15, %%zmm15, %%zmm" #r "\n"
 #define DOT_ZMM(r) "vpdpbusd %%zmm14, %%zmm14, %%zmm" #r "\n"
+#define BRAINS_ZMM(r) "vdpbf16ps %%zmm14, %%zmm14, %%zmm" #r "\n"
 #define DOT_YMM(r) "%{vex%} vpdpbusd %%ymm14, %%ymm14, %%ymm" #r "\n"
-// smmla vr.4s, v17.16b, v17.16b
-#define SMMLA(r) ".inst 0x4e91a620 + " #r "\n"
 // Without the dot product instruction: pairs to 16 bits, pairs of those to 32, added up.
 #define MADD_YMM(r)                        \
   "vpmaddubsw %%ymm14, %%ymm14, %%ymm12\n" \
@@ -57,6 +58,8 @@ constexpr Inputs kInputs = make_inputs();
 void fma_ymm(int64_t iterations) { LOOP(LOAD_YMM, "vmovups (%1), %%ymm15\n", FMA_YMM); }
 void fma_zmm(int64_t iterations) { LOOP(LOAD_ZMM, "vmovups (%1), %%zmm15\n", FMA_ZMM); }
 void dot_zmm(int64_t iterations) { LOOP(LOAD_ZMM, "vmovups 64(%1), %%zmm14\n", DOT_ZMM); }
+// Sums grow until what is added is less than half of their last bit; that takes no longer.
+void brains_zmm(int64_t iterations) { LOOP(LOAD_ZMM, "vmovups 192(%1), %%zmm14\n", BRAINS_ZMM); }
 void dot_ymm(int64_t iterations) { LOOP(LOAD_YMM, "vmovups 64(%1), %%ymm14\n", DOT_YMM); }
 void madd_ymm(int64_t iterations) {
   LOOP(LOAD_YMM, "vmovups 64(%1), %%ymm14\n vmovups 128(%1), %%ymm13\n", MADD_YMM);
@@ -99,6 +102,8 @@ constexpr Inputs kInputs = make_inputs();
 #define FMLS(r) "fmls v" #r ".4s, v16.4s, v16.4s\n"
 // sdot vr.4s, v17.16b, v17.16b: a number, since assemblers want to hear of dot products beforehand.
 #define SDOT(r) ".inst 0x4e919620 + " #r "\n"
+// smmla vr.4s, v17.16b, v17.16b
+#define SMMLA(r) ".inst 0x4e91a620 + " #r "\n"
 // Without the dot product instruction: products of both halves in 16 bits, pairs of them to 32.
 #define SMLAL(r)                      \
   "smull v18.8h, v17.8b, v17.8b\n"    \
@@ -122,6 +127,13 @@ PeakLoop f32_peak_loop([[maybe_unused]] std::string_view isa) {
   if (isa.starts_with("avx2")) return {"vfmadd ps, 256 bits", fma_ymm, kChains * 8 * 2};
 #elif defined(__aarch64__)
   if (isa.starts_with("neon")) return {"fmla, 128 bits", fma_neon, kChains * 2 * 4 * 2};
+#endif
+  return {nullptr, nullptr, 0};
+}
+
+PeakLoop bf16_peak_loop([[maybe_unused]] std::string_view isa) {
+#if defined(__x86_64__)
+  if (isa == "avx512bf16") return {"vdpbf16ps, 512 bits", brains_zmm, kChains * 32 * 2};
 #endif
   return {nullptr, nullptr, 0};
 }

@@ -16,5 +16,6 @@ struct PeakLoop {
 // By the names of kernel tables (kernels/dispatch.h). The processor must be able to run that table.
 PeakLoop f32_peak_loop(std::string_view isa);
 PeakLoop int8_peak_loop(std::string_view isa);
+PeakLoop bf16_peak_loop(std::string_view isa);  // none for tiles
 
 }  // namespace issun::measure

@@ -132,6 +132,7 @@ void attend_tile(const Pass& pass, int l, const Tile& tile, int head, int worker
   task.out_stride = layer.value_width;
   // Where what is attended meets weights in F32, attention keeps off tiles as well.
   const bool on_tiles =
+      pass.kernels.tiles != nullptr &&
       kernels::form_for(pass.kernels, pass.layer_weights(l).attention.output.weight.type,
                         pass.exact, pass.company(pass.rows())) == kernels::ActivationForm::Brains;
   (on_tiles ? pass.kernels.tiles->attention : pass.kernels.attention)(&task, room.scratch.data());

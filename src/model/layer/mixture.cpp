@@ -130,22 +130,22 @@ void multiply(const Pass& pass, const MixtureWeights& weights, std::span<const i
     return (weights.experts[static_cast<size_t>(e)].*product.linear).weight;
   };
   for (const int e : experts) {
-    for (const ExpertProduct& product : products) {
-      const kernels::ActivationForm form =
-          kernels::form_for(pass.kernels, matrix_of(e, product).type, pass.exact, company);
-      if (form == kernels::ActivationForm::Floats || form == activations.form) continue;
-      each_run(experts, ends, [&](int64_t first, int64_t end) {
-        const Timed timed(pass.profile, Step::Rounding);
-        kernels::prepare_rows(pass.kernels, pass.workers, form, activations, first, end);
-      });
-      activations.form = form;
-    }
-  }
-  for (const int e : experts) {
     const int64_t begin = e == 0 ? 0 : ends[static_cast<size_t>(e) - 1];
     const int64_t rows = ends[static_cast<size_t>(e)] - begin;
     for (const ExpertProduct& product : products) {
       const Tensor& matrix = matrix_of(e, product);
+      const auto form = kernels::form_for(pass.kernels, matrix.type, pass.exact, company);
+      if (!kernels::goes_with(form, activations.form)) {
+        compute();
+        activations.form = kernels::ActivationForm::Floats;
+      }
+      if (form != kernels::ActivationForm::Floats && form != activations.form) {
+        each_run(experts, ends, [&](int64_t first, int64_t end) {
+          const Timed timed(pass.profile, Step::Rounding);
+          kernels::prepare_rows(pass.kernels, pass.workers, form, activations, first, end);
+        });
+        activations.form = form;
+      }
       if (pass.observer != nullptr) {
         pass.observer->see(matrix, e, {in.row(begin), rows, in.columns, in.stride});
       }

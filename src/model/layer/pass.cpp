@@ -27,26 +27,30 @@ kernels::Activations Pass::activations(const Matrix<float>& rows) const {
   return activations;
 }
 
-void Pass::prepare(DType type, kernels::Activations& activations) const {
-  const Timed timed(profile, Step::Rounding);
-  const kernels::ActivationForm form =
-      kernels::form_for(kernels, type, exact, company(activations.rows.rows));
-  kernels::prepare(kernels, workers, form, activations);
-}
-
 void Pass::project(const Matrix<float>& rows, std::initializer_list<Projection> projections) const {
   CHECK_THAT(projections.size() <= kernels::kMostProducts);
   kernels::Product products[kernels::kMostProducts];
   kernels::Activations prepared = activations(rows);
+  const int64_t tokens = company(rows.rows);
   size_t count = 0;
+  const auto multiply = [&] {
+    const Timed timed = Timed::product(profile);
+    kernels::linear(kernels, workers, scratch, prepared, std::span(products).first(count), exact,
+                    tokens);
+    count = 0;
+  };
   for (const Projection& p : projections) {
+    const auto form = kernels::form_for(kernels, p.linear.weight.type, exact, tokens);
+    if (!kernels::goes_with(form, prepared.form)) {  // matrices of one input, in types of two forms
+      multiply();
+      prepared.form = kernels::ActivationForm::Floats;
+    }
     products[count++] = {p.linear.weight, p.out};
     if (observer != nullptr) observer->see(p.linear.weight, -1, prepared.rows);
-    prepare(p.linear.weight.type, prepared);
+    const Timed timed(profile, Step::Rounding);
+    kernels::prepare(kernels, workers, form, prepared);
   }
-  const Timed timed = Timed::product(profile);
-  kernels::linear(kernels, workers, scratch, prepared, std::span(products).first(count), exact,
-                  company(rows.rows));
+  multiply();
   for (const Projection& p : projections) {
     adapt(rows, p);
     if (!p.linear.bias) continue;

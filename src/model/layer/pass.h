@@ -69,10 +69,10 @@ struct Pass {
   void norm_row(const Norm& norm, const float* in, int64_t columns, float* out) const;
   // Each row of `in` by itself; `out` may be `in`.
   void norm(const Norm& norm, const Matrix<float>& in, const Matrix<float>& out) const;
-  // Rows as products read them; prepare() rounds them, once, if weights of this type want that.
+  // Rows as products read them, and room to prepare them in.
   kernels::Activations activations(const Matrix<float>& rows) const;
-  void prepare(DType type, kernels::Activations& activations) const;
-  // outs[i] = linears[i] of the rows, biases added, all in one parallel region.
+  // outs[i] = linears[i] of the rows, biases added; all in one parallel region, unless they read
+  // the rows in different forms.
   struct Projection {
     const Linear& linear;
     Matrix<float> out;
