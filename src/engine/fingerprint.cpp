@@ -10,8 +10,9 @@ namespace issun::engine {
 namespace {
 
 constexpr int64_t kSample = 64;
-// Counted up when the bits that a model computes become others (2: quantised caches stay bytes).
-constexpr int32_t kArithmetic = 2;
+// Counted up when the bits that a model computes become others (2: quantised caches stay bytes;
+// 3: activations in bf16 also before floats).
+constexpr int32_t kArithmetic = 3;
 
 class Fingerprint {
  public:

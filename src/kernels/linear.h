@@ -26,7 +26,8 @@ bool same_families(const KernelTable& table, bool exact, int64_t tokens, int64_t
 
 // How a product reads its activations: floats, Q8Blocks, or planes of bf16.
 enum class ActivationForm { Floats, Q8, Brains };
-// Floats for weights that are F32, and for everything when `exact` asks for F32 throughout.
+// Floats for weights that are F32, or floats of 16 bits that no kernel of the table takes in bf16,
+// and for everything when `exact` asks for F32 throughout.
 ActivationForm form_for(const KernelTable& table, DType weights, bool exact, int64_t tokens);
 // Whether what wants one form can be read from rows that are prepared in the other, or can still be
 // prepared: there is room for one form beside floats.
