@@ -21,9 +21,9 @@ namespace issun::engine {
 constexpr int kMostRowsAlone = 6;
 
 struct SpeculationOptions {
-  std::shared_ptr<Drafter> drafter;  // nullptr: no speculation; of one engine alone
-  int draft_max = 5;                 // guesses for one text in a batch at most
-  int draft_min = 1;                 // where there are fewer, none is looked at
+  std::shared_ptr<Drafter> drafter = {};  // nullptr: no speculation; of one engine alone
+  int draft_max = 5;                      // guesses for one text in a batch at most
+  int draft_min = 1;                      // where there are fewer, none is looked at
   // Guesses change no bit: a batch asks for the company that its texts have without them.
   bool keep_bits = true;
   // As many guesses as pay by what was measured; else as many as there are.

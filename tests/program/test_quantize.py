@@ -88,6 +88,17 @@ class Quantize(ProgramTest):
                 self.succeed("quantize", self.model, self.out, "--type", "Q4_K_M", "-t", 3, isa=isa)
                 self.assertEqual(self.out.read_bytes(), first)
 
+    def test_matrices_that_read_the_same_rows_may_have_types_of_any_two_forms(self):
+        # Activations become blocks of 8 bits for one, bf16 for the other, and stay floats for the third.
+        rules = ("--tensor", "attn_k=bf16", "--tensor", "ffn_up=bf16", "--tensor", "attn_v=f16")
+        for model in ("issun-27m", "issun-moe-38m"):
+            self.succeed("quantize", program.SOURCE / "models" / f"{model}.gguf", self.out, "--type", "Q8_0", *rules,
+                         "--allow-requantize")
+            golden = self.logits(self.out, TOKENS * 3, "--exact")
+            for isa in program.isas():
+                with self.subTest(model=model, isa=isa):
+                    self.assertLess(program.nmse(self.logits(self.out, TOKENS * 3, isa=isa), golden), 1e-2)
+
     def test_both_forms_of_importance_say_the_same(self):
         files = []
         for older in (True, False):
