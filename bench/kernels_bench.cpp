@@ -296,7 +296,7 @@ int main(int argc, char** argv) {
       bench.batches(type, 2048, 2048);
     for (DType type : {DType::F16, DType::BF16, DType::F32, DType::Q4_K}) {
       bench.products(type, false, 2048, 2048, 1);
-      bench.products(type, false, 2048, 2048, 128);
+      for (const int tokens : {8, 128, 512}) bench.products(type, false, 2048, 2048, tokens);
     }
     for (DType type : {DType::F16, DType::F32, DType::Q8_0, DType::Q5_1, DType::Q5_0, DType::Q4_1,
                        DType::Q4_0, DType::IQ4_NL}) {

@@ -97,6 +97,7 @@ Json to_json(const SpeculationBenchFlags& flags, engine::Runtime& runtime, const
 Result<int> bench_speculation(const SpeculationBenchFlags& flags) {
   ModelFlags model = flags.model;
   model.options.max_outputs = kRowCounts[std::size(kRowCounts) - 1];
+  model.options.stream_at_once = true;  // two caches grow at once here
   flags.speculation.plan(1, model.options);
   const auto runtime = TRY(model.open());
   TRY(engine::check_speculation(runtime->model().config));

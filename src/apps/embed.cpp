@@ -40,7 +40,7 @@ struct EmbedderFlags {
         ->check(CLI::IsMember({"refuse", "split"}))
         ->capture_default_str();
     command.add_flag("--exact", options.exact,
-                     "activations in F32 throughout: slower, free of rounding to 8 bits");
+                     "activations in F32 throughout: slower, free of rounding to 8 bits or bf16");
     command.add_flag("--json", json, "as JSON");
   }
 

@@ -71,7 +71,8 @@ Result<Outcome> run_arm(const Arm& arm, const ReportFlags& flags, Reference& ref
   if (!arm.guess || arm.missing == model::Missing::Twin) options.residency.guesses = 0;
   options.residency.missing = arm.missing;
   if (arm.missing != model::Missing::Twin) options.twin = nullptr;
-  // The same batches everywhere, so that the bits are the same.
+  // The same batches everywhere, so that the bits are the same; and weights that come and go do so
+  // from the first token.
   options.rows_chosen = options.stream_at_once = true;
   if (!flags.warm) {
     for (const std::string& path : paths) TRY(forget_cached(path));

@@ -85,7 +85,7 @@ void ModelFlags::add_compute(CLI::App& command) {
   batch_command_ = &command;
   command.add_flag(
       "--exact", options.exact,
-      "activations and attention in F32 throughout: slower, free of rounding to integers");
+      "activations and attention in F32 throughout: slower, free of rounding to integers or bf16");
   command.add_option("--lora", adapters,
                      "LoRA adapter to add: GGUF file or PEFT directory; may be repeated");
   command.add_option("--lora-scaled", scaled_adapters,

@@ -112,7 +112,7 @@ RunFigures figures(const RunReport& report, engine::Runtime& runtime) {
                             statistics.generation_seconds) *
                        bytes_per_token(report, runtime);
   // What measures the machine takes memory of its own, and there is none to spare.
-  if (f.store) return f;
+  if (runtime.may_stream()) return f;
   const auto peaks =
       measure::machine_peaks(runtime.workers(), runtime.kernels(), measure::Effort::Quick);
   if (peaks && peaks->read_bytes_per_second > 0)

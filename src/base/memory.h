@@ -67,15 +67,11 @@ class AlignedBuffer {
   }
 
  private:
-  static constexpr int64_t kPage = 4 << 10, kHugePage = 2 << 20;
-
-  AlignedBuffer(void* data, int64_t bytes, bool huge_pages)
-      : data_(static_cast<std::byte*>(data)),
-        bytes_(bytes),
-        page_bytes_(huge_pages ? kHugePage : kPage) {}
+  AlignedBuffer(void* data, int64_t bytes, int64_t page_bytes)
+      : data_(static_cast<std::byte*>(data)), bytes_(bytes), page_bytes_(page_bytes) {}
   std::byte* data_ = nullptr;
   int64_t bytes_ = 0;  // as asked for
-  int64_t page_bytes_ = kPage;
+  int64_t page_bytes_ = 1;
 };
 
 // A plan of one buffer cut into named parts: first reserve() all, then create the buffer, then

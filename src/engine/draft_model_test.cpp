@@ -33,4 +33,15 @@ TEST_CASE("A model whose weights come and go takes no draft model, asked for or 
   const auto refused = start_draft_model(issun_27m(), **streams, 0.5);
   REQUIRE_FALSE(refused.has_value());
   CHECK(refused.error().message.starts_with("draft model: expected a model that has all"));
+  // Nor one whose weights will come and go once its cache has grown.
+  options.context = 2048;
+  auto later = issun_27m();
+  const auto resolved = *resolve(options, later->config);
+  const model::MemoryPlan full = plan_memory(*later, whole->kernels(), resolved);
+  options.memory_bytes = full.total() + (int64_t{8} << 20) - full.cache / 2;
+  const auto mapped = Runtime::start(std::move(later), options);
+  if (!mapped) FAIL(mapped.error().message);
+  CHECK((*mapped)->residency() == nullptr);
+  REQUIRE((*mapped)->may_stream());
+  CHECK_FALSE(start_draft_model(issun_27m(), **mapped, 0.5).has_value());
 }

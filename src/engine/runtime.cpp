@@ -146,8 +146,12 @@ Result<MemoryChoice> plan_streaming(const model::Model& model, const kernels::Ke
 std::optional<MemoryChoice> plan_mapped_at_first(const model::Model& model,
                                                  const kernels::KernelTable& kernels,
                                                  const RuntimeOptions& options, int64_t memory) {
-  const bool flags = !options.must_stream.empty() || options.trace || options.twin;
-  if (options.stream_at_once || flags) return std::nullopt;
+  const bool at_once = options.stream_at_once || !options.must_stream.empty() ||
+                       options.trace != nullptr || options.twin != nullptr;
+  if (at_once) return std::nullopt;
+  // The states of recurrent layers are in use from the beginning.
+  const int64_t states = cache::PagedKv::planned_bytes(
+      model.config.kv_shape(options.key_type, options.value_type), 0, options.max_sequences);
   std::vector<int> rows = {options.max_rows};
   if (!options.rows_chosen) rows.insert(rows.end(), std::begin(kFewerRows), std::end(kFewerRows));
   const int least_rows = std::max(options.max_sequences, options.max_outputs);
@@ -158,7 +162,8 @@ std::optional<MemoryChoice> plan_mapped_at_first(const model::Model& model,
     model::ResidencyOptions& residency = choice->options.residency;
     residency.mapped_cache_bytes =
         residency.weight_bytes + choice->plan.cache - model.file.file_bytes();
-    if (residency.mapped_cache_bytes >= choice->plan.cache / kLeastCachePart) return *choice;
+    const int64_t room = residency.mapped_cache_bytes - states;
+    if (room > 0 && room >= (choice->plan.cache - states) / kLeastCachePart) return *choice;
   }
   return std::nullopt;
 }
@@ -192,6 +197,8 @@ Result<MemoryChoice> choose_memory(const model::Model& model, const kernels::Ker
   choice.options.residency.weight_bytes = 0;
   choice.plan = plan_memory(model, kernels, choice.options);
   if (options.memory_bytes == RuntimeOptions::kMapped) return choice;
+  // Who looks at products knows matrices by their place in the file.
+  if (options.observer != nullptr && options.memory_bytes == RuntimeOptions::kFree) return choice;
   const bool asked = options.memory_bytes != RuntimeOptions::kFree;
   const int64_t memory = asked ? options.memory_bytes : available_memory_bytes();
   const auto fits = [&](const MemoryChoice& some) {

@@ -70,10 +70,23 @@ TEST_CASE("Where all but most of the cache fits, weights stay mapped until the c
 
   const auto little = choose(0, options);
   CHECK((!little.has_value() || little->options.residency.mapped_cache_bytes == 0));
-  RuntimeOptions at_once = options;
-  at_once.stream_at_once = true;
-  const auto streams = choose(plan.cache / 2, at_once);
-  REQUIRE(streams.has_value());
-  CHECK(streams->streams);
-  CHECK(streams->options.residency.mapped_cache_bytes == 0);
+  // Nor where it was asked for, by a flag that says how weights come and go, or otherwise.
+  for (const bool flag : {true, false}) {
+    RuntimeOptions at_once = options;
+    if (flag)
+      at_once.must_stream = "--io-threads";
+    else
+      at_once.stream_at_once = true;
+    const auto streams = choose(plan.cache / 2, at_once);
+    REQUIRE(streams.has_value());
+    CHECK(streams->streams);
+    CHECK(streams->options.residency.mapped_cache_bytes == 0);
+  }
+  // Where shorter batches make that room, batches are shorter.
+  RuntimeOptions long_batches = options;
+  long_batches.max_rows = 2048;
+  const auto shorter = choose(plan.cache / 2, long_batches);
+  REQUIRE(shorter.has_value());
+  CHECK(shorter->options.residency.mapped_cache_bytes >= plan.cache / 4);
+  CHECK(shorter->options.max_rows <= 256);
 }

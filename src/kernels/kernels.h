@@ -200,10 +200,10 @@ struct AdamwStep {
   float grad_scale;                // what gradients are multiplied by first
 };
 
-constexpr int kTilePlanes = 2;
+constexpr int kTilePlanes = 2;  // of activations that meet tiles; the second one counts with F16
 
-// What tiles (simd/tiles.h) do better than a table without them. The first four take the place of
-// what the table has.
+// What tiles (simd/tiles.h) do better than a table without them. The table's panel_brains,
+// brain_tokens, round_row and gemm_tile of BF16 become these.
 struct TileKernels {
   const char* name;
   int least_tokens;  // from so many on they are the faster ones
@@ -235,8 +235,8 @@ struct KernelTable {
   // How many bytes ahead dot asks for weights that it reads in place; 0: the processor finds them
   // by itself.
   int read_ahead;
-  // The same for weights and activations in bf16, of brain_planes planes, from brain_tokens tokens
-  // on. nullptr where there is none.
+  // Panels that meet activations in bf16, of brain_planes planes, from brain_tokens tokens on;
+  // nullptr where there is none.
   LinearKernel panel_brains[kTypes];
   int brain_tokens, brain_planes;  // brain_planes 0: there is none of any type
   // (columns) floats -> their place in each plane, the first of which is `to`.

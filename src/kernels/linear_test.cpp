@@ -65,25 +65,27 @@ TEST_CASE("Several products in one region have the bits of one worker, and are r
 
 TEST_CASE("A product of some of the rows has the bits of the product of all of them") {
   std::mt19937 random(32);
-  const Weights weights = random_weights(DType::Q4_K, 70, 256, random);
   constexpr int kTokens = 30, kFirst = 11, kCount = 2;
   const std::vector<float> x = random_floats(int64_t{kTokens} * 256, random);
   const auto pool = make_workers(2);
   const LinearScratch scratch = std::move(*LinearScratch::create(2));
-  for (const KernelTable* table : available_kernels())
-    for (const bool exact : {false, true}) {
-      const auto prepared = AlignedBuffer::create(prepared_bytes(*table, 256) * kTokens);
-      Activations activations;
-      activations.rows = Matrix<const float>(x.data(), kTokens, 256);
-      activations.prepared = prepared->data();
-      prepare(*table, *pool, form_for(*table, weights.type, exact, kTokens), activations);
-      std::vector<float> all(kTokens * 70, NAN), some(kCount * 70, NAN);
-      const Product whole[] = {{weights.tensor(), {all.data(), kTokens, 70}}};
-      const Product part[] = {{weights.tensor(), {some.data(), kCount, 70}, kFirst}};
-      linear(*table, *pool, scratch, activations, whole, exact);
-      linear(*table, *pool, scratch, activations, part, exact, kTokens);
-      CHECK(std::equal(some.begin(), some.end(), all.begin() + kFirst * 70));
-    }
+  for (const DType type : {DType::Q4_K, DType::BF16}) {
+    const Weights weights = random_weights(type, 70, 256, random);
+    for (const KernelTable* table : available_kernels())
+      for (const bool exact : {false, true}) {
+        const auto prepared = AlignedBuffer::create(prepared_bytes(*table, 256) * kTokens);
+        Activations activations;
+        activations.rows = Matrix<const float>(x.data(), kTokens, 256);
+        activations.prepared = prepared->data();
+        prepare(*table, *pool, form_for(*table, weights.type, exact, kTokens), activations);
+        std::vector<float> all(kTokens * 70, NAN), some(kCount * 70, NAN);
+        const Product whole[] = {{weights.tensor(), {all.data(), kTokens, 70}}};
+        const Product part[] = {{weights.tensor(), {some.data(), kCount, 70}, kFirst}};
+        linear(*table, *pool, scratch, activations, whole, exact);
+        linear(*table, *pool, scratch, activations, part, exact, kTokens);
+        CHECK(std::equal(some.begin(), some.end(), all.begin() + kFirst * 70));
+      }
+  }
 }
 
 TEST_CASE("Rows of a batch can be had with the bits that each has alone") {
@@ -93,7 +95,7 @@ TEST_CASE("Rows of a batch can be had with the bits that each has alone") {
   const auto pool = make_workers(2);
   const LinearScratch scratch = std::move(*LinearScratch::create(2));
   for (const KernelTable* table : available_kernels())
-    for (const DType type : {DType::Q4_K, DType::F16}) {
+    for (const DType type : {DType::Q4_K, DType::F16, DType::BF16}) {
       const Weights weights = random_weights(type, kRows, kColumns, random);
       const auto prepared = AlignedBuffer::create(prepared_bytes(*table, kColumns) * kTokens);
       const auto multiply = [&](int first, int tokens, std::vector<float>& out) {

@@ -71,8 +71,7 @@ struct TileSource {
   void (*fill)(const uint8_t* units, int64_t stride, int rows, int columns, uint8_t* to,
                void* scratch);
   int unit_bytes;
-  bool exact_activations;  // both planes of the activations
-  bool second_plane;       // and of the weights
+  bool wide;  // both planes of the weights, and of the activations
 };
 
 template <class Shape>
@@ -121,9 +120,9 @@ constexpr bool kWide = Format::kType == DType::F16;
 template <class Format>
 constexpr TileSource tile_source() {
   if constexpr (kIsFloat<Format>)
-    return {fill_float_tiles<Format>, kUnitBytes<Format>, kWide<Format>, kWide<Format>};
+    return {fill_float_tiles<Format>, kUnitBytes<Format>, kWide<Format>};
   else
-    return {fill_tiles<Format>, kUnitBytes<Format>, false, false};
+    return {fill_tiles<Format>, kUnitBytes<Format>, false};
 }
 template <class Format>
 constexpr TileSource kTileSource = tile_source<Format>();
@@ -147,8 +146,8 @@ inline void multiply_panel(TileUse& use, const LinearTask& task, const TileSourc
   block.columns = rows;
   block.steps = (columns + kTileDepth - 1) / kTileDepth, block.pairs = kTileDepth / 2;
   block.out_stride = kTileBlock;
-  const char* activations = static_cast<const char*>(task.activations) + 2 * b * task.plane_stride +
-                            token * task.activation_stride;
+  const char* activations = static_cast<const char*>(task.activations) +
+                            kTilePlanes * b * task.plane_stride + token * task.activation_stride;
   for (int t = 0; t < tokens; t += kTileBlock) {
     const char* first = activations + t * task.activation_stride;
     block.rows = tokens - t < kTileBlock ? tokens - t : kTileBlock;
@@ -158,8 +157,9 @@ inline void multiply_panel(TileUse& use, const LinearTask& task, const TileSourc
     block.ahead = tokens - t > kTileBlock ? kTileBlock * task.activation_stride : 0;
     multiply(use, block);
     block.ahead = 0, block.add = true;
-    if (source.second_plane) block.b = tiles.planes[1], multiply(use, block);
-    if (source.exact_activations) {
+    if (source.wide) {
+      block.b = tiles.planes[1];
+      multiply(use, block);
       block.a = first + task.plane_stride, block.b = tiles.planes[0];
       multiply(use, block);
     }

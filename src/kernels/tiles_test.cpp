@@ -1,4 +1,5 @@
-// Products on tiles, with tiles in plain C++ and, where the processor has them, its own.
+// Products in bf16: on tiles, in plain C++ and, where the processor has them, its own; and on
+// vectors of pairs.
 #include <doctest/doctest.h>
 
 #include <array>
@@ -69,10 +70,11 @@ void multiply_rows(const KernelTable& table, const Weights& weights, const Rows&
   table.panel_brains[static_cast<size_t>(weights.type)](&task, begin, end, scratch->data());
 }
 
-// Both sides of a product are rounded to bf16, by at most a 256th; with F16 nothing is lost but 16
-// bits further down. Sums in F32 add their own.
+// Both sides of a product of blocks are rounded to bf16, by at most a 256th; with BF16 only one is;
+// with F16 nothing is lost but 16 bits further down. Sums in F32 add their own.
 double tolerance(DType type, const Exact& exact, int columns) {
-  const double rounding = type == DType::F16 ? 3.0 / 65536 : 2.0 / 256;
+  const double sides = type == DType::F16 ? 3.0 / 256 : type == DType::BF16 ? 1 : 2;
+  const double rounding = sides / 256;
   return exact.size * (rounding + 1.2e-7 * columns) + 1e-30;
 }
 
@@ -130,16 +132,19 @@ TEST_CASE("The bits of a product in bf16 do not depend on the rows and tokens be
 TEST_CASE("Products of some rows of the activations, prepared in pieces, are those of all") {
   std::mt19937 random(76);
   constexpr int kTokens = 40, kColumns = 544, kRows = 70, kFirst = 11, kCount = 18;
-  const Weights weights = random_weights(DType::Q8_0, kRows, kColumns, random);
+  const Weights blocks = random_weights(DType::Q8_0, kRows, kColumns, random);
+  const Weights brains = random_weights(DType::BF16, kRows, kColumns, random);
   const std::vector<float> x = random_floats(int64_t{kTokens} * kColumns, random);
   const auto pool = make_workers(2);
   const LinearScratch scratch = std::move(*LinearScratch::create(2));
-  for (const KernelTable* table : tables_with_tiles()) {
+  for (const KernelTable* table : tables_with_brains()) {
+    const Weights& weights = table->tiles != nullptr ? blocks : brains;
     const auto prepared = AlignedBuffer::create(prepared_bytes(*table, kColumns) * kTokens);
     Activations activations;
     activations.rows = Matrix<const float>(x.data(), kTokens, kColumns);
     activations.prepared = prepared->data();
     const ActivationForm form = form_for(*table, weights.type, false, kTokens);
+    REQUIRE(form == ActivationForm::Brains);
     prepare_rows(*table, *pool, form, activations, 25, kTokens);
     prepare_rows(*table, *pool, form, activations, 0, 25);
     activations.form = form;
@@ -240,5 +245,25 @@ TEST_CASE("A prompt takes the family of tiles where there are some, unless exact
     CHECK(form(DType::F16, false) == ActivationForm::Brains);
     CHECK(form(DType::F32, false) == ActivationForm::Floats);
     CHECK(form(DType::Q4_K, true) == ActivationForm::Floats);
+  }
+}
+
+TEST_CASE("Without tiles, prompts against BF16 alone are in bf16, unless exact") {
+  for (const KernelTable* table : tables_with_brains()) {
+    if (table->tiles != nullptr) continue;
+    const auto family = [&](DType type, bool exact, int64_t tokens) {
+      return family_for(*table, type, exact, tokens);
+    };
+    const int few = table->dot_tokens_f32;
+    CHECK(family(DType::BF16, false, few) == ProductFamily::Dot);
+    CHECK(family(DType::BF16, false, few + 1) == ProductFamily::Brains);
+    CHECK(family(DType::BF16, true, few + 1) == ProductFamily::Panel);
+    CHECK(family(DType::F16, false, 1000) == ProductFamily::Panel);
+    CHECK(family(DType::Q4_K, false, 1000) == ProductFamily::Panel);
+    const auto form = [&](DType type, bool exact) { return form_for(*table, type, exact, 1000); };
+    CHECK(form(DType::BF16, false) == ActivationForm::Brains);
+    CHECK(form(DType::BF16, true) == ActivationForm::Floats);
+    CHECK(form(DType::F16, false) == ActivationForm::Floats);
+    CHECK(form(DType::Q4_K, false) == ActivationForm::Q8);
   }
 }

@@ -23,6 +23,7 @@ TEST_CASE("peaks are those of a machine that can exist, and asked for once") {
   CHECK((peaks->f32_operations_per_second > 1e8) == has_loops);
   CHECK(peaks->f32_operations_per_second < 4e12);
   CHECK((peaks->int8_operations_per_second > 1e8) == has_loops);
+  CHECK((peaks->bf16_operations_per_second > 1e8) == (std::string(table.name) == "avx512bf16"));
 
   const double start = seconds_now();
   const auto again = machine_peaks(workers, table, Effort::Quick);

@@ -67,6 +67,7 @@ Result<std::unique_ptr<TrialModel>> TrialModel::open(const std::string& path, in
       std::clamp<int64_t>(kLogitBytes / (int64_t{4} * vocabulary), 16, text.context));
   options.key_type = options.value_type = DType::F32;
   options.exact = true;
+  options.memory_bytes = engine::RuntimeOptions::kMapped;  // trials point weights elsewhere
   std::unique_ptr<TrialModel> trial(new TrialModel());
   trial->source_.assign(opened->file.tensors().begin(), opened->file.tensors().end());
   trial->runtime_ = TRY(engine::Runtime::start(std::move(opened), options));

@@ -9,7 +9,7 @@ namespace issun::model {
 enum class Step {
   Embedding,            // rows of the tokens
   Norms,                // of whole rows
-  Rounding,             // of what products read, to 8 bits
+  Rounding,             // of what products read, to 8 bits or bf16
   MixerMatrices,        // queries, keys, values, output, and their like in recurrent layers
   Rotation,             // norms of heads, rope
   CacheRows,            // keys and values into the cache

@@ -177,19 +177,46 @@ TEST_CASE("Weights stay mapped until the cache has grown, and the bits stay the 
 }
 
 TEST_CASE("In the middle of a text the cache may outgrow what is mapped") {
-  MadeUpModel model(dense_facts(), {.tied = false});
-  const auto expected = *logits(model, {});
-  ResidencyOptions options;
-  options.weight_bytes = least_bytes(model);
-  options.mapped_cache_bytes = 100;
-  const auto residency = *create(model, options);
-  CHECK(residency->make_way(100).has_value());
-  CHECK_FALSE(residency->begun());
-  CHECK(residency->make_way(101).has_value());
-  CHECK(residency->begun());
-  CHECK(residency->make_way(0).has_value());
-  CHECK(residency->begun());
-  CHECK(*logits(model, {.residency = residency.get()}) == expected);
+  for (const ModelConfig& facts : {facts_with_experts(), dense_facts()}) {
+    MadeUpModel model(facts, {.tied = false});
+    const auto tokens = made_up_tokens(70, model.config.vocabulary_size);
+    const auto workers = make_workers(1);
+    ForwardOptions options;
+    options.max_rows = options.max_outputs = 16;
+    options.context = 128;
+    options.guesses = true;
+    const auto shape = model.config.kv_shape(DType::F32, DType::F32);
+    // From token to token: the logits, and whether weights had begun to come and go by then.
+    const auto read = [&](Residency* residency, std::vector<bool>* begun) {
+      const auto forward = *Forward::create(
+          model.config, model.weights, *kernels::available_kernels().back(), *workers, options);
+      if (residency != nullptr) forward->set_residency(*residency);
+      auto cache = *cache::PagedKv::create(shape, 128, 1, Pages::Small);
+      Sequence sequence(*forward, cache);
+      std::vector<float> all;
+      for (size_t at = 0; at < tokens.size(); at += 2) {
+        const auto rows = *sequence.append(std::span(tokens).subspan(at, 2), Wanted::All);
+        all.insert(all.end(), rows.data, rows.data + rows.rows * rows.columns);
+        if (begun != nullptr) begun->push_back(residency->begun());
+      }
+      return all;
+    };
+    const auto expected = read(nullptr, nullptr);
+    auto counted = *cache::PagedKv::create(shape, 128, 1, Pages::Small);
+    auto table = counted.new_table();
+    REQUIRE(counted.extend(table, 64));
+    ResidencyOptions some;
+    some.weight_bytes = least_bytes(model);
+    some.mapped_cache_bytes = counted.touched_bytes();  // of the first page
+    const auto residency = *create(model, some);
+    std::vector<bool> begun;
+    CHECK(read(residency.get(), &begun) == expected);
+    std::vector<bool> from_the_second_page(35, false);
+    std::fill(from_the_second_page.begin() + 32, from_the_second_page.end(), true);
+    CHECK(begun == from_the_second_page);
+    CHECK(residency->make_way(0).has_value());
+    CHECK(residency->begun());
+  }
 }
 
 TEST_CASE("A budget below what every token needs is refused with both numbers") {

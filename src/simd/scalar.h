@@ -463,7 +463,8 @@ inline F32x16 byte_of_words(U8x64 w) {
 }
 
 // Pairs of bf16, as words: `pairs` rounds to the nearest, ties to even; NaN stays NaN. Only where
-// ISSUN_PAIR_DOT is defined: others do better with floats that were rounded to bf16.
+// ISSUN_PAIR_DOT is defined, and prompts against BF16 are multiplied so there; others do better
+// with floats, that were rounded to bf16 or not.
 #define ISSUN_PAIR_DOT
 struct Bf16x32 {
   uint16_t v[32];

@@ -7,7 +7,7 @@
 
 namespace issun {
 
-Result<AlignedBuffer> AlignedBuffer::create(int64_t bytes) {
+Result<AlignedBuffer> AlignedBuffer::create(int64_t bytes, Pages) {
   if (bytes == 0) return AlignedBuffer();
   void* data = take_memory(bytes);
   if (data == nullptr) {
@@ -17,7 +17,7 @@ Result<AlignedBuffer> AlignedBuffer::create(int64_t bytes) {
         bytes);
   }
   std::memset(data, 0, static_cast<size_t>(bytes));
-  return AlignedBuffer(static_cast<std::byte*>(data), bytes);
+  return AlignedBuffer(data, bytes, bytes);
 }
 
 // Addresses alone are not to be had: it is memory at once.

@@ -113,6 +113,7 @@ struct ExpertProduct {
 };
 void multiply(const Pass& pass, const MixtureWeights& weights, std::span<const int> experts,
               const Matrix<float>& in, std::initializer_list<ExpertProduct> products) {
+  using kernels::ActivationForm;
   const std::span<const int64_t> ends = pass.buffers.mixture.ends;
   // The kernels are those of the whole batch, so that a token's bits are the same in whichever
   // company it visits an expert.
@@ -121,6 +122,7 @@ void multiply(const Pass& pass, const MixtureWeights& weights, std::span<const i
   size_t count = 0;
   kernels::Activations activations = pass.activations(in);
   const auto compute = [&] {
+    if (count == 0) return;
     const Timed timed = Timed::product(pass.profile);
     kernels::linear(pass.kernels, pass.workers, pass.scratch, activations,
                     std::span(some).first(count), pass.exact, company);
@@ -129,31 +131,32 @@ void multiply(const Pass& pass, const MixtureWeights& weights, std::span<const i
   const auto matrix_of = [&](int e, const ExpertProduct& product) -> const Tensor& {
     return (weights.experts[static_cast<size_t>(e)].*product.linear).weight;
   };
-  for (const int e : experts) {
-    const int64_t begin = e == 0 ? 0 : ends[static_cast<size_t>(e) - 1];
-    const int64_t rows = ends[static_cast<size_t>(e)] - begin;
-    for (const ExpertProduct& product : products) {
-      const Tensor& matrix = matrix_of(e, product);
-      const auto form = kernels::form_for(pass.kernels, matrix.type, pass.exact, company);
-      if (!kernels::goes_with(form, activations.form)) {
-        compute();
-        activations.form = kernels::ActivationForm::Floats;
+  // There is room for one form beside floats: matrices that want bf16 come after the others.
+  for (const bool brains : {false, true}) {
+    activations.form = ActivationForm::Floats;
+    for (const int e : experts) {
+      const int64_t begin = e == 0 ? 0 : ends[static_cast<size_t>(e) - 1];
+      const int64_t rows = ends[static_cast<size_t>(e)] - begin;
+      for (const ExpertProduct& product : products) {
+        const Tensor& matrix = matrix_of(e, product);
+        const auto form = kernels::form_for(pass.kernels, matrix.type, pass.exact, company);
+        if ((form == ActivationForm::Brains) != brains) continue;
+        if (form != ActivationForm::Floats && form != activations.form) {
+          each_run(experts, ends, [&](int64_t first, int64_t end) {
+            const Timed timed(pass.profile, Step::Rounding);
+            kernels::prepare_rows(pass.kernels, pass.workers, form, activations, first, end);
+          });
+          activations.form = form;
+        }
+        if (pass.observer != nullptr) {
+          pass.observer->see(matrix, e, {in.row(begin), rows, in.columns, in.stride});
+        }
+        some[count++] = {matrix, {product.out.row(begin), rows, product.out.columns}, begin};
+        if (count == kernels::kMostProducts) compute();
       }
-      if (form != kernels::ActivationForm::Floats && form != activations.form) {
-        each_run(experts, ends, [&](int64_t first, int64_t end) {
-          const Timed timed(pass.profile, Step::Rounding);
-          kernels::prepare_rows(pass.kernels, pass.workers, form, activations, first, end);
-        });
-        activations.form = form;
-      }
-      if (pass.observer != nullptr) {
-        pass.observer->see(matrix, e, {in.row(begin), rows, in.columns, in.stride});
-      }
-      some[count++] = {matrix, {product.out.row(begin), rows, product.out.columns}, begin};
-      if (count == kernels::kMostProducts) compute();
     }
+    compute();
   }
-  if (count > 0) compute();
 }
 
 void add_bias(const kernels::KernelTable& kernels, const Linear& linear, const Matrix<float>& rows,

@@ -71,8 +71,8 @@ struct Pass {
   void norm(const Norm& norm, const Matrix<float>& in, const Matrix<float>& out) const;
   // Rows as products read them, and room to prepare them in.
   kernels::Activations activations(const Matrix<float>& rows) const;
-  // outs[i] = linears[i] of the rows, biases added; all in one parallel region, unless they read
-  // the rows in different forms.
+  // outs[i] = linears[i] of the rows, biases added; all in one parallel region, unless some read
+  // the rows in 8 bits and others in bf16.
   struct Projection {
     const Linear& linear;
     Matrix<float> out;
