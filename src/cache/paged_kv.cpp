@@ -63,7 +63,6 @@ Result<PagedKv> PagedKv::create(KvShape shape, int64_t tokens, int sequences, Pa
     auto states = StateSlots::create(shape.states, slots_for(sequences));
     if (!states) return fail("states of {} sequences: {}", sequences, states.error().message);
     kv.states_ = std::move(*states);
-    kv.state_bytes_ = StateSlots::planned_bytes(shape.states, slots_for(sequences));
   }
   kv.shape_ = std::move(shape);
   kv.references_.assign(static_cast<size_t>(pages), 0);
@@ -116,7 +115,7 @@ int64_t PagedKv::touched_bytes() const {
       counted = end;
     }
   }
-  return std::min(units * unit, buffer_.bytes()) + state_bytes_;
+  return std::min(units * unit, buffer_.bytes()) + states_.bytes();
 }
 
 void PagedKv::release(int32_t page) {

@@ -122,8 +122,7 @@ class PagedKv {
   std::vector<Plane> keys_, values_;
   std::vector<int32_t> references_;  // sequences that hold each page
   std::vector<int32_t> free_;
-  int touched_pages_ = 0;    // the first ones, that have been handed out
-  int64_t state_bytes_ = 0;  // of all states
+  int touched_pages_ = 0;  // the first ones, that have been handed out
 };
 
 }  // namespace issun::cache

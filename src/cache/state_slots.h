@@ -25,6 +25,7 @@ class StateSlots {
   // Error: memory that cannot be had.
   static Result<StateSlots> create(std::span<const StateLayerShape> layers, int64_t slots);
 
+  int64_t bytes() const { return buffer_.bytes(); }  // of all slots
   int free_slots() const { return static_cast<int>(free_.size()); }
   // A slot as it is before the first token, or kNoSlot.
   int32_t take();

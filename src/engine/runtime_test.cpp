@@ -9,13 +9,22 @@
 using namespace issun;
 using namespace issun::engine;
 
-TEST_CASE("Where all but the computation of long batches fits, batches are shorter and all stays") {
-  const auto model = *model::Model::open(source_path("models/issun-27m.gguf"));
-  const kernels::KernelTable& kernels = **kernels::choose_kernels();
+namespace {
+
+RuntimeOptions with_rows(int max_rows) {
   RuntimeOptions options;
   options.threads = 1;
   options.context = 2048;
-  options.max_rows = 2048;
+  options.max_rows = max_rows;
+  return options;
+}
+
+}  // namespace
+
+TEST_CASE("Where all but the computation of long batches fits, batches are shorter and all stays") {
+  const auto model = *model::Model::open(source_path("models/issun-27m.gguf"));
+  const kernels::KernelTable& kernels = **kernels::choose_kernels();
+  RuntimeOptions options = with_rows(2048);
   // What the program takes beside is counted as it is now, and grows a little meanwhile.
   const auto total = [&](int rows) {
     RuntimeOptions some = options;
@@ -46,10 +55,7 @@ TEST_CASE("Where all but the computation of long batches fits, batches are short
 TEST_CASE("Where all but most of the cache fits, weights stay mapped until the cache grows") {
   const auto model = *model::Model::open(source_path("models/issun-27m.gguf"));
   const kernels::KernelTable& kernels = **kernels::choose_kernels();
-  RuntimeOptions options;
-  options.threads = 1;
-  options.context = 2048;
-  options.max_rows = 64;
+  const RuntimeOptions options = with_rows(64);
   const model::MemoryPlan plan = plan_memory(*model, kernels, options);
   constexpr int64_t kBeside = int64_t{8} << 20;
   REQUIRE(plan.cache >= 2 * kBeside);
