@@ -29,7 +29,7 @@ TOOLS = [{"type": "function", "function": {"name": "weather", "description": "d"
 
 
 def ask(**more):
-    return {"messages": HELLO, "tools": TOOLS, "temperature": 1.5, "seed": 3, "max_tokens": 200, **more}
+    return {"messages": HELLO, "tools": TOOLS, "temperature": 1.5, "seed": 3, "max_tokens": 600, **more}
 
 
 def named(name):
