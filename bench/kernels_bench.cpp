@@ -214,7 +214,15 @@ class Bench {
   // One key-value head: `tokens` new positions after `before` others, `heads` query heads that
   // share it.
   void attention(DType type, int before, int tokens, int heads, int width) {
-    const std::string name = fmt::format("attention_{}", issun::name(type));
+    attention("attention", table_.attention, type, before, tokens, heads, width);
+    if (tokens > 1 && table_.attention_in_words.attend != nullptr)
+      attention("attention_in_words", table_.attention_in_words, type, before, tokens, heads,
+                width);
+  }
+
+  void attention(std::string_view what, const AttentionKernels& way, DType type, int before,
+                 int tokens, int heads, int width) {
+    const std::string name = fmt::format("{}_{}", what, issun::name(type));
     if (name.find(filter_) == std::string::npos) return;
     constexpr int kPageTokens = 64;
     std::vector<const void*> pages;
@@ -224,7 +232,7 @@ class Bench {
     std::vector<int> begin, end;
     for (int t = 0; t < tokens; ++t)
       for (int h = 0; h < heads; ++h) begin.push_back(0), end.push_back(before + t + 1);
-    const auto scratch = AlignedBuffer::create(table_.attention_scratch_bytes(width, width));
+    const auto scratch = AlignedBuffer::create(way.scratch_bytes(width, width));
     AttentionTask task{};
     task.queries = x_.data();
     task.query_stride = width;
@@ -238,7 +246,7 @@ class Bench {
     task.scale = 0.125f;
     task.out = out_.as<float>().data();
     task.out_stride = width;
-    const double seconds = fastest([&] { table_.attention(&task, scratch->data()); });
+    const double seconds = fastest([&] { way.attend(&task, scratch->data()); });
     double pairs = 0;
     for (int e : end) pairs += e;
     fmt::print(

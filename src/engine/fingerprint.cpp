@@ -12,7 +12,7 @@ namespace {
 constexpr int64_t kSample = 64;
 // Counted up when the bits that a model computes become others (2: quantised caches stay bytes;
 // 3: prompts round to bf16 before weights of BF16).
-constexpr int32_t kArithmetic = 3;
+constexpr int32_t kArithmetic = 4;
 
 class Fingerprint {
  public:

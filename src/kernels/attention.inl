@@ -52,13 +52,13 @@ inline Slope slope_of(const AttentionTask& task, int row, int tile) {
 }
 
 // Scores of one row in a tile become logits, minus infinity outside of [begin, end), the positions
-// that the row sees; gives the largest.
-inline float bound_scores(const AttentionTask& task, Slope falls, int begin, int end,
+// that the row sees; gives the largest. scale: of the scores.
+inline float bound_scores(const AttentionTask& task, float scale, Slope falls, int begin, int end,
                           float* scores) {
   const F32x16 lowest = splat(-__builtin_inff());
   F32x16 largest_here = lowest;
   for (int v = 0; v < kPositions / 16; ++v) {
-    F32x16 x = mul(load(scores + 16 * v), splat(task.scale));
+    F32x16 x = mul(load(scores + 16 * v), splat(scale));
     if (task.softcap != 0) x = mul(splat(task.softcap), tanh(mul(x, splat(1 / task.softcap))));
     if (falls.slope != 0)
       x = sub(x, mul(splat(falls.slope), abs(sub(load(kLanes + 16 * v), splat(falls.at)))));
@@ -104,7 +104,8 @@ inline void absorb_scores(const AttentionTask& task, const QueryRows& rows, int 
               end = clamp(task.visible_end[at] - tile, 0, kPositions);
     sees[r] = begin < end;
     if (!sees[r]) continue;
-    now[r] = bound_scores(task, slope_of(task, at, tile), begin, end, scores + r * kPositions);
+    now[r] = bound_scores(task, task.scale, slope_of(task, at, tile), begin, end,
+                          scores + r * kPositions);
     const float before = s.top[rows.of_scratch + r];
     if (before > now[r]) now[r] = before;
   }
@@ -134,6 +135,26 @@ inline Seen start_rows(const AttentionTask& task, int row, int rows, const Atten
   const auto floats = static_cast<size_t>(rows * padded(task.value_width));
   __builtin_memset(s.sums, 0, sizeof(float) * floats);
   return seen;
+}
+
+// pack(begin, end) for each tile of positions that rows [row, row + rows) see, and attend(rows,
+// begin) for those of its blocks of kBlock rows that see something of it.
+template <int kBlock, class Pack, class Attend>
+inline void each_tile(const AttentionTask& task, int row, int rows, Seen seen, Pack&& pack,
+                      Attend&& attend) {
+  for (int tile = seen.begin / kPositions * kPositions; tile < seen.end; tile += kPositions) {
+    bool packed = false;
+    for (int first = 0; first < rows; first += kBlock) {
+      const int some = rows - first < kBlock ? rows - first : kBlock;
+      bool sees = false;
+      for (int r = row + first; r < row + first + some; ++r)
+        sees = sees || (task.visible_end[r] > tile && task.visible_begin[r] < tile + kPositions);
+      if (!sees) continue;
+      if (!packed) pack(tile, seen.end < tile + kPositions ? seen.end : tile + kPositions);
+      packed = true;
+      attend(QueryRows{row + first, first, some}, tile);
+    }
+  }
 }
 
 inline void finish_rows(const AttentionTask& task, int row, int rows, const AttentionScratch& s) {

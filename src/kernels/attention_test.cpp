@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include "kernels/attention.h"
 #include "kernels/attention_testing.h"
 
 using namespace issun;
@@ -20,12 +21,25 @@ double byte_tolerance(const Setup& s) {
   return kTolerance + 3 * score * 0.05 + 0.15 * step * std::sqrt(64.0);
 }
 
+// In words, the numbers of a query and of a key are multiples of their length / 46000, exponentials
+// of the length of all in a tile / 46000, and values of that of their column.
+double word_tolerance(const Setup& s) {
+  const double step = 1 / 46000.0 / std::sqrt(12.0);
+  const double length = std::sqrt(s.key_width);  // queries of size 20, keys of 0.05
+  const double score = 20 * length * step * 0.05 * length * 0.125 * std::sqrt(2.0);
+  const double value = 0.05 * 8 * step * 8 * std::sqrt(2.0);
+  return kTolerance + 4 * (score * 0.05 + value);
+}
+
 bool stays_bytes(const KernelTable& table, const Setup& s) {
   return table.byte_caches && (facts(s.key_type).block > 1 || facts(s.value_type).block > 1);
 }
 
-Attention plain(const KernelTable& table) {
-  return {table.attention, table.attention_scratch_bytes};
+// Those that a table has.
+std::vector<AttentionKernels> ways(const KernelTable& table, bool exact) {
+  std::vector<AttentionKernels> all = {table.attention};
+  if (!exact && table.attention_in_words.attend != nullptr) all.push_back(table.attention_in_words);
+  return all;
 }
 
 }  // namespace
@@ -70,13 +84,61 @@ TEST_CASE("Attention agrees with double precision, and a row's bits with the row
         INFO(std::string(table->name)
              << " " << std::string(name(s.key_type)) << " " << std::string(name(s.value_type))
              << " width " << s.key_width << " positions " << s.positions << " exact " << exact);
-        const std::vector<float> whole = problem.run(plain(*table), 0, s.rows, exact);
+        const std::vector<float> whole = problem.run(table->attention, 0, s.rows, exact);
         if (exact || stays_bytes(*table, s))
           CHECK(problem.worst_error(whole) <= (exact ? kTolerance : byte_tolerance(s)));
         else
-          CHECK(whole == problem.run(plain(*table), 0, s.rows, true));
-        for (int step : {1, 4, 7}) problem.check_parts(plain(*table), whole, step, exact);
+          CHECK(whole == problem.run(table->attention, 0, s.rows, true));
+        for (int step : {1, 4, 7}) problem.check_parts(table->attention, whole, step, exact);
       }
+  }
+}
+
+TEST_CASE("Attention in words is right, and a row's bits are those of the row alone") {
+  std::mt19937 random(26);
+  std::vector<Setup> setups = {
+      {DType::F32, DType::F32, 64, 64, 16, 200, 70},
+      {DType::BF16, DType::BF16, 128, 128, 64, 64, 4},
+      {DType::F16, DType::F16, 80, 80, 16, 65, 5},
+      {DType::F16, DType::F16, 5, 7, 3, 70, 9},
+      {DType::F16, DType::F32, 192, 128, 16, 90, 6},
+      {DType::F16, DType::F16, 64, 64, 16, 1, 1},
+      {DType::F16, DType::F16, 64, 64, 16, 300, 20, 5.0f},
+      {DType::F16, DType::F16, 64, 64, 16, 300, 20, 0, true},
+      {DType::F16, DType::F16, 64, 64, 16, 600, 410, 0, false, 70},
+      {DType::F16, DType::F16, 64, 64, 16, 200, 40, 0, false, 0, true},
+      {DType::Q8_0, DType::Q4_0, 576, 512, 64, 70, 9},
+      {DType::Q4_0, DType::Q8_0, 5, 7, 3, 70, 9},
+  };
+  for (const DType type : kCacheTypes) setups.push_back({type, type, 96, 40, 64, 131, 50});
+  for (const Setup& s : setups) {
+    const Problem problem(s, random);
+    for (const KernelTable* table : available_kernels()) {
+      const AttentionKernels& words = table->attention_in_words;
+      if (words.attend == nullptr) continue;
+      INFO(std::string(table->name) << " " << std::string(name(s.key_type)) << " width "
+                                    << s.key_width << " positions " << s.positions);
+      const std::vector<float> whole = problem.run(words, 0, s.rows, false);
+      CHECK(problem.worst_error(whole) <= word_tolerance(s));
+      for (int step : {1, 7, 33}) problem.check_parts(words, whole, step, false);
+    }
+  }
+}
+
+TEST_CASE("Sums of words are exact where all numbers are as large as they can be") {
+  std::mt19937 random(27);
+  for (const int width : {32, 64, 576}) {
+    const Setup s{DType::F16, DType::F16, width, width, 64, 128, 40};
+    Problem problem(s, random);
+    const uint16_t one = 0x3c00;  // in F16
+    for (std::vector<std::byte>& page : problem.pages)
+      for (size_t i = 0; i + 1 < page.size(); i += 2) std::memcpy(page.data() + i, &one, 2);
+    std::fill(problem.queries.begin(), problem.queries.end(), 1.0f);
+    for (const KernelTable* table : available_kernels()) {
+      if (table->attention_in_words.attend == nullptr) continue;
+      for (const float x : problem.run(table->attention_in_words, 0, s.rows, false))
+        CHECK(x == doctest::Approx(1.0f).epsilon(1e-4));
+    }
   }
 }
 
@@ -97,13 +159,15 @@ TEST_CASE("Queries and scales of a cache at their extremes: numbers stay right, 
     for (const KernelTable* table : available_kernels())
       for (const bool exact : {true, false}) {
         INFO(std::string(table->name) << " " << std::string(name(type)) << " exact " << exact);
-        for (int row = 0; row < 6; ++row)
-          CHECK(finite(problem.run(plain(*table), row, 1, exact)) == (row < 4));
-        Problem good = problem;
-        good.queries.resize(64 * 3);
-        good.s.rows = 3;
-        const std::vector<float> out = good.run(plain(*table), 0, 3, exact);
-        CHECK(good.worst_error(out) <= (exact ? kTolerance : byte_tolerance(s)));
+        for (const AttentionKernels& way : ways(*table, exact)) {
+          for (int row = 0; row < 6; ++row)
+            CHECK(finite(problem.run(way, row, 1, exact)) == (row < 4));
+          Problem good = problem;
+          good.queries.resize(64 * 3);
+          good.s.rows = 3;
+          const std::vector<float> out = good.run(way, 0, 3, exact);
+          CHECK(good.worst_error(out) <= (exact ? kTolerance : byte_tolerance(s)));
+        }
       }
   }
 }
@@ -119,10 +183,35 @@ TEST_CASE("A value that a cache cannot hold is no number for the rows of its til
     for (const KernelTable* table : available_kernels())
       for (const bool exact : {true, false}) {
         INFO(std::string(table->name) << " " << std::string(name(type)) << " exact " << exact);
-        const std::vector<float> out = problem.run(plain(*table), 0, 2, exact);
-        CHECK(!std::isfinite(out[0]));
-        CHECK(std::isfinite(out[40]));
+        for (const AttentionKernels& way : ways(*table, exact)) {
+          const std::vector<float> out = problem.run(way, 0, 2, exact);
+          CHECK(!std::isfinite(out[0]));
+          CHECK(std::isfinite(out[40]));
+        }
       }
+  }
+}
+
+TEST_CASE("Many rows of a text attend in words, unless exact or with a cache of F32") {
+  for (const KernelTable* table : available_kernels()) {
+    if (table->tiles != nullptr) continue;
+    const bool has = table->attention_in_words.attend != nullptr;
+    const auto in_words = [&](DType keys, DType values, bool exact, int64_t rows) {
+      const AttentionUse use{keys, values, DType::Q4_K, exact, 512, rows};
+      return &attention_for(*table, use) == &table->attention_in_words;
+    };
+    CHECK(in_words(DType::F16, DType::F16, false, kWordRowsOfFloats) == has);
+    CHECK(in_words(DType::Q8_0, DType::Q4_0, false, kWordRowsOfBlocks) == has);
+    CHECK(in_words(DType::BF16, DType::Q4_0, false, kWordRowsOfBlocks) == has);
+    CHECK(!in_words(DType::F16, DType::F16, false, kWordRowsOfFloats - 1));
+    CHECK(!in_words(DType::F16, DType::Q8_0, false, kWordRowsOfBlocks - 1));
+    CHECK(!in_words(DType::F16, DType::F16, true, 512));
+    CHECK(!in_words(DType::F16, DType::F32, false, 512));
+    CHECK(!in_words(DType::F32, DType::F16, false, 512));
+    CHECK(same_attention(*table, false, 1, kWordRowsOfFloats - 1));
+    CHECK(same_attention(*table, false, 1, kWordRowsOfFloats) == !has);
+    CHECK(same_attention(*table, false, kWordRowsOfFloats, kWordRowsOfBlocks) == !has);
+    CHECK(same_attention(*table, true, 1, kWordRowsOfBlocks));
   }
 }
 
@@ -136,7 +225,8 @@ TEST_CASE("Attention does not depend on the length of a page") {
     const Problem b(s, same);
     for (const KernelTable* table : available_kernels())
       for (const bool exact : {true, false})
-        CHECK(a.run(plain(*table), 0, 8, exact) == b.run(plain(*table), 0, 8, exact));
+        for (const AttentionKernels& way : ways(*table, exact))
+          CHECK(a.run(way, 0, 8, exact) == b.run(way, 0, 8, exact));
   }
 }
 

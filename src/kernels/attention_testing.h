@@ -11,11 +11,6 @@ namespace issun::kernels::testing {
 constexpr DType kCacheTypes[] = {DType::F32,  DType::F16,  DType::BF16, DType::Q8_0,  DType::Q5_1,
                                  DType::Q5_0, DType::Q4_1, DType::Q4_0, DType::IQ4_NL};
 
-struct Attention {
-  AttentionKernel attend;
-  int64_t (*scratch_bytes)(int key_width, int value_width);
-};
-
 struct Setup {
   DType key_type, value_type;
   int key_width, value_width, page_tokens, positions, rows;
@@ -86,7 +81,7 @@ struct Problem {
     return pages.back().data();
   }
 
-  std::vector<float> run(const Attention& attention, int first, int count,
+  std::vector<float> run(const AttentionKernels& attention, int first, int count,
                          bool exact = true) const {
     // What was there before matters as little as what lies behind, which stays as it is.
     const int64_t bytes = attention.scratch_bytes(s.key_width, s.value_width);
@@ -121,7 +116,7 @@ struct Problem {
   }
 
   // Rows by `step` at a time have the bits that they have in `whole`, which is all of them.
-  void check_parts(const Attention& attention, const std::vector<float>& whole, int step,
+  void check_parts(const AttentionKernels& attention, const std::vector<float>& whole, int step,
                    bool exact) const {
     const auto width = static_cast<size_t>(s.value_width);
     for (int r = 0; r < s.rows; r += step) {

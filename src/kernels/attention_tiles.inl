@@ -137,27 +137,17 @@ inline void attend_rows_on_tiles(TileUse& use, const AttentionTask& task, int ro
   for (int r = 0; r < rows; ++r)
     round_row<kTilePlanes>(task.queries + (row + r) * task.query_stride, task.key_width,
                            s.queries + r * kBrainStride, kQueryPlane);
-  for (int tile = seen.begin / kPositions * kPositions; tile < seen.end; tile += kPositions) {
-    const int tile_end = seen.end < tile + kPositions ? seen.end : tile + kPositions;
-    bool packed = false;
-    for (int first = 0; first < rows; first += kTileBlock) {
-      const int some = rows - first < kTileBlock ? rows - first : kTileBlock;
-      bool sees = false;
-      for (int r = row + first; r < row + first + some; ++r)
-        sees = sees || (task.visible_end[r] > tile && task.visible_begin[r] < tile + kPositions);
-      if (!sees) continue;
-      if (!packed) {
-        keys.gather_keys(task, tile, tile_end, s.floats);
-        values.decode_values(task, tile, tile_end, s.floats);
-        pack_keys(s, task.key_width);
-        pack_values(s, task.value_width, tile_end - tile);
-        packed = true;
-      }
-      score_block(use, task, s, first, some);
-      absorb_scores(task, {row + first, first, some}, tile, s.floats.scores, s.floats);
-      weigh_block(use, task, s, first, some);
-    }
-  }
+  const auto pack = [&](int tile, int end) {
+    keys.gather_keys(task, tile, end, s.floats);
+    values.decode_values(task, tile, end, s.floats);
+    pack_keys(s, task.key_width);
+    pack_values(s, task.value_width, end - tile);
+  };
+  each_tile<kTileBlock>(task, row, rows, seen, pack, [&](const QueryRows& block, int tile) {
+    score_block(use, task, s, block.of_scratch, block.count);
+    absorb_scores(task, block, tile, s.floats.scores, s.floats);
+    weigh_block(use, task, s, block.of_scratch, block.count);
+  });
   finish_rows(task, row, rows, s.floats);
 }
 

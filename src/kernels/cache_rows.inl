@@ -163,8 +163,56 @@ inline void score_gathered(const AttentionTask& task, const QueryRows& rows,
 template <class Format>
 void score_float_keys(const AttentionTask& task, int begin, int end, const QueryRows& rows,
                       const AttentionScratch& s) {
+  if (kFastWords && task.key_width % 16 == 0) {
+    // Many rows attend in words; few meet keys as they lie.
+    int r = 0;
+    for (; r + 4 <= rows.count; r += 4)
+      score_rows_in_place<Format, 4>(task, begin, end, rows, r, s);
+    for (; r < rows.count; ++r) score_rows_in_place<Format, 1>(task, begin, end, rows, r, s);
+    return;
+  }
   gather_float_keys<Format>(task, begin, end, s);
   score_gathered(task, rows, s);
+}
+
+// Scores of 16 / kRows keys of whole vectors and kRows queries: products are added up lane by lane,
+// and then the lanes.
+template <class Format, int kRows>
+inline void score_in_place(const uint8_t* const* keys, const float* const (&queries)[kRows],
+                           int width, float* scores) {
+  constexpr int kKeys = 16 / kRows;
+  F32x16 d[16];
+  for (int i = 0; i < 16; ++i) d[i] = zero_f32();
+  for (int c = 0; c < width; c += 16) {
+    F32x16 q[kRows];
+    for (int r = 0; r < kRows; ++r) q[r] = load(queries[r] + c);
+    for (int k = 0; k < kKeys; ++k) {
+      const F32x16 x = Format::load16(keys[k] + c * Format::kBytes);
+      for (int r = 0; r < kRows; ++r) d[r * kKeys + k] = fma(x, q[r], d[r * kKeys + k]);
+    }
+  }
+  alignas(64) float all[16];
+  store(all, sums(d));
+  for (int r = 0; r < kRows; ++r)
+    __builtin_memcpy(scores + r * kPositions, all + r * kKeys, kKeys * sizeof(float));
+}
+
+template <class Format, int kRows>
+__attribute__((noinline)) void score_rows_in_place(const AttentionTask& task, int begin, int end,
+                                                   const QueryRows& rows, int row,
+                                                   const AttentionScratch& s) {
+  const float* queries[kRows];
+  for (int r = 0; r < kRows; ++r)
+    queries[r] = task.queries + (rows.of_task + row + r) * task.query_stride;
+  float* scores = s.scores + (rows.of_scratch + row) * kPositions;
+  for (int first = 0; begin + first < end; first += 16) {
+    const uint8_t* keys[16];
+    page_rows(task.key_pages, task.page_tokens, begin + first, end,
+              cache_row_bytes<Format>(task.key_width), keys);
+    s.next->ask();
+    for (int i = 0; i < 16; i += 16 / kRows)
+      score_in_place<Format, kRows>(keys + i, queries, task.key_width, scores + first + i);
+  }
 }
 
 // Values of [begin, end) as floats.

@@ -83,7 +83,7 @@ struct AttentionTask {
   // Query row i sees the positions [visible_begin[i], visible_end[i]); the end is at least 1 more.
   const int* visible_begin;
   const int* visible_end;
-  float scale;         // of the scores
+  float scale;         // of the scores; above 0
   float softcap;       // scores become softcap * tanh(score / softcap); 0: none
   const float* sinks;  // (rows): one more logit in each denominator; nullptr: none
   // (rows): scores fall by slope times the distance from the row's position (ALiBi); nullptr: they
@@ -94,7 +94,7 @@ struct AttentionTask {
   float* out;          // (rows, value_width)
   int64_t out_stride;  // floats from row to row
 };
-// scratch: attention_scratch_bytes(key_width, value_width) of the table.
+// scratch: scratch_bytes(key_width, value_width) of AttentionKernels.
 // The bits of a row do not depend on the other rows of the call, nor on page_tokens.
 using AttentionKernel = void (*)(const AttentionTask* task, void* scratch);
 
@@ -202,6 +202,13 @@ struct AdamwStep {
 
 constexpr int kTilePlanes = 2;  // of activations that meet tiles; the second one counts with F16
 
+// One way to attend.
+struct AttentionKernels {
+  AttentionKernel attend = nullptr;  // nullptr: there is none
+  int64_t (*scratch_bytes)(int key_width, int value_width) = nullptr;
+  int rows = 0;  // of queries that share one conversion of keys and values
+};
+
 // What tiles (simd/tiles.h) do better than a table without them. The table's panel_brains,
 // brain_tokens, round_row and gemm_tile of BF16 become these.
 struct TileKernels {
@@ -213,9 +220,7 @@ struct TileKernels {
   LinearKernel panel[kTypes];
   GemmTileKernel gemm_tile;  // for BF16
   // Exponentials and values are rounded to bf16, scores are right to some 16 bits.
-  AttentionKernel attention;
-  int64_t (*attention_scratch_bytes)(int key_width, int value_width);
-  int attention_rows;  // of queries that share one conversion of keys and values
+  AttentionKernels attention;
 };
 
 struct KernelTable {
@@ -253,9 +258,10 @@ struct KernelTable {
   GemmTileKernel gemm_tile[kGemmPrecisions];
   void (*small_gemm)(const SmallGemm* task, void* scratch);  // scratch: kScratchBytes
 
-  AttentionKernel attention;
-  int64_t (*attention_scratch_bytes)(int key_width, int value_width);
+  AttentionKernels attention;
   bool byte_caches;  // whether caches of blocks stay bytes there, unless a task is exact
+  // For many tokens of a text and caches that are rounded: see attention_for. Never exact.
+  AttentionKernels attention_in_words;
 
   // out = x / sqrt(mean(x^2) + epsilon) * weight. weight may be nullptr; out may be x.
   void (*rms_norm)(const float* x, const float* weight, int n, float epsilon, float* out);

@@ -2,7 +2,7 @@
 // define ISSUN_TABLE and ISSUN_NAME.
 #pragma once
 
-#include "kernels/attention.inl"
+#include "kernels/attention_words.inl"
 #include "kernels/backward.inl"
 #include "kernels/dot_q8.inl"
 #include "kernels/encode.inl"
@@ -101,7 +101,9 @@ constexpr KernelTable make_table(const char* name) {
   enter_gemm<Floats>(table, GemmPrecision::F32);
   enter_gemm<Brains>(table, GemmPrecision::BF16);
   table.small_gemm = small_gemm;
-  table.attention = attention;
+  table.attention = {attention, attention_scratch_bytes, kQueryRows};
+  if constexpr (kFastWords)
+    table.attention_in_words = {attention_in_words, attention_in_words_scratch_bytes, kWordRows};
   enter_cache_rows(table, DType::F32, encode_row<F32>);
   enter_cache_rows(table, DType::F16, encode_row<F16>);
   enter_cache_rows(table, DType::BF16, encode_row<BF16>);
@@ -111,7 +113,6 @@ constexpr KernelTable make_table(const char* name) {
   enter_cache_rows(table, DType::Q4_1, encode_blocks<BlockQ4_1>);
   enter_cache_rows(table, DType::Q4_0, encode_blocks<BlockQ4_0>);
   enter_cache_rows(table, DType::IQ4_NL, encode_blocks<BlockIQ4_NL>);
-  table.attention_scratch_bytes = attention_scratch_bytes;
   table.byte_caches = kByteCaches;
   table.rms_norm = rms_norm;
   table.layer_norm = layer_norm;

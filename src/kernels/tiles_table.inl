@@ -19,9 +19,7 @@ constexpr TileKernels make_tile_kernels(const char* name, int least_tokens) {
   kernels.least_tokens = least_tokens;
   kernels.round_row = round_row<kTilePlanes>;
   kernels.gemm_tile = gemm_tile_on_tiles;
-  kernels.attention = attention_on_tiles;
-  kernels.attention_scratch_bytes = attention_on_tiles_scratch_bytes;
-  kernels.attention_rows = kTileQueryRows;
+  kernels.attention = {attention_on_tiles, attention_on_tiles_scratch_bytes, kTileQueryRows};
   enter_tiles<F16>(kernels);
   enter_tiles<BF16>(kernels);
   enter_tiles<Q8_0>(kernels);

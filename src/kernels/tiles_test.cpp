@@ -196,7 +196,7 @@ TEST_CASE("Attention on tiles is right, and a row's bits are those of the row al
     for (const KernelTable* table : tables_with_tiles()) {
       INFO(std::string(table->name) << " " << std::string(name(s.key_type)) << " width "
                                     << s.key_width << " positions " << s.positions);
-      const Attention attention{table->tiles->attention, table->tiles->attention_scratch_bytes};
+      const AttentionKernels& attention = table->tiles->attention;
       const std::vector<float> whole = problem.run(attention, 0, s.rows, false);
       // Values of up to 0.25, each rounded to bf16 as is its share: by a 512th.
       CHECK(problem.worst_error(whole) <= 0.25 / 256);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "kernels/attention.h"
 #include "model/buffers.h"
 #include "model/layer/layer.h"
 
@@ -79,6 +80,15 @@ Result<std::unique_ptr<Forward>> Forward::create(const ModelConfig& config, cons
 void Forward::scale_adapters(std::span<const float> scales) {
   CHECK_THAT(scales.size() == adapter_scales_.size());
   std::copy(scales.begin(), scales.end(), adapter_scales_.begin());
+}
+
+bool Forward::computes_alike(int rows, int other) const {
+  const auto attends_alike = [&](const LayerConfig& layer) {
+    const int64_t group = layer.attends() ? layer.heads / layer.kv_heads : 0;
+    return kernels::same_attention(kernels_, options_.exact, group * rows, group * other);
+  };
+  return kernels::same_families(kernels_, options_.exact, rows, other) &&
+         std::all_of(config_.layers.begin(), config_.layers.end(), attends_alike);
 }
 
 Result<Matrix<const float>> Forward::run(const Batch& batch, cache::PagedKv& cache) {

@@ -59,9 +59,7 @@ class Forward final : public Decoder {
   int max_rows() const override { return options_.max_rows; }
   int max_sequences() const override { return options_.max_sequences; }
   int max_outputs() const override { return options_.max_outputs; }
-  bool computes_alike(int rows, int other) const override {
-    return kernels::same_families(kernels_, options_.exact, rows, other);
-  }
+  bool computes_alike(int rows, int other) const override;
   int64_t context() const override { return options_.context; }
   Result<Matrix<const float>> run(const Batch& batch, cache::PagedKv& cache) override;
   int adapters() const override { return options_.adapters.count; }

@@ -26,6 +26,7 @@ struct U8x64 {
 constexpr bool kWideDot = true;
 constexpr bool kSignedDot = false;
 constexpr bool kByteCaches = true;
+constexpr bool kFastWords = true;
 constexpr int kTileVectors = 2, kTileTokens = 6;
 constexpr int kDotTokens = 4, kDotStreams = 4;
 constexpr int kFewTokens = 2, kFewTokensF32 = 4;
@@ -99,6 +100,7 @@ inline F32x16 to_f32(I32x16 a) { return {_mm512_cvtepi32_ps(a.v)}; }
 inline I32x16 round_to_i32(F32x16 a) {
   return {_mm512_cvt_roundps_epi32(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)};
 }
+inline I32x16 as_i32(F32x16 a) { return {_mm512_castps_si512(a.v)}; }
 inline F32x16 as_f32(I32x16 a) { return {_mm512_castsi512_ps(a.v)}; }
 inline int32_t sum(I32x16 a) { return _mm512_reduce_add_epi32(a.v); }
 inline void store_bytes(int8_t* p, I32x16 a) {
@@ -304,6 +306,20 @@ inline void transpose(U8x64 (&m)[16]) {
   transpose(t);
   for (int i = 0; i < 16; ++i) m[i].v = t[i];
 }
+inline F32x16 sums(const F32x16 (&m)[16]) {
+  __m512 two[8], four[4], half[2];
+  for (int i = 0; i < 8; ++i)
+    two[i] = _mm512_add_ps(_mm512_unpacklo_ps(m[2 * i].v, m[2 * i + 1].v),
+                           _mm512_unpackhi_ps(m[2 * i].v, m[2 * i + 1].v));
+  for (int i = 0; i < 4; ++i)
+    four[i] = _mm512_add_ps(_mm512_shuffle_ps(two[2 * i], two[2 * i + 1], 0x44),
+                            _mm512_shuffle_ps(two[2 * i], two[2 * i + 1], 0xee));
+  for (int i = 0; i < 2; ++i)
+    half[i] = _mm512_add_ps(_mm512_shuffle_f32x4(four[2 * i], four[2 * i + 1], 0x88),
+                            _mm512_shuffle_f32x4(four[2 * i], four[2 * i + 1], 0xdd));
+  return {_mm512_add_ps(_mm512_shuffle_f32x4(half[0], half[1], 0x88),
+                        _mm512_shuffle_f32x4(half[0], half[1], 0xdd))};
+}
 inline void columns4(const uint8_t* const (&rows)[16], int at, U8x64 (&m)[4]) {
   __m512i t[4];
   for (int i = 0; i < 4; ++i)
@@ -398,6 +414,9 @@ inline I16x32 pair_of_words(U8x64 a) {
                                           0x08080808, 0x0c0c0c0c, 0, 0x04040404, 0x08080808,
                                           0x0c0c0c0c, 0, 0x04040404, 0x08080808, 0x0c0c0c0c);
   return {_mm512_shuffle_epi8(a.v, _mm512_or_si512(places, words))};
+}
+inline I16x32 pair_words(I32x16 even, I32x16 odd) {
+  return {_mm512_mask_blend_epi16(0xaaaaaaaa, even.v, _mm512_slli_epi32(odd.v, 16))};
 }
 inline I32x16 dot2(I32x16 c, I16x32 a, I16x32 b) { return {_mm512_dpwssd_epi32(c.v, a.v, b.v)}; }
 

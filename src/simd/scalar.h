@@ -31,6 +31,8 @@ constexpr bool kWideDot = false;
 constexpr bool kSignedDot = false;
 // Whether attention multiplies quantised caches as bytes: where an instruction adds four products.
 constexpr bool kByteCaches = true;  // here so that these loops are tested as all others are
+// Whether dot2 adds more products than fma in the same time: then prompts attend in words.
+constexpr bool kFastWords = true;  // here for the same reason
 // The tile of the panel kernels: 16-row vectors and tokens whose sums fit into registers.
 constexpr int kTileVectors = 1, kTileTokens = 2;
 // The most tokens that share a row in the dot kernels (1, 2 or 4), and the rows they go along side
@@ -190,7 +192,8 @@ inline I32x16 round_to_i32(F32x16 a) {
                         : INT32_MIN)
   return r;
 }
-// The float with these bits.
+// The bits of a float, and the float with these bits.
+inline I32x16 as_i32(F32x16 a) { return __builtin_bit_cast(I32x16, a); }
 inline F32x16 as_f32(I32x16 a) { return __builtin_bit_cast(F32x16, a); }
 inline int32_t sum(I32x16 a) {
   uint32_t s = 0;
@@ -438,6 +441,15 @@ inline void transpose(F32x16 (&m)[16]) {
       m[q].v[r] = x;
     }
 }
+// Lane i: the sum of m[i], which are added up in one order for all.
+inline F32x16 sums(const F32x16 (&m)[16]) {
+  F32x16 t[16];
+  for (int i = 0; i < 16; ++i) t[i] = m[i];
+  transpose(t);
+  for (int n = 8; n > 0; n /= 2)
+    for (int i = 0; i < n; ++i) t[i] = add(t[i], t[i + n]);
+  return t[0];
+}
 
 // c[i] + the products of the four bytes of lane i. a is -127..127.
 inline I32x16 dot4(I32x16 c, U8x64 w, I8x64 a) {
@@ -518,6 +530,12 @@ template <int pair>
 inline I16x32 pair_of_words(U8x64 a) {
   I16x32 r;
   EACH(32, r.v[i] = a.v[i / 2 * 4 + 2 * pair + i % 2])
+  return r;
+}
+// The lower halves of even, each before that of odd.
+inline I16x32 pair_words(I32x16 even, I32x16 odd) {
+  I16x32 r;
+  EACH(32, r.v[i] = static_cast<int16_t>(i % 2 == 0 ? even.v[i / 2] : odd.v[i / 2]))
   return r;
 }
 inline I32x16 dot2(I32x16 c, I16x32 a, I16x32 b) {

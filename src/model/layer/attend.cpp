@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "kernels/attention.h"
 #include "model/layer/attention.h"
 #include "model/layer/pass.h"
 
@@ -35,6 +36,7 @@ struct Tile {
   const cache::PageTable* table;
   int64_t row;
   int tokens;
+  int text_tokens;  // of the sequence in this batch
 };
 
 Tile tile_of(const Pass& pass, int64_t tile) {
@@ -45,7 +47,7 @@ Tile tile_of(const Pass& pass, int64_t tile) {
   const SequenceRows& sequence = pass.batch.sequences[s];
   const int most = pass.buffers.attention.piece_tokens;
   const int begin = static_cast<int>(tile - first_tile[s]) * most;
-  return {sequence.table, first + begin, std::min(most, sequence.rows - begin)};
+  return {sequence.table, first + begin, std::min(most, sequence.rows - begin), sequence.rows};
 }
 
 // Rows of `width` numbers, `stride` apart, times a matrix.
@@ -130,12 +132,13 @@ void attend_tile(const Pass& pass, int l, const Tile& tile, int head, int worker
   task.exact = pass.exact;
   task.out = room.out.data();
   task.out_stride = layer.value_width;
-  // Where what is attended meets weights in F32, attention keeps off tiles as well.
-  const bool on_tiles =
-      pass.kernels.tiles != nullptr &&
-      kernels::form_for(pass.kernels, pass.layer_weights(l).attention.output.weight.type,
-                        pass.exact, pass.company(pass.rows())) == kernels::ActivationForm::Brains;
-  (on_tiles ? pass.kernels.tiles->attention : pass.kernels.attention)(&task, room.scratch.data());
+  const kernels::AttentionUse use{pass.cache.shape().key_type,
+                                  pass.cache.shape().value_type,
+                                  pass.layer_weights(l).attention.output.weight.type,
+                                  pass.exact,
+                                  pass.company(pass.rows()),
+                                  group * pass.company(tile.text_tokens)};
+  kernels::attention_for(pass.kernels, use).attend(&task, room.scratch.data());
   const float* out = room.out.data();
   if (value_matrix != nullptr) {
     turn(pass, value_matrix, out, layer.value_width, static_cast<int64_t>(rows), layer.value_width,

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "cache/hadamard.h"
+#include "kernels/attention.h"
 #include "model/layer/pass.h"
 
 namespace issun::model {
@@ -16,6 +17,7 @@ struct Widths {
   int64_t gate = 0;                                     // likewise
   int64_t group = 0;                                    // query heads that share a kv head
   int64_t key_head = 0, value_head = 0;
+  int64_t least_kv_heads = 0;
 };
 
 Widths widths_of(const ModelConfig& config) {
@@ -31,6 +33,9 @@ Widths widths_of(const ModelConfig& config) {
     widths.group = std::max<int64_t>(widths.group, layer.heads / layer.kv_heads);
     widths.key_head = std::max<int64_t>(widths.key_head, layer.key_width);
     widths.value_head = std::max<int64_t>(widths.value_head, layer.value_width);
+    widths.least_kv_heads = widths.least_kv_heads == 0
+                                ? layer.kv_heads
+                                : std::min<int64_t>(widths.least_kv_heads, layer.kv_heads);
   }
   return widths;
 }
@@ -132,18 +137,17 @@ void AttentionRooms::plan(Plan& plan) {
   plan.layout.add(&query_and_gate, 2 * rows * widths.gate);
   plan.layout.add(&first_tile, plan.options.max_sequences + 1);
   plan.widest_input(rows, widths.attended);
-  if (plan.kernels.tiles != nullptr && !plan.options.exact) {
-    // Conversions count for more where products are faster: as many rows as share one, at most.
-    const int64_t most = plan.kernels.tiles->attention_rows / std::max<int64_t>(1, widths.group);
-    piece_tokens = static_cast<int>(std::clamp<int64_t>(most, kPieceTokens, 3 * kPieceTokens));
-  }
+  // As many rows as share one conversion, at most, but enough pieces for all workers.
+  const int64_t most =
+      std::min<int64_t>(kernels::attention_rows(plan.kernels, plan.options.exact) /
+                            std::max<int64_t>(1, widths.group),
+                        rows * widths.least_kv_heads / (kPiecesPerWorker * plan.workers));
+  piece_tokens = static_cast<int>(std::clamp<int64_t>(most, kLeastPiece, kMostPiece));
   const int64_t tile = piece_tokens * widths.group;
   const int64_t pages = (plan.options.context + cache::kPageTokens - 1) / cache::kPageTokens;
   const int key_head = static_cast<int>(widths.key_head);
   const int value_head = static_cast<int>(widths.value_head);
-  int64_t scratch = plan.kernels.attention_scratch_bytes(key_head, value_head);
-  if (plan.kernels.tiles != nullptr)
-    scratch = std::max(scratch, plan.kernels.tiles->attention_scratch_bytes(key_head, value_head));
+  const int64_t scratch = kernels::attention_scratch_bytes(plan.kernels, key_head, value_head);
   const int64_t turned =
       std::max({tile * std::max(widths.key_head, widths.value_head), widths.key, widths.value});
   tiles.resize(static_cast<size_t>(plan.workers));

@@ -12,9 +12,10 @@ namespace issun::model {
 
 struct Pass;
 
-// How many tokens one piece of attention work takes at least: keys and values are converted once
-// for them.
-constexpr int kPieceTokens = 16;
+// How many tokens one piece of attention work takes: keys and values are converted once for them.
+constexpr int kLeastPiece = 16, kMostPiece = 96;
+// Of a whole batch, so that no worker waits long for the others.
+constexpr int kPiecesPerWorker = 4;
 
 // The rotation of each row by one kind of rope: (max_rows, pairs) each.
 struct RotationRoom {
@@ -43,7 +44,7 @@ struct AttentionRooms {
   std::span<float> query_and_gate, gate;         // likewise, where outputs are gated
   std::span<int64_t> first_tile;     // (max_sequences + 1): where each sequence's tiles begin
   std::vector<AttentionTile> tiles;  // one a worker
-  int piece_tokens = kPieceTokens;
+  int piece_tokens = kLeastPiece;
   bool rotates_keys = false, rotates_values = false;
   std::vector<HadamardRoom> hadamards;  // one a width of keys, and of values, that is rotated
   void plan(Plan& plan);
