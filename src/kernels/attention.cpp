@@ -30,14 +30,14 @@ const AttentionKernels& attention_for(const KernelTable& table, const AttentionU
     return table.tiles->attention;
   const bool rounded = use.key_type != DType::F32 && use.value_type != DType::F32;
   const int64_t least =
-      is_float(use.key_type) && is_float(use.value_type) ? kWordRowsOfFloats : kWordRowsOfBlocks;
+      is_float(use.key_type) && is_float(use.value_type) ? kLeastRowsOfFloats : kLeastRowsOfBlocks;
   return rounded && has_words(table, use.exact) && use.text_rows >= least ? table.attention_in_words
                                                                           : table.attention;
 }
 
 bool same_attention(const KernelTable& table, bool exact, int64_t rows, int64_t other) {
   const auto alike = [&](int64_t least) { return (rows >= least) == (other >= least); };
-  return !has_words(table, exact) || (alike(kWordRowsOfFloats) && alike(kWordRowsOfBlocks));
+  return !has_words(table, exact) || (alike(kLeastRowsOfFloats) && alike(kLeastRowsOfBlocks));
 }
 
 int64_t attention_scratch_bytes(const KernelTable& table, int key_width, int value_width) {

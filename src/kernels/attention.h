@@ -15,13 +15,14 @@ struct AttentionUse {
   int64_t batch_tokens;        // that chose the family of those products
   int64_t text_rows;           // of queries, of one text in that batch, that share keys and values
 };
-// On tiles where those products are; else in words, whose rounding is less than that of any cache
-// but one of F32, from so many rows on as they are faster; else the one that suits few rows.
+// On tiles where those products are; else in words, whose rounding is about that of F16 or less,
+// unless a cache is F32, from so many rows on as they are faster; else the one that suits few rows.
 const AttentionKernels& attention_for(const KernelTable& table, const AttentionUse& use);
 // Caches of floats cost little to turn into words beside what they cost otherwise.
-constexpr int64_t kWordRowsOfFloats = 32, kWordRowsOfBlocks = 128;
+constexpr int64_t kLeastRowsOfFloats = 32, kLeastRowsOfBlocks = 128;
 
-// Whether what one text attends to has the same bits with so many rows as with the other.
+// Whether what one text attends to has the same bits with so many rows as with the other, in caches
+// of any type.
 bool same_attention(const KernelTable& table, bool exact, int64_t rows, int64_t other);
 
 // What any of the ways needs as scratch.

@@ -1,5 +1,7 @@
 #include <doctest/doctest.h>
 
+#include <bit>
+
 #include "kernels/attention.h"
 #include "kernels/attention_testing.h"
 
@@ -21,14 +23,14 @@ double byte_tolerance(const Setup& s) {
   return kTolerance + 3 * score * 0.05 + 0.15 * step * std::sqrt(64.0);
 }
 
-// In words, the numbers of a query and of a key are multiples of their length / 46000, exponentials
-// of the length of all in a tile / 46000, and values of that of their column.
+// In words, the numbers of a query and of a key are multiples of their length / 46000, values of
+// their largest / 8190, and the 64 weights of a tile of their length / 32750, here that of a row
+// which sees one value well. Errors have a standard deviation of a step / sqrt(12).
 double word_tolerance(const Setup& s) {
-  const double step = 1 / 46000.0 / std::sqrt(12.0);
   const double length = std::sqrt(s.key_width);  // queries of size 20, keys of 0.05
-  const double score = 20 * length * step * 0.05 * length * 0.125 * std::sqrt(2.0);
-  const double value = 0.05 * 8 * step * 8 * std::sqrt(2.0);
-  return kTolerance + 4 * (score * 0.05 + value);
+  const double score = 20 * length / 46000 * 0.05 * length * 0.125 * std::sqrt(2.0);
+  const double value = 0.25 / 8190, weight = 8 * 0.05 / 32750;
+  return kTolerance + 4 / std::sqrt(12.0) * (score * 0.05 + value + weight);
 }
 
 bool stays_bytes(const KernelTable& table, const Setup& s) {
@@ -142,6 +144,25 @@ TEST_CASE("Sums of words are exact where all numbers are as large as they can be
   }
 }
 
+TEST_CASE("Words of values that are next to nothing, and of rows that see next to nothing") {
+  std::mt19937 random(28);
+  const Setup s{DType::BF16, DType::BF16, 64, 64, 64, 100, 40};
+  for (const float size : {1e-14f, 1e-17f, 1e-19f, 1e-22f, 1e-30f, 0.0f}) {
+    Problem problem(s, random);
+    for (size_t page = 1; page < problem.pages.size(); page += 2)  // of values
+      for (size_t i = 0; i + 1 < problem.pages[page].size(); i += 2) {
+        const uint32_t bits = std::bit_cast<uint32_t>(i % 3 == 0 ? -size : size);
+        std::memcpy(problem.pages[page].data() + i, reinterpret_cast<const char*>(&bits) + 2, 2);
+      }
+    std::memset(problem.pages[1].data(), 0, 128);  // the value of the first position is none
+    for (const KernelTable* table : available_kernels()) {
+      if (table->attention_in_words.attend == nullptr) continue;
+      for (const float x : problem.run(table->attention_in_words, 0, s.rows, false))
+        CHECK(std::fabs(x) <= 1.01f * size);
+    }
+  }
+}
+
 TEST_CASE("Queries and scales of a cache at their extremes: numbers stay right, others are seen") {
   std::mt19937 random(24);
   const auto finite = [](const std::vector<float>& row) {
@@ -200,18 +221,18 @@ TEST_CASE("Many rows of a text attend in words, unless exact or with a cache of 
       const AttentionUse use{keys, values, DType::Q4_K, exact, 512, rows};
       return &attention_for(*table, use) == &table->attention_in_words;
     };
-    CHECK(in_words(DType::F16, DType::F16, false, kWordRowsOfFloats) == has);
-    CHECK(in_words(DType::Q8_0, DType::Q4_0, false, kWordRowsOfBlocks) == has);
-    CHECK(in_words(DType::BF16, DType::Q4_0, false, kWordRowsOfBlocks) == has);
-    CHECK(!in_words(DType::F16, DType::F16, false, kWordRowsOfFloats - 1));
-    CHECK(!in_words(DType::F16, DType::Q8_0, false, kWordRowsOfBlocks - 1));
+    CHECK(in_words(DType::F16, DType::F16, false, kLeastRowsOfFloats) == has);
+    CHECK(in_words(DType::Q8_0, DType::Q4_0, false, kLeastRowsOfBlocks) == has);
+    CHECK(in_words(DType::BF16, DType::Q4_0, false, kLeastRowsOfBlocks) == has);
+    CHECK(!in_words(DType::F16, DType::F16, false, kLeastRowsOfFloats - 1));
+    CHECK(!in_words(DType::F16, DType::Q8_0, false, kLeastRowsOfBlocks - 1));
     CHECK(!in_words(DType::F16, DType::F16, true, 512));
     CHECK(!in_words(DType::F16, DType::F32, false, 512));
     CHECK(!in_words(DType::F32, DType::F16, false, 512));
-    CHECK(same_attention(*table, false, 1, kWordRowsOfFloats - 1));
-    CHECK(same_attention(*table, false, 1, kWordRowsOfFloats) == !has);
-    CHECK(same_attention(*table, false, kWordRowsOfFloats, kWordRowsOfBlocks) == !has);
-    CHECK(same_attention(*table, true, 1, kWordRowsOfBlocks));
+    CHECK(same_attention(*table, false, 1, kLeastRowsOfFloats - 1));
+    CHECK(same_attention(*table, false, 1, kLeastRowsOfFloats) == !has);
+    CHECK(same_attention(*table, false, kLeastRowsOfFloats, kLeastRowsOfBlocks) == !has);
+    CHECK(same_attention(*table, true, 1, kLeastRowsOfBlocks));
   }
 }
 

@@ -1,7 +1,8 @@
 // Attention of many query rows in words of 16 bits: queries, keys, exponentials and values become
 // integers, pairs of whose products are added exactly in 32 bits. What is lost is the rounding to
 // those integers: half of 2^-15.5 of the length of a query and of a key, half of 2^-13 of the
-// largest number of a value, and half of 2^-15 of the length of a row's weights in a tile.
+// largest number of a value, and half of 2^-15 of the length of a row's weights in a tile (which
+// are its exponentials times the scales of the values).
 #pragma once
 
 #include "kernels/attention.inl"
@@ -28,7 +29,7 @@ struct WordScratch {
   float* key_scales;    // (kPositions)
   int16_t* values;      // (kPositions / 2, padded value_width, 2)
   float* value_scales;  // (kPositions)
-  float* value_doubts;  // (padded value_width): NaN where a value is no finite number, else 0
+  float* value_doubts;  // (padded value_width): NaN where a value is no number up to 1e18, else 0
   bool* doubtful;       // whether one of them is NaN
   int16_t* queries;     // (kWordRows, padded key_width)
   float* query_scales;  // (kWordRows)
@@ -38,7 +39,7 @@ struct WordScratch {
 inline int64_t attention_in_words_scratch_bytes(int key_width, int value_width) {
   const int64_t key = padded(key_width), value = padded(value_width);
   const int64_t floats = (key + value) * kPositions + kWordBlock * kPositions +
-                         kWordRows * (value + 3) + 2 * kPositions + value + 1;
+                         kWordRows * (value + 3) + 2 * kPositions + value;
   const int64_t words = (key + value + kWordBlock) * kPositions + kWordRows * key;
   return 4 * floats + 2 * words;
 }
@@ -57,7 +58,6 @@ inline WordScratch cut_for_words(const AttentionTask& task, void* memory) {
   s.key_scales = p, p += kPositions;
   s.value_scales = p, p += kPositions;
   s.value_doubts = p, p += value;
-  s.doubtful = reinterpret_cast<bool*>(p), p += 1;
   auto* words = reinterpret_cast<int16_t*>(p);
   s.keys = words, words += key * kPositions;
   s.values = words, words += value * kPositions;
@@ -102,7 +102,7 @@ inline void pack_key_words(const WordScratch& s, int width) {
     int16_t* to = s.keys + 2 * lane;
     for (int block = 0; block < all; block += 32)
       for (int r = block; r < block + 16; ++r, to += 2 * kPositions)
-        store(to, pair_words(word(r), word(r + 16)));
+        store(to, alternate_words(word(r), word(r + 16)));
   }
 }
 
@@ -149,7 +149,7 @@ inline void pack_value_words(const WordScratch& s, int width, int used) {
     F32x16 zeros = zero_f32();
     const auto word = [&](int i) {
       const F32x16 x = value(i, c);
-      zeros = fma(mul(x, splat(kMost * 100)), zero_f32(), zeros);
+      zeros = fma(mul(x, splat(3.4e38f / kMost)), zero_f32(), zeros);
       const F32x16 in_range =
           max(splat(-kMostValue), min(mul(x, splat(factors[i])), splat(kMostValue)));
       return round_to_i32(in_range);
@@ -157,7 +157,7 @@ inline void pack_value_words(const WordScratch& s, int width, int used) {
     int16_t* to = s.values + 2 * c;
     for (int block = 0; block < kPositions; block += 32)
       for (int i = block; i < block + 16; ++i, to += 2 * all)
-        store(to, pair_words(word(i), word(i + 16)));
+        store(to, alternate_words(word(i), word(i + 16)));
     store(s.value_doubts + c, zeros);
     *s.doubtful = *s.doubtful || sum(zeros) != 0;
   }
@@ -190,7 +190,7 @@ inline void pack_queries(const AttentionTask& task, int row, int count, const Wo
       return round_to_i32(mul(x, by.factor));
     };
     for (int c = 0; c < all; c += 32)
-      store(s.queries + r * all + c, pair_words(word(c), word(c + 16)));
+      store(s.queries + r * all + c, alternate_words(word(c), word(c + 16)));
   }
 }
 
@@ -226,9 +226,8 @@ __attribute__((noinline)) void score_words(const AttentionTask& task, const Word
   }
 }
 
-// 2^x for x up to 0 within 2^-18 of it; next to nothing below -126.
-inline F32x16 exp2_coarsely(F32x16 exponent) {
-  const F32x16 x = max(splat(-126.0f), exponent);
+// 2^x for x up to 0 within 2^-18 of it; 0 below -60, which nothing beside 1 can tell.
+inline F32x16 exp2_coarsely(F32x16 x) {
   const I32x16 n = round_to_i32(x);
   const F32x16 r = sub(x, to_f32(n));
   F32x16 p = splat(0.00957010191f);
@@ -236,7 +235,7 @@ inline F32x16 exp2_coarsely(F32x16 exponent) {
   p = fma(p, r, splat(0.240247448f));
   p = fma(p, r, splat(0.693121815f));
   p = fma(p, r, splat(0.999999261f));
-  return as_f32(add(as_i32(p), shift_left(n, 23)));
+  return zero_where_below(x, splat(-60.0f), as_f32(add(as_i32(p), shift_left(n, 23))));
 }
 constexpr float kLog2E = 1.44269504f;
 
@@ -306,7 +305,8 @@ inline void absorb_rows(const QueryRows& rows, const WordScratch& s, WordRows& t
                  length = sqrt(sums_of_rows(t.squares + r)),
                  here = mul(load(t.most + r), load(t.units + r)), now = max(before, here),
                  shrink = exp(sub(before, now)), weight = exp(sub(here, now));
-    const F32x16 factor = mul(splat(kMostWeight), one_over(length));
+    // Below that squares have lost bits; values have no more than 1e-14 then.
+    const F32x16 factor = zero_where_below(length, splat(1e-18f), div(splat(kMostWeight), length));
     alignas(64) float tops[16], totals[16];
     store(tops, now);
     store(totals, fma(load(total), shrink, mul(weight, added)));
@@ -330,7 +330,7 @@ inline void pack_weights(int rows, const WordScratch& s, const WordRows& t) {
       return round_to_i32(mul(load(weights + i), splat(t.factor[r])));
     };
     for (int i = 0; i < kPositions; i += 32)
-      store(s.weights + r * kPositions + i, pair_words(word(i), word(i + 16)));
+      store(s.weights + r * kPositions + i, alternate_words(word(i), word(i + 16)));
   }
 }
 
@@ -388,11 +388,13 @@ inline void attend_rows_in_words(const AttentionTask& task, int row, int rows,
   const auto pack = [&](int tile, int end) {
     keys.gather_keys(task, tile, end, s.floats);
     values.decode_values(task, tile, end, s.floats);
+    *s.floats.next = end < seen.end ? next_tile(task, end) : NextTile{};
     pack_key_words(s, task.key_width);
     pack_value_words(s, task.value_width, end - tile);
   };
   each_tile<kWordBlock>(task, row, rows, seen, pack, [&](const QueryRows& block, int tile) {
     WordRows t;
+    s.floats.next->ask();
     in_word_tiles(block.count, [&]<int kRows>(int r) {
       score_words<kRows>(task, s, block.of_scratch + r, s.floats.scores + r * kPositions);
     });
@@ -409,8 +411,10 @@ inline void attend_rows_in_words(const AttentionTask& task, int row, int rows,
 
 inline void attention_in_words(const AttentionTask* task, void* scratch) {
   WordScratch s = cut_for_words(*task, scratch);
-  NextTile none;  // products take long enough for the processor to look ahead by itself
-  s.floats.next = &none;
+  NextTile next;
+  bool doubtful = false;
+  s.floats.next = &next;
+  s.doubtful = &doubtful;
   for (int row = 0; row < task->rows; row += kWordRows) {
     const int left = task->rows - row;
     attend_rows_in_words(*task, row, left < kWordRows ? left : kWordRows, s);

@@ -160,21 +160,6 @@ inline void score_gathered(const AttentionTask& task, const QueryRows& rows,
                              rows.count, bytes_of(s.keys), kPositions * 4, task.key_width,
                              kPositions, s.scores + rows.of_scratch * kPositions, kPositions});
 }
-template <class Format>
-void score_float_keys(const AttentionTask& task, int begin, int end, const QueryRows& rows,
-                      const AttentionScratch& s) {
-  if (kFastWords && task.key_width % 16 == 0) {
-    // Many rows attend in words; few meet keys as they lie.
-    int r = 0;
-    for (; r + 4 <= rows.count; r += 4)
-      score_rows_in_place<Format, 4>(task, begin, end, rows, r, s);
-    for (; r < rows.count; ++r) score_rows_in_place<Format, 1>(task, begin, end, rows, r, s);
-    return;
-  }
-  gather_float_keys<Format>(task, begin, end, s);
-  score_gathered(task, rows, s);
-}
-
 // Scores of 16 / kRows keys of whole vectors and kRows queries: products are added up lane by lane,
 // and then the lanes.
 template <class Format, int kRows>
@@ -213,6 +198,21 @@ __attribute__((noinline)) void score_rows_in_place(const AttentionTask& task, in
     for (int i = 0; i < 16; i += 16 / kRows)
       score_in_place<Format, kRows>(keys + i, queries, task.key_width, scores + first + i);
   }
+}
+
+template <class Format>
+void score_float_keys(const AttentionTask& task, int begin, int end, const QueryRows& rows,
+                      const AttentionScratch& s) {
+  if (kFastWords && task.key_width % 16 == 0) {
+    // Few rows meet keys as they lie. Many attend in words, but for caches of F32 and exact ones.
+    int r = 0;
+    for (; r + 4 <= rows.count; r += 4)
+      score_rows_in_place<Format, 4>(task, begin, end, rows, r, s);
+    for (; r < rows.count; ++r) score_rows_in_place<Format, 1>(task, begin, end, rows, r, s);
+    return;
+  }
+  gather_float_keys<Format>(task, begin, end, s);
+  score_gathered(task, rows, s);
 }
 
 // Values of [begin, end) as floats.

@@ -90,7 +90,7 @@ struct AttentionTask {
   // do not.
   const float* slopes;
   const int* positions;
-  bool exact;          // products of floats also with caches of blocks; on tiles it means nothing
+  bool exact;          // products of floats also with caches of blocks; not for tiles and words
   float* out;          // (rows, value_width)
   int64_t out_stride;  // floats from row to row
 };

@@ -23,8 +23,8 @@ struct Batch {
   std::span<const int32_t> tokens;          // (rows), each in [0, vocabulary)
   std::span<const SequenceRows> sequences;  // their rows add up to tokens.size()
   std::span<const int32_t> outputs;         // rows whose logits are wanted, ascending
-  // Each row has the bits that it has in a batch of so many rows, which may take longer; 0: of as
-  // many as there are.
+  // Each row has the bits that it has in a batch of so many rows, of which each sequence has as
+  // many, and which may take longer; 0: of as many as there are.
   int company = 0;
 };
 
@@ -36,8 +36,9 @@ class Decoder {
   virtual int max_rows() const = 0;
   virtual int max_sequences() const = 0;
   virtual int max_outputs() const = 0;
-  // Whether a row has the same bits in batches of so many rows as in those of so many others, where
-  // neither says its company.
+  // Whether a row has the same bits in batches of so many rows of its sequence, and no others, as
+  // in those of so many others, where neither says its company. Rows of other sequences change bits
+  // only as more of its own do, or not at all.
   virtual bool computes_alike(int, int) const { return true; }
   // The longest a sequence may become, in tokens.
   virtual int64_t context() const = 0;

@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "gguf/pack.h"
+#include "kernels/attention.h"
 #include "kernels/dispatch.h"
 #include "kernels/tiles_testing.h"
 #include "make_workers.h"
@@ -30,14 +31,15 @@ std::vector<int32_t> tokens(int vocabulary) {
 // The logits of the real forward pass with these facts and weights, `rows` tokens at a time, which
 // ask for this company.
 std::vector<float> forward(const ModelConfig& config, const Weights& weights,
-                           const kernels::KernelTable& kernels, int rows = 64, int company = 0) {
+                           const kernels::KernelTable& kernels, int rows = 64, int company = 0,
+                           DType cached = DType::F32) {
   const auto pool = make_workers(2);
   ForwardOptions options;
   options.max_rows = options.max_outputs = rows;
   options.context = kTokens;
   auto made = Forward::create(config, weights, kernels, *pool, options);
   REQUIRE_MESSAGE(made, (made ? "" : made.error().message));
-  auto cache = *cache::PagedKv::create(config.kv_shape(DType::F32, DType::F32), kTokens);
+  auto cache = *cache::PagedKv::create(config.kv_shape(cached, cached), kTokens);
   Sequence sequence(**made, cache);
   const auto ids = tokens(config.vocabulary_size);
   std::vector<float> all;
@@ -393,15 +395,69 @@ TEST_CASE("Rows have the bits of the company that they ask for") {
     const MadeUpModel model(facts);
     for (const kernels::KernelTable* kernels : kernels::testing::kernels_and_plain_tiles()) {
       CAPTURE(kernels->name);
-      const auto run = [&](int rows, int company) {
-        return forward(model.config, model.weights, *kernels, rows, company);
-      };
-      const auto alone = run(1, 0), whole = run(kTokens, 0);
-      CHECK(run(6, 1) == alone);
-      CHECK(run(kTokens, 1) == alone);
-      CHECK(run(1, kTokens) == whole);
-      CHECK(run(3, kTokens) == whole);
+      // Two heads share keys and values: all tokens at once are enough rows to attend in words.
+      for (const DType cached : {DType::F32, DType::F16, DType::Q8_0}) {
+        const auto run = [&](int rows, int company) {
+          return forward(model.config, model.weights, *kernels, rows, company, cached);
+        };
+        const auto alone = run(1, 0), whole = run(kTokens, 0);
+        CHECK(run(6, 1) == alone);
+        CHECK(run(kTokens, 1) == alone);
+        CHECK(run(1, kTokens) == whole);
+        CHECK(run(3, kTokens) == whole);
+      }
     }
+  }
+}
+
+TEST_CASE("A company is divided among the sequences of a batch") {
+  const MadeUpModel model(small_facts());
+  constexpr int kTexts = 20;  // whose rows together would attend in words
+  for (const kernels::KernelTable* kernels : kernels::available_kernels()) {
+    CAPTURE(kernels->name);
+    const auto pool = make_workers(2);
+    ForwardOptions options;
+    options.max_rows = 2 * kTexts;
+    options.max_outputs = options.max_sequences = kTexts;
+    options.context = cache::kPageTokens;
+    const auto made = *Forward::create(model.config, model.weights, *kernels, *pool, options);
+    const auto last_logits = [&](int rows, int company) {
+      auto cache = *cache::PagedKv::create(model.config.kv_shape(DType::F16, DType::F16),
+                                           int64_t{kTexts} * cache::kPageTokens, kTexts);
+      std::vector<cache::PageTable> tables;
+      for (int t = 0; t < kTexts; ++t) tables.push_back(cache.new_table());
+      std::vector<float> logits;
+      for (int begin = 0; begin < 2; begin += rows) {
+        std::vector<int32_t> ids, outputs;
+        std::vector<SequenceRows> sequences;
+        for (int t = 0; t < kTexts; ++t) {
+          cache::PageTable& table = tables[static_cast<size_t>(t)];
+          REQUIRE(cache.extend(table, rows));
+          for (int r = begin; r < begin + rows; ++r)
+            ids.push_back((3 * t + 5 * r) % model.config.vocabulary_size);
+          outputs.push_back(static_cast<int32_t>(ids.size()) - 1);
+          sequences.push_back({&table, rows});
+        }
+        const auto out = *made->run({ids, sequences, outputs, company}, cache);
+        logits.assign(out.data, out.data + out.rows * out.columns);
+      }
+      return logits;
+    };
+    CHECK(last_logits(2, kTexts) == last_logits(1, 0));
+  }
+}
+
+TEST_CASE("What is said of bits of batches holds for the heads of every layer") {
+  ModelConfig facts = small_facts();
+  const MadeUpModel model(facts);
+  for (const kernels::KernelTable* kernels : kernels::available_kernels()) {
+    CAPTURE(kernels->name);
+    const auto pool = make_workers(1);
+    const auto made = *Forward::create(model.config, model.weights, *kernels, *pool, {});
+    const bool has = kernels->attention_in_words.attend != nullptr;
+    const int fewest = static_cast<int>(kernels::kLeastRowsOfFloats) / 2;  // two heads share them
+    CHECK(made->computes_alike(fewest, fewest + 1));
+    CHECK(made->computes_alike(fewest - 1, fewest) == !has);
   }
 }
 

@@ -483,11 +483,11 @@ inline I16x32 pair_of_words(U8x64 a) {
                                           k + 5, -1, k + 8, -1, k + 9, -1, k + 12, -1, k + 13, -1);
   return {_mm256_shuffle_epi8(a.lo, places), _mm256_shuffle_epi8(a.hi, places)};
 }
-inline __m256i pair_words(__m256i even, __m256i odd) {
+inline __m256i alternate_words(__m256i even, __m256i odd) {
   return _mm256_blend_epi16(even, _mm256_slli_epi32(odd, 16), 0xaa);
 }
-inline I16x32 pair_words(I32x16 even, I32x16 odd) {
-  return {pair_words(even.lo, odd.lo), pair_words(even.hi, odd.hi)};
+inline I16x32 alternate_words(I32x16 even, I32x16 odd) {
+  return {alternate_words(even.lo, odd.lo), alternate_words(even.hi, odd.hi)};
 }
 inline I32x16 dot2(I32x16 c, I16x32 a, I16x32 b) {
   return {_mm256_add_epi32(c.lo, _mm256_madd_epi16(a.lo, b.lo)),

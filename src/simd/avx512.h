@@ -415,7 +415,7 @@ inline I16x32 pair_of_words(U8x64 a) {
                                           0x0c0c0c0c, 0, 0x04040404, 0x08080808, 0x0c0c0c0c);
   return {_mm512_shuffle_epi8(a.v, _mm512_or_si512(places, words))};
 }
-inline I16x32 pair_words(I32x16 even, I32x16 odd) {
+inline I16x32 alternate_words(I32x16 even, I32x16 odd) {
   return {_mm512_mask_blend_epi16(0xaaaaaaaa, even.v, _mm512_slli_epi32(odd.v, 16))};
 }
 inline I32x16 dot2(I32x16 c, I16x32 a, I16x32 b) { return {_mm512_dpwssd_epi32(c.v, a.v, b.v)}; }

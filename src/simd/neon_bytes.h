@@ -260,10 +260,10 @@ inline I16x32 splat2(const int16_t* p) {
   __builtin_memcpy(&word, p, 4);
   return SAME(vreinterpretq_s16_s32(vdupq_n_s32(word)));
 }
-inline int16x8_t pair_words(int32x4_t even, int32x4_t odd) {
+inline int16x8_t alternate_words(int32x4_t even, int32x4_t odd) {
   return vtrn1q_s16(vreinterpretq_s16_s32(even), vreinterpretq_s16_s32(odd));
 }
-inline I16x32 pair_words(I32x16 even, I32x16 odd) { return FOUR2(pair_words, even, odd); }
+inline I16x32 alternate_words(I32x16 even, I32x16 odd) { return FOUR2(alternate_words, even, odd); }
 inline int32x4_t dot2(int16x8_t a, int16x8_t b) {
   return vpaddq_s32(vmull_s16(vget_low_s16(a), vget_low_s16(b)), vmull_high_s16(a, b));
 }

@@ -533,7 +533,7 @@ inline I16x32 pair_of_words(U8x64 a) {
   return r;
 }
 // The lower halves of even, each before that of odd.
-inline I16x32 pair_words(I32x16 even, I32x16 odd) {
+inline I16x32 alternate_words(I32x16 even, I32x16 odd) {
   I16x32 r;
   EACH(32, r.v[i] = static_cast<int16_t>(i % 2 == 0 ? even.v[i / 2] : odd.v[i / 2]))
   return r;

@@ -247,10 +247,10 @@ inline I16x32 pair_of_words(U8x64 a) {
 #undef PAIRS
 }
 inline I16x32 splat2(const int16_t* p) { return SAME(wasm_v128_load32_splat(p)); }
-inline v128_t pair_words(v128_t even, v128_t odd) {
+inline v128_t alternate_words(v128_t even, v128_t odd) {
   return wasm_i16x8_shuffle(even, odd, 0, 8, 2, 10, 4, 12, 6, 14);
 }
-inline I16x32 pair_words(I32x16 even, I32x16 odd) { return FOUR2(pair_words, even, odd); }
+inline I16x32 alternate_words(I32x16 even, I32x16 odd) { return FOUR2(alternate_words, even, odd); }
 inline v128_t add_dot2(v128_t c, v128_t a, v128_t b) {
   return wasm_i32x4_add(c, wasm_i32x4_dot_i16x8(a, b));
 }

@@ -137,7 +137,7 @@ void attend_tile(const Pass& pass, int l, const Tile& tile, int head, int worker
                                   pass.layer_weights(l).attention.output.weight.type,
                                   pass.exact,
                                   pass.company(pass.rows()),
-                                  group * pass.company(tile.text_tokens)};
+                                  group * pass.text_company(tile.text_tokens)};
   kernels::attention_for(pass.kernels, use).attend(&task, room.scratch.data());
   const float* out = room.out.data();
   if (value_matrix != nullptr) {

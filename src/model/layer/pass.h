@@ -2,7 +2,9 @@
 // Copied nowhere, allocates nothing, cannot fail.
 #pragma once
 
+#include <algorithm>
 #include <initializer_list>
+#include <iterator>
 #include <type_traits>
 
 #include "base/threads.h"
@@ -41,6 +43,11 @@ struct Pass {
   int64_t rows() const { return static_cast<int64_t>(batch.tokens.size()); }
   // The number that chooses the kernels of products with so many rows.
   int64_t company(int64_t rows) const { return batch.company != 0 ? batch.company : rows; }
+  // Of the rows of one sequence, among which a company is divided alike.
+  int64_t text_company(int64_t rows) const {
+    const int64_t share = batch.company / std::ssize(batch.sequences);
+    return batch.company != 0 ? std::max<int64_t>(1, share) : rows;
+  }
   const LayerConfig& layer(int l) const { return config.layers[static_cast<size_t>(l)]; }
   const LayerWeights& layer_weights(int l) const { return weights.layers[static_cast<size_t>(l)]; }
 
