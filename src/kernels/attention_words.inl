@@ -7,6 +7,8 @@
 
 #include "kernels/attention.inl"
 
+#ifdef ISSUN_WORD_DOT
+
 namespace issun::kernels {
 namespace {
 
@@ -36,7 +38,7 @@ struct WordScratch {
   int16_t* weights;     // (kWordBlock, kPositions)
 };
 
-inline int64_t attention_in_words_scratch_bytes(int key_width, int value_width) {
+int64_t attention_in_words_scratch_bytes(int key_width, int value_width) {
   const int64_t key = padded(key_width), value = padded(value_width);
   const int64_t floats = (key + value) * kPositions + kWordBlock * kPositions +
                          kWordRows * (value + 3) + 2 * kPositions + value;
@@ -409,7 +411,7 @@ inline void attend_rows_in_words(const AttentionTask& task, int row, int rows,
   finish_rows(task, row, rows, s.floats);
 }
 
-inline void attention_in_words(const AttentionTask* task, void* scratch) {
+void attention_in_words(const AttentionTask* task, void* scratch) {
   WordScratch s = cut_for_words(*task, scratch);
   NextTile next;
   bool doubtful = false;
@@ -423,3 +425,4 @@ inline void attention_in_words(const AttentionTask* task, void* scratch) {
 
 }  // namespace
 }  // namespace issun::kernels
+#endif

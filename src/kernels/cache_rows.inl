@@ -160,6 +160,7 @@ inline void score_gathered(const AttentionTask& task, const QueryRows& rows,
                              rows.count, bytes_of(s.keys), kPositions * 4, task.key_width,
                              kPositions, s.scores + rows.of_scratch * kPositions, kPositions});
 }
+#ifdef ISSUN_WORD_DOT
 // Scores of 16 / kRows keys of whole vectors and kRows queries: products are added up lane by lane,
 // and then the lanes.
 template <class Format, int kRows>
@@ -199,11 +200,13 @@ __attribute__((noinline)) void score_rows_in_place(const AttentionTask& task, in
       score_in_place<Format, kRows>(keys + i, queries, task.key_width, scores + first + i);
   }
 }
+#endif
 
 template <class Format>
 void score_float_keys(const AttentionTask& task, int begin, int end, const QueryRows& rows,
                       const AttentionScratch& s) {
-  if (kFastWords && task.key_width % 16 == 0) {
+#ifdef ISSUN_WORD_DOT
+  if (task.key_width % 16 == 0) {
     // Few rows meet keys as they lie. Many attend in words, but for caches of F32 and exact ones.
     int r = 0;
     for (; r + 4 <= rows.count; r += 4)
@@ -211,6 +214,7 @@ void score_float_keys(const AttentionTask& task, int begin, int end, const Query
     for (; r < rows.count; ++r) score_rows_in_place<Format, 1>(task, begin, end, rows, r, s);
     return;
   }
+#endif
   gather_float_keys<Format>(task, begin, end, s);
   score_gathered(task, rows, s);
 }

@@ -2,6 +2,7 @@
 // define ISSUN_TABLE and ISSUN_NAME.
 #pragma once
 
+#include "kernels/attention.inl"
 #include "kernels/attention_words.inl"
 #include "kernels/backward.inl"
 #include "kernels/dot_q8.inl"
@@ -102,8 +103,9 @@ constexpr KernelTable make_table(const char* name) {
   enter_gemm<Brains>(table, GemmPrecision::BF16);
   table.small_gemm = small_gemm;
   table.attention = {attention, attention_scratch_bytes, kQueryRows};
-  if constexpr (kFastWords)
-    table.attention_in_words = {attention_in_words, attention_in_words_scratch_bytes, kWordRows};
+#ifdef ISSUN_WORD_DOT
+  table.attention_in_words = {attention_in_words, attention_in_words_scratch_bytes, kWordRows};
+#endif
   enter_cache_rows(table, DType::F32, encode_row<F32>);
   enter_cache_rows(table, DType::F16, encode_row<F16>);
   enter_cache_rows(table, DType::BF16, encode_row<BF16>);

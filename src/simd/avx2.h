@@ -31,7 +31,6 @@ constexpr bool kWideDot = false;
 #endif
 constexpr bool kSignedDot = false;
 constexpr bool kByteCaches = kWideDot;
-constexpr bool kFastWords = false;
 constexpr int kTileVectors = 1, kTileTokens = 3;
 constexpr int kDotTokens = 4, kDotStreams = 4;
 constexpr int kFewTokens = 2, kFewTokensF32 = 4;
@@ -162,7 +161,6 @@ inline F32x16 to_f32(I32x16 a) { return {_mm256_cvtepi32_ps(a.lo), _mm256_cvtepi
 inline I32x16 round_to_i32(F32x16 a) {
   return {_mm256_cvtps_epi32(a.lo), _mm256_cvtps_epi32(a.hi)};
 }
-inline I32x16 as_i32(F32x16 a) { return {_mm256_castps_si256(a.lo), _mm256_castps_si256(a.hi)}; }
 inline F32x16 as_f32(I32x16 a) { return {_mm256_castsi256_ps(a.lo), _mm256_castsi256_ps(a.hi)}; }
 inline int32_t sum(I32x16 a) {
   const __m256i eight = _mm256_add_epi32(a.lo, a.hi);
@@ -428,14 +426,6 @@ inline void transpose(F32x16 (&m)[16]) {
   transpose(t);
   for (int i = 0; i < 16; ++i) m[i] = {_mm256_castsi256_ps(t[i].lo), _mm256_castsi256_ps(t[i].hi)};
 }
-inline F32x16 sums(const F32x16 (&m)[16]) {
-  F32x16 t[16];
-  for (int i = 0; i < 16; ++i) t[i] = m[i];
-  transpose(t);
-  for (int n = 8; n > 0; n /= 2)
-    for (int i = 0; i < n; ++i) t[i] = add(t[i], t[i + n]);
-  return t[0];
-}
 
 inline __m256i dot4(__m256i c, __m256i w, __m256i a) {
 #ifdef __AVXVNNI__
@@ -482,12 +472,6 @@ inline I16x32 pair_of_words(U8x64 a) {
                                           -1, k + 12, -1, k + 13, -1, k, -1, k + 1, -1, k + 4, -1,
                                           k + 5, -1, k + 8, -1, k + 9, -1, k + 12, -1, k + 13, -1);
   return {_mm256_shuffle_epi8(a.lo, places), _mm256_shuffle_epi8(a.hi, places)};
-}
-inline __m256i alternate_words(__m256i even, __m256i odd) {
-  return _mm256_blend_epi16(even, _mm256_slli_epi32(odd, 16), 0xaa);
-}
-inline I16x32 alternate_words(I32x16 even, I32x16 odd) {
-  return {alternate_words(even.lo, odd.lo), alternate_words(even.hi, odd.hi)};
 }
 inline I32x16 dot2(I32x16 c, I16x32 a, I16x32 b) {
   return {_mm256_add_epi32(c.lo, _mm256_madd_epi16(a.lo, b.lo)),

@@ -26,7 +26,6 @@ struct U8x64 {
 constexpr bool kWideDot = true;
 constexpr bool kSignedDot = false;
 constexpr bool kByteCaches = true;
-constexpr bool kFastWords = true;
 constexpr int kTileVectors = 2, kTileTokens = 6;
 constexpr int kDotTokens = 4, kDotStreams = 4;
 constexpr int kFewTokens = 2, kFewTokensF32 = 4;
@@ -100,6 +99,7 @@ inline F32x16 to_f32(I32x16 a) { return {_mm512_cvtepi32_ps(a.v)}; }
 inline I32x16 round_to_i32(F32x16 a) {
   return {_mm512_cvt_roundps_epi32(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)};
 }
+#define ISSUN_WORD_DOT
 inline I32x16 as_i32(F32x16 a) { return {_mm512_castps_si512(a.v)}; }
 inline F32x16 as_f32(I32x16 a) { return {_mm512_castsi512_ps(a.v)}; }
 inline int32_t sum(I32x16 a) { return _mm512_reduce_add_epi32(a.v); }

@@ -40,7 +40,6 @@ constexpr bool kSignedDot = false;
 constexpr int kTileVectors = 1, kTileTokens = 2;  // 16 registers of pairs, 8 of sums, 4 of weights
 #endif
 constexpr bool kByteCaches = kSignedDot;
-constexpr bool kFastWords = false;
 constexpr int kFewTokens = 6, kFewTokensF32 = 6;
 constexpr int kDotTokens = 2, kDotStreams = 1;  // sums of two rows or more would leave registers
 constexpr int kGemmRows = 6, kGemmVectors = 1;
@@ -163,7 +162,6 @@ inline int32x4_t round_to_i32(float32x4_t a) {
   return vbslq_s32(fits, vcvtnq_s32_f32(a), vdupq_n_s32(INT32_MIN));
 }
 inline I32x16 round_to_i32(F32x16 a) { return FOUR1(round_to_i32, a); }
-inline I32x16 as_i32(F32x16 a) { return FOUR1(vreinterpretq_s32_f32, a); }
 inline F32x16 as_f32(I32x16 a) { return FOUR1(vreinterpretq_f32_s32, a); }
 inline int32_t sum(I32x16 a) {
   return vaddvq_s32(vaddq_s32(vaddq_s32(a.v[0], a.v[1]), vaddq_s32(a.v[2], a.v[3])));

@@ -167,14 +167,6 @@ inline void transpose(F32x16 (&m)[16]) {
   transpose(t);
   for (int r = 0; r < 16; ++r) m[r] = FOUR1(vreinterpretq_f32_u8, t[r]);
 }
-inline F32x16 sums(const F32x16 (&m)[16]) {
-  F32x16 t[16];
-  for (int i = 0; i < 16; ++i) t[i] = m[i];
-  transpose(t);
-  for (int n = 8; n > 0; n /= 2)
-    for (int i = 0; i < n; ++i) t[i] = add(t[i], t[i + n]);
-  return t[0];
-}
 
 template <int byte, bool is_signed>
 inline float32x4_t byte_of_words(uint8x16_t w) {
@@ -260,10 +252,6 @@ inline I16x32 splat2(const int16_t* p) {
   __builtin_memcpy(&word, p, 4);
   return SAME(vreinterpretq_s16_s32(vdupq_n_s32(word)));
 }
-inline int16x8_t alternate_words(int32x4_t even, int32x4_t odd) {
-  return vtrn1q_s16(vreinterpretq_s16_s32(even), vreinterpretq_s16_s32(odd));
-}
-inline I16x32 alternate_words(I32x16 even, I32x16 odd) { return FOUR2(alternate_words, even, odd); }
 inline int32x4_t dot2(int16x8_t a, int16x8_t b) {
   return vpaddq_s32(vmull_s16(vget_low_s16(a), vget_low_s16(b)), vmull_high_s16(a, b));
 }

@@ -31,8 +31,6 @@ constexpr bool kWideDot = false;
 constexpr bool kSignedDot = false;
 // Whether attention multiplies quantised caches as bytes: where an instruction adds four products.
 constexpr bool kByteCaches = true;  // here so that these loops are tested as all others are
-// Whether dot2 adds more products than fma in the same time: then prompts attend in words.
-constexpr bool kFastWords = true;  // here for the same reason
 // The tile of the panel kernels: 16-row vectors and tokens whose sums fit into registers.
 constexpr int kTileVectors = 1, kTileTokens = 2;
 // The most tokens that share a row in the dot kernels (1, 2 or 4), and the rows they go along side
@@ -192,6 +190,9 @@ inline I32x16 round_to_i32(F32x16 a) {
                         : INT32_MIN)
   return r;
 }
+// Defined where dot2 adds more products than fma in the same time, and there are registers enough:
+// then prompts attend in words, for which are as_i32, sums and alternate_words.
+#define ISSUN_WORD_DOT
 // The bits of a float, and the float with these bits.
 inline I32x16 as_i32(F32x16 a) { return __builtin_bit_cast(I32x16, a); }
 inline F32x16 as_f32(I32x16 a) { return __builtin_bit_cast(F32x16, a); }

@@ -31,7 +31,6 @@ struct U8x64 {
 constexpr bool kWideDot = false;
 constexpr bool kSignedDot = false;
 constexpr bool kByteCaches = false;
-constexpr bool kFastWords = false;
 // Of the 16 registers of x86-64, which is what most engines have below them.
 #ifdef __wasm_relaxed_simd__
 constexpr int kTileVectors = 1, kTileTokens = 3;
@@ -183,7 +182,6 @@ inline v128_t round_four(v128_t a) {
   return wasm_v128_bitselect(integers, wasm_i32x4_splat(INT32_MIN), fits);
 }
 inline I32x16 round_to_i32(F32x16 a) { return FOUR1(round_four, a); }
-inline I32x16 as_i32(F32x16 a) { return __builtin_bit_cast(I32x16, a); }
 inline F32x16 as_f32(I32x16 a) { return __builtin_bit_cast(F32x16, a); }
 inline int32_t sum_four_integers(v128_t four) {
   const v128_t two = wasm_i32x4_add(four, wasm_i32x4_shuffle(four, four, 2, 3, 2, 3));

@@ -160,14 +160,6 @@ inline void transpose(F32x16 (&m)[16]) {
   transpose(t);
   for (int r = 0; r < 16; ++r) m[r] = __builtin_bit_cast(F32x16, t[r]);
 }
-inline F32x16 sums(const F32x16 (&m)[16]) {
-  F32x16 t[16];
-  for (int i = 0; i < 16; ++i) t[i] = m[i];
-  transpose(t);
-  for (int n = 8; n > 0; n /= 2)
-    for (int i = 0; i < n; ++i) t[i] = add(t[i], t[i + n]);
-  return t[0];
-}
 
 template <int byte, bool is_signed>
 inline v128_t byte_of_words(v128_t w) {
@@ -247,10 +239,6 @@ inline I16x32 pair_of_words(U8x64 a) {
 #undef PAIRS
 }
 inline I16x32 splat2(const int16_t* p) { return SAME(wasm_v128_load32_splat(p)); }
-inline v128_t alternate_words(v128_t even, v128_t odd) {
-  return wasm_i16x8_shuffle(even, odd, 0, 8, 2, 10, 4, 12, 6, 14);
-}
-inline I16x32 alternate_words(I32x16 even, I32x16 odd) { return FOUR2(alternate_words, even, odd); }
 inline v128_t add_dot2(v128_t c, v128_t a, v128_t b) {
   return wasm_i32x4_add(c, wasm_i32x4_dot_i16x8(a, b));
 }
