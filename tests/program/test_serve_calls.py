@@ -27,9 +27,12 @@ CITY = {"type": "object", "required": ["city", "days"],
 TOOLS = [{"type": "function", "function": {"name": "weather", "description": "d", "parameters": CITY}},
          {"type": "function", "function": {"name": "stop_clock"}}]
 
+# Tokens: a schema allows letters that take six characters each, and many spaces between.
+ROOM = 800
+
 
 def ask(**more):
-    return {"messages": HELLO, "tools": TOOLS, "temperature": 1.5, "seed": 3, "max_tokens": 600, **more}
+    return {"messages": HELLO, "tools": TOOLS, "temperature": 1.5, "seed": 3, "max_tokens": ROOM, **more}
 
 
 def named(name):
@@ -80,7 +83,7 @@ class Calls(ProgramTest):
             self.assertEqual(events[-2]["choices"][0]["finish_reason"], "tool_calls")
 
             response = server.ask("/v1/responses", {
-                "input": HELLO, "seed": 3, "max_output_tokens": 200, "parallel_tool_calls": False,
+                "input": HELLO, "seed": 3, "max_output_tokens": ROOM, "parallel_tool_calls": False,
                 "tools": [{"type": "function", "name": "weather", "parameters": CITY}],
                 "tool_choice": {"type": "function", "name": "weather"}})
             self.assertEqual(response.status, 200, response.body)
@@ -89,7 +92,7 @@ class Calls(ProgramTest):
             self.check_weather(item["arguments"])
             self.assertFalse(response.json["parallel_tool_calls"])
             message = server.ask("/v1/messages", {
-                "messages": HELLO, "seed": 3, "max_tokens": 200,
+                "messages": HELLO, "seed": 3, "max_tokens": ROOM,
                 "tools": [{"name": "weather", "input_schema": CITY}],
                 "tool_choice": {"type": "any", "disable_parallel_tool_use": True}})
             self.assertEqual(message.status, 200, message.body)
@@ -101,10 +104,9 @@ class Calls(ProgramTest):
         def forced(server, parameters):
             tool = {"type": "function", "function": {"name": "f", "parameters": parameters}}
             return server.ask("/v1/chat/completions",
-                              ask(tools=[tool], tool_choice="required", parallel_tool_calls=False,
-                                  max_tokens=120))
+                              ask(tools=[tool], tool_choice="required", parallel_tool_calls=False))
         a = {"a": {"type": "integer"}}
-        with serving(DEFAULT, "--ctx-size", 512, *self.template()) as server:
+        with serving(DEFAULT, "--ctx-size", 2048, *self.template()) as server:
             for schema in ({"properties": a, "required": ["a"],
                             "dependentSchemas": {"a": {"required": ["b"]}}},
                            {"properties": a, "required": ["a"], "dependentRequired": {"a": ["b"]}},
