@@ -11,7 +11,7 @@ namespace {
 
 constexpr int64_t kSample = 64;
 // Counted up when the bits that a model computes become others (2: quantised caches stay bytes;
-// 3: prompts round to bf16 before weights of BF16).
+// 3: prompts round to bf16 before weights of BF16; 4: they attend in words).
 constexpr int32_t kArithmetic = 4;
 
 class Fingerprint {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <initializer_list>
 
 #include "kernels/testing.h"
 
@@ -125,6 +126,14 @@ struct Problem {
       CHECK(std::memcmp(part.data(), whole.data() + static_cast<size_t>(r) * width,
                         part.size() * sizeof(float)) == 0);
     }
+  }
+
+  // All rows are right within the tolerance, and have the bits that they have some at a time.
+  void check(const AttentionKernels& attention, double tolerance,
+             std::initializer_list<int> steps) const {
+    const std::vector<float> whole = run(attention, 0, s.rows, false);
+    CHECK(worst_error(whole) <= tolerance);
+    for (const int step : steps) check_parts(attention, whole, step, false);
   }
 
   double worst_error(const std::vector<float>& out) const {

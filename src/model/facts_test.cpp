@@ -447,9 +447,8 @@ TEST_CASE("A company is divided among the sequences of a batch") {
   }
 }
 
-TEST_CASE("What is said of bits of batches holds for the heads of every layer") {
-  ModelConfig facts = small_facts();
-  const MadeUpModel model(facts);
+TEST_CASE("What is said of bits of batches holds for heads that share keys") {
+  const MadeUpModel model(small_facts());
   for (const kernels::KernelTable* kernels : kernels::available_kernels()) {
     CAPTURE(kernels->name);
     const auto pool = make_workers(1);
