@@ -133,7 +133,8 @@ class LargerThanMemory(ProgramTest):
         twin = self.folder / "twin.gguf"
         self.succeed("quantize", MIXTURE, twin, "--type", "Q2_K", "--allow-requantize")
         expected = self.answer(MIXTURE, "--memory", "mapped")
-        got = self.answer(MIXTURE, "--memory", self.budget(MIXTURE, 0.9), "--expert-missing", "twin",
+        # The program's own part varies by a megabyte, and 3 MB more or less leave too little or too much.
+        got = self.answer(MIXTURE, "--memory", self.budget(MIXTURE, 0.98), "--expert-missing", "twin",
                           "--expert-twin", twin)
         self.assertNotEqual(got["logits_hash"], expected["logits_hash"])
         self.assertEqual(got["streamed"]["missed"], 0)
