@@ -7,6 +7,7 @@
 // - kBlock, kBytes: columns and bytes of a block; a unit is 256 / kBlock blocks;
 // - kGroup: weights that share a scale, 32 or 16;
 // - kSigned: weights<c>() are signed bytes; otherwise they are 0..127 and kZero stands for zero;
+// - kMost, if kSigned: no integer is further from zero;
 // - kPairSums, unless kSigned: sums of so many pairs of products fit into 16 bits;
 // - kMins: whether each group also has an offset that is subtracted;
 // - kIntegerScales: scales are a number times small integers;

@@ -54,7 +54,7 @@ struct Blocks32 {
 
 struct Q8_0 : Blocks32 {
   static constexpr DType kType = DType::Q8_0;
-  static constexpr int kBytes = 34, kCodesAt = 2;
+  static constexpr int kBytes = 34, kCodesAt = 2, kMost = 128;
   static constexpr bool kSigned = true;
   static F32x16 scales(const uint8_t* unit) { return halves_of_blocks<kBytes>(unit + kScaleAt); }
   template <int c>
@@ -134,7 +134,7 @@ struct Q5_1 : WithMinimum {
 
 struct IQ4_NL : Blocks32 {
   static constexpr DType kType = DType::IQ4_NL;
-  static constexpr int kBytes = 18, kCodesAt = 2;
+  static constexpr int kBytes = 18, kCodesAt = 2, kMost = 127;
   static constexpr bool kSigned = true, kSignedScale = true;
   static F32x16 scales(const uint8_t* unit) { return halves_of_blocks<kBytes>(unit + kScaleAt); }
   template <int c>

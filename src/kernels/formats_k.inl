@@ -184,6 +184,7 @@ struct Q6_K : GroupsOf16<Q6_K> {
 struct IQ4_XS {
   static constexpr DType kType = DType::IQ4_XS;
   static constexpr int kBlock = 256, kBytes = sizeof(BlockIQ4_XS), kGroup = 32, kZero = 0;
+  static constexpr int kMost = 127;
   static constexpr bool kSigned = true, kIntegerScales = false;
   static constexpr Mins kMins = Mins::kNone;
   static F32x16 scales(const uint8_t* unit) {
@@ -205,6 +206,7 @@ struct IQ4_XS {
 struct IQ3_S {
   static constexpr DType kType = DType::IQ3_S;
   static constexpr int kBlock = 256, kBytes = sizeof(BlockIQ3_S), kGroup = 32, kZero = 0;
+  static constexpr int kMost = 15;
   static constexpr bool kSigned = true, kIntegerScales = false;
   static constexpr Mins kMins = Mins::kNone;
   static F32x16 scales(const uint8_t* unit) {

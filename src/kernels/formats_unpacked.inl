@@ -19,6 +19,7 @@ struct alignas(64) UnpackedUnit {
 
 struct Unpacked {
   static constexpr int kBlock = 256, kBytes = sizeof(UnpackedUnit), kGroup = 16, kZero = 0;
+  static constexpr int kMost = 62;  // in the entries of IQ3_XXS
   static constexpr bool kSigned = true, kIntegerScales = false;
   static constexpr Mins kMins = Mins::kNone;
   static F32x16 scales(const uint8_t* unit) {

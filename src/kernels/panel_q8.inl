@@ -42,10 +42,23 @@ __attribute__((always_inline)) inline void multiply_matrices(
 }
 #endif
 
+// 256 columns of tokens as the tile multiplies words of 16 bits by them.
+template <class Shape, int kTokens>
+struct TokenWords {
+  alignas(64) int16_t of[kWordWeights<Shape> ? kTokens : 1][kWordWeights<Shape> ? kUnit : 1];
+
+  explicit TokenWords(const Q8Block* const (&blocks)[kTokens]) {
+    if constexpr (kWordWeights<Shape>)
+      for (int t = 0; t < kTokens; ++t)
+        for (int c = 0; c < kUnit; c += 16) store_half(of[t] + c, bytes_to_i16(blocks[t]->q + c));
+  }
+};
+
 // A group of kPanelRows rows times that of kTokens tokens, in integers.
 template <class Shape, int kTokens>
 __attribute__((always_inline)) inline void multiply_group(const Panel<Shape>& panel,
                                                           const Q8Block* const (&blocks)[kTokens],
+                                                          const TokenWords<Shape, kTokens>& words,
                                                           int g,
                                                           I32x16 (&d)[kTileVectors][kTokens]) {
 #ifdef ISSUN_MATRIX_DOT
@@ -61,7 +74,18 @@ __attribute__((always_inline)) inline void multiply_group(const Panel<Shape>& pa
     }
     for (int v = 0; v < kTileVectors; ++v) d[v][t] = start;
   }
-  if constexpr (kWideDot || Shape::kSigned) {
+  if constexpr (kWordWeights<Shape>) {
+    unrolled<2 * kQuads>([&]<int pair>() __attribute__((always_inline)) {
+      const int at = 2 * kQuads * g + pair;
+      I16x32 w[kTileVectors];
+      for (int v = 0; v < kTileVectors; ++v)
+        w[v] = load(reinterpret_cast<const int16_t*>(panel.quads[v][at]));
+      for (int t = 0; t < kTokens; ++t) {
+        const I16x32 a = splat2(words.of[t] + 2 * at);
+        for (int v = 0; v < kTileVectors; ++v) d[v][t] = dot2(d[v][t], w[v], a);
+      }
+    });
+  } else if constexpr (kWideDot || Shape::kSigned || Shape::kPairSums == 1) {
     unrolled<kQuads>([&]<int q>() __attribute__((always_inline)) {
       U8x64 w[kTileVectors];
       for (int v = 0; v < kTileVectors; ++v) w[v] = load(panel.quads[v][kQuads * g + q]);
@@ -167,13 +191,14 @@ void multiply(const Panel<Shape>& panel, const Q8Block* first, int64_t stride, i
     for (int line = 0; line < kBlockLines<Shape>; ++line)
       for (int t = 0; t < kTokens; ++t)
         prefetch(reinterpret_cast<const char*>(blocks[t]) + ahead + 64 * line);
+  const TokenWords<Shape, kTokens> words(blocks);
   for (int part = 0; part < 4; ++part) {
     next.ask();
     F32x16 scaled[kTileVectors][kTokens];
     unrolled<kGroups>([&]<int i>() __attribute__((always_inline)) {
       const int g = kGroups * part + i;
       I32x16 d[kTileVectors][kTokens];
-      multiply_group<Shape, kTokens>(panel, blocks, g, d);
+      multiply_group<Shape, kTokens>(panel, blocks, words, g, d);
       for (int v = 0; v < kTileVectors; ++v) {
         const F32x16 scale = load(panel.scale[v][g]);
         for (int t = 0; t < kTokens; ++t)

@@ -41,6 +41,7 @@ struct TileScratchF32 : TileScratch {
 // 256 columns of 16 rows as bf16.
 template <class Shape>
 ISSUN_SHARED void widen(const Panel<Shape>& panel, uint8_t* to) {
+  static_assert(!kWordWeights<Shape>);
   constexpr int kQuads = Shape::kGroup / 4;
   constexpr int16_t kEvenOnly[2] = {1, 0}, kOddOnly[2] = {0, 1};
   for (int g = 0; g < Panel<Shape>::kGroups; ++g) {

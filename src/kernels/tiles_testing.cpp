@@ -1,6 +1,7 @@
 #include "kernels/tiles_testing.h"
 
 #include "kernels/dispatch.h"
+#define ISSUN_PLAIN_TILES
 #include "simd/scalar.h"
 #include "simd/tiles_plain.h"
 

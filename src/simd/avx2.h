@@ -30,6 +30,7 @@ constexpr bool kWideDot = true;
 constexpr bool kWideDot = false;
 #endif
 constexpr bool kSignedDot = false;
+constexpr bool kSignedWords = !kWideDot;
 constexpr bool kByteCaches = kWideDot;
 constexpr int kTileVectors = 1, kTileTokens = 3;
 constexpr int kDotTokens = 4, kDotStreams = 4;
@@ -473,18 +474,29 @@ inline I16x32 pair_of_words(U8x64 a) {
                                           k + 5, -1, k + 8, -1, k + 9, -1, k + 12, -1, k + 13, -1);
   return {_mm256_shuffle_epi8(a.lo, places), _mm256_shuffle_epi8(a.hi, places)};
 }
+// All ones above the bytes that are negative.
+inline __m256i extend_sign(__m256i words) {
+  return _mm256_srai_epi16(_mm256_slli_epi16(words, 8), 8);
+}
+template <int pair>
+inline I16x32 pair_of_words(I8x64 a) {
+  const I16x32 words = pair_of_words<pair>(U8x64{a.lo, a.hi});
+  return {extend_sign(words.lo), extend_sign(words.hi)};
+}
+// Sums are computed where they stand: compilers may otherwise move additions behind so many
+// products that registers run out.
 inline I32x16 dot2(I32x16 c, I16x32 a, I16x32 b) {
-  return {_mm256_add_epi32(c.lo, _mm256_madd_epi16(a.lo, b.lo)),
-          _mm256_add_epi32(c.hi, _mm256_madd_epi16(a.hi, b.hi))};
+  c.lo = _mm256_add_epi32(c.lo, _mm256_madd_epi16(a.lo, b.lo));
+  c.hi = _mm256_add_epi32(c.hi, _mm256_madd_epi16(a.hi, b.hi));
+  asm("" : "+x"(c.lo), "+x"(c.hi));
+  return c;
 }
 
 inline I16x32 pair_products(U8x64 w, I8x64 a) {
   return {_mm256_maddubs_epi16(w.lo, a.lo), _mm256_maddubs_epi16(w.hi, a.hi)};
 }
 
-// Sums are computed where they stand: compilers may otherwise move additions behind so many
-// products that registers run out.
-using PairSums = I16x32;
+using PairSums = I16x32;  // computed where they stand, as in dot2
 inline PairSums pair_sums(U8x64 w, I8x64 a) {
   PairSums s = pair_products(w, a);
   asm("" : "+x"(s.lo), "+x"(s.hi));

@@ -39,6 +39,7 @@ constexpr int kTileVectors = 1, kTileTokens = 3;  // 12 registers of sums twice,
 constexpr bool kSignedDot = false;
 constexpr int kTileVectors = 1, kTileTokens = 2;  // 16 registers of pairs, 8 of sums, 4 of weights
 #endif
+constexpr bool kSignedWords = false;
 constexpr bool kByteCaches = kSignedDot;
 constexpr int kFewTokens = 6, kFewTokensF32 = 6;
 constexpr int kDotTokens = 2, kDotStreams = 1;  // sums of two rows or more would leave registers

@@ -29,6 +29,13 @@ constexpr bool kWideDot = false;
 // Whether dot4 takes signed weights in one instruction: then panels hold nothing else. Where
 // neither holds, panels of unsigned weights are added up in pairs of 16 bits.
 constexpr bool kSignedDot = false;
+// Whether dot4 of signed weights costs more than dot2 of them as words of 16 bits: then panels hold
+// those, unless they are to fill tiles.
+#ifdef ISSUN_PLAIN_TILES
+constexpr bool kSignedWords = false;
+#else
+constexpr bool kSignedWords = true;  // here so that these loops are tested as all others are
+#endif
 // Whether attention multiplies quantised caches as bytes: where an instruction adds four products.
 constexpr bool kByteCaches = true;  // here so that these loops are tested as all others are
 // The tile of the panel kernels: 16-row vectors and tokens whose sums fit into registers.
@@ -529,6 +536,12 @@ inline void store(int16_t* p, I16x32 a) { __builtin_memcpy(p, a.v, sizeof a.v); 
 // Bytes 2 pair and 2 pair + 1 of each word.
 template <int pair>
 inline I16x32 pair_of_words(U8x64 a) {
+  I16x32 r;
+  EACH(32, r.v[i] = a.v[i / 2 * 4 + 2 * pair + i % 2])
+  return r;
+}
+template <int pair>
+inline I16x32 pair_of_words(I8x64 a) {
   I16x32 r;
   EACH(32, r.v[i] = a.v[i / 2 * 4 + 2 * pair + i % 2])
   return r;

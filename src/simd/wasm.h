@@ -31,10 +31,14 @@ struct U8x64 {
 constexpr bool kWideDot = false;
 constexpr bool kSignedDot = false;
 constexpr bool kByteCaches = false;
-// Of the 16 registers of x86-64, which is what most engines have below them.
+// Of the 16 registers of x86-64, which is what most engines have below them. Panels of Q8_0 in
+// words are 1.45 times as fast without relaxed SIMD and 0.8 times with it under Node 26, 2.2
+// and 1.3 under Node 20.
 #ifdef __wasm_relaxed_simd__
+constexpr bool kSignedWords = false;
 constexpr int kTileVectors = 1, kTileTokens = 3;
 #else
+constexpr bool kSignedWords = true;
 constexpr int kTileVectors = 1, kTileTokens = 2;
 #endif
 constexpr int kFewTokens = 6, kFewTokensF32 = 6;

@@ -238,6 +238,13 @@ inline I16x32 pair_of_words(U8x64 a) {
   return EACH(PAIRS);
 #undef PAIRS
 }
+template <int pair>
+inline I16x32 pair_of_words(I8x64 a) {
+  const I16x32 words = pair_of_words<pair>(as_unsigned(a));
+#define EXTENDED(i) wasm_i16x8_shr(wasm_i16x8_shl(words.v[i], 8), 8)
+  return EACH(EXTENDED);
+#undef EXTENDED
+}
 inline I16x32 splat2(const int16_t* p) { return SAME(wasm_v128_load32_splat(p)); }
 inline v128_t add_dot2(v128_t c, v128_t a, v128_t b) {
   return wasm_i32x4_add(c, wasm_i32x4_dot_i16x8(a, b));
