@@ -38,12 +38,10 @@ constexpr bool signed_panel() {
     return false;
 }
 template <class Format>
-constexpr bool kSignedPanel = signed_panel<Format>();
-template <class Format>
 constexpr int panel_zero() {
   if constexpr (kWideDot)
     return Format::kSigned || Format::kZero != 0 ? 128 : 0;
-  else if constexpr (kSignedPanel<Format>)
+  else if constexpr (signed_panel<Format>())
     return 0;
   else if constexpr (Format::kSigned)
     return Format::kMost < 16 ? 16 : 64;
@@ -52,7 +50,7 @@ constexpr int panel_zero() {
 }
 template <class Format>
 constexpr int panel_pair_sums() {
-  if constexpr (kWideDot || kSignedPanel<Format>)
+  if constexpr (kWideDot || signed_panel<Format>())
     return 0;
   else if constexpr (Format::kSigned)
     return panel_zero<Format>() == 16 ? 4 : 1;  // 4 * 2 * 31 * 127 = 31496, 2 * 127 * 127 = 32258
@@ -60,7 +58,7 @@ constexpr int panel_pair_sums() {
     return Format::kPairSums;
 }
 template <class Format>
-using ShapeOf = PanelShape<Format::kGroup, kSignedPanel<Format>, panel_zero<Format>(),
+using ShapeOf = PanelShape<Format::kGroup, signed_panel<Format>(), panel_zero<Format>(),
                            panel_pair_sums<Format>(), Format::kMins>;
 
 // 256 columns of kPanelRows rows. Word q of a row's bytes, columns 4q..4q+3, meets the others in
@@ -92,8 +90,8 @@ inline U8x64 panel_bytes(Weights w) {
 }
 
 // Puts panel_bytes, word q of 16 rows, where the tile reads it.
-template <class Format>
-inline void store_weights(uint8_t (*quads)[64], int q, U8x64 bytes) {
+template <class Format, class Bytes>
+inline void store_weights(uint8_t (*quads)[64], int q, Bytes bytes) {
   if constexpr (kWordWeights<ShapeOf<Format>>) {
     store(reinterpret_cast<int16_t*>(quads[2 * q]), pair_of_words<0>(as_signed(bytes)));
     store(reinterpret_cast<int16_t*>(quads[2 * q + 1]), pair_of_words<1>(as_signed(bytes)));

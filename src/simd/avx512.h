@@ -416,10 +416,6 @@ inline I16x32 pair_of_words(U8x64 a) {
                                           0x0c0c0c0c, 0, 0x04040404, 0x08080808, 0x0c0c0c0c);
   return {_mm512_shuffle_epi8(a.v, _mm512_or_si512(places, words))};
 }
-template <int pair>
-inline I16x32 pair_of_words(I8x64 a) {
-  return {_mm512_srai_epi16(_mm512_slli_epi16(pair_of_words<pair>(U8x64{a.v}).v, 8), 8)};
-}
 inline I16x32 alternate_words(I32x16 even, I32x16 odd) {
   return {_mm512_mask_blend_epi16(0xaaaaaaaa, even.v, _mm512_slli_epi32(odd.v, 16))};
 }

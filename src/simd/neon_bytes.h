@@ -247,13 +247,6 @@ inline I16x32 pair_of_words(U8x64 a) {
   return EACH(PAIRS);
 #undef PAIRS
 }
-template <int pair>
-inline I16x32 pair_of_words(I8x64 a) {
-  const I16x32 words = pair_of_words<pair>(as_unsigned(a));
-#define EXTENDED(i) vshrq_n_s16(vshlq_n_s16(words.v[i], 8), 8)
-  return EACH(EXTENDED);
-#undef EXTENDED
-}
 inline I16x32 splat2(const int16_t* p) {
   int32_t word;
   __builtin_memcpy(&word, p, 4);

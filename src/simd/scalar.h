@@ -533,15 +533,9 @@ inline I16x32 splat2(const int16_t* p) {
   return r;
 }
 inline void store(int16_t* p, I16x32 a) { __builtin_memcpy(p, a.v, sizeof a.v); }
-// Bytes 2 pair and 2 pair + 1 of each word.
-template <int pair>
-inline I16x32 pair_of_words(U8x64 a) {
-  I16x32 r;
-  EACH(32, r.v[i] = a.v[i / 2 * 4 + 2 * pair + i % 2])
-  return r;
-}
-template <int pair>
-inline I16x32 pair_of_words(I8x64 a) {
+// Bytes 2 pair and 2 pair + 1 of each word, unsigned, or where kSignedWords also signed.
+template <int pair, class Bytes>
+inline I16x32 pair_of_words(Bytes a) {
   I16x32 r;
   EACH(32, r.v[i] = a.v[i / 2 * 4 + 2 * pair + i % 2])
   return r;
